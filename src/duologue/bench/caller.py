@@ -1,0 +1,103 @@
+"""A simulated caller on a real WebSocket: 20 ms frames on an absolute schedule, whatever the server does.
+
+Frame i holds what the microphone captured in the 20 ms before it is sent: it is due at start + (i + 1) * 20 ms,
+and never waits for the server. How late the caller itself was is recorded; a caller that is late measures itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+
+from duologue.bench.clock import Clock
+from duologue.bench.person import Person
+from duologue.bench.wire import FRAME_S, ServerEvent, Wire, encode_append
+from duologue.errors import ConfigError
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """How one call went. ``late_ms``: one entry a frame. ``ended_early``: the server's close, in words."""
+
+    duration_s: float = 0.0
+    late_ms: list[float] = []
+    ended_early: str = ""
+
+
+class Listener(Protocol):
+    """Is told of every event, as it comes; for those who show what is said."""
+
+    def on_event(self, event: ServerEvent) -> None:
+        """One event of the server."""
+
+
+def session_update(turn_detection: str = "default", *, voice: str | None = None) -> dict[str, object]:
+    """``session.update`` that asks for transcripts, for a voice, and for a kind of turn detection: "default"
+    leaves the server's, anything else is its name, or a JSON object with settings. Raises ConfigError."""
+    heard: dict[str, Any] = {"transcription": {"model": "gpt-4o-mini-transcribe"}}
+    if turn_detection.startswith("{"):
+        heard["turn_detection"] = _json(turn_detection)
+    elif turn_detection != "default":
+        heard["turn_detection"] = {"type": turn_detection}
+    audio = {"input": heard} | ({"output": {"voice": voice}} if voice else {})
+    return {"type": "session.update", "session": {"type": "realtime", "audio": audio}}
+
+
+def _json(turn_detection: str) -> object:
+    try:
+        return msgspec.json.decode(turn_detection)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"turn detection is no JSON object: {error}") from None
+
+
+async def hold_call(
+    wire: Wire,
+    person: Person,
+    clock: Clock,
+    *,
+    update: Mapping[str, object] | None = None,
+    listener: Listener | None = None,
+) -> Call:
+    """Talk until the person is done or the server hangs up. The session has been greeted already."""
+    call = Call()
+    if update is not None:
+        await wire.send(update)
+    began_at = clock.now()
+    async with anyio.create_task_group() as tasks:
+
+        async def hear() -> None:
+            await _listen(wire, person, clock, listener)
+            call.ended_early = wire.close_words or "connection lost"
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(hear)
+        await _talk(wire, person, clock, call)
+        tasks.cancel_scope.cancel()
+    call.duration_s = clock.now() - began_at
+    return call
+
+
+async def _talk(wire: Wire, person: Person, clock: Clock, call: Call) -> None:
+    """One frame after the other, each at its own moment."""
+    began_at = clock.now()
+    frame = 0
+    while not person.is_done:
+        due = began_at + (frame + 1) * FRAME_S
+        await clock.sleep_until(due)
+        call.late_ms.append((clock.now() - due) * 1000)
+        pcm, events = person.next_frame(due - FRAME_S)
+        for event in events:
+            await wire.send(event)
+        await wire.send_encoded(encode_append(pcm))
+        frame += 1
+
+
+async def _listen(wire: Wire, person: Person, clock: Clock, listener: Listener | None) -> None:
+    """Until the server hangs up."""
+    while (event := await wire.receive()) is not None:
+        for reply in person.hear(event, clock.now()):
+            await wire.send(reply)
+        if listener is not None:
+            listener.on_event(event)

@@ -1,0 +1,241 @@
+"""One simulated caller, as a script that is advanced one frame of 20 ms at a time. Pure: no clock, no socket.
+
+The person speaks its clips, listens to the answers through a simulated `Speaker`, and talks over some of them.
+Whatever the server does, the frames go on: an answer that does not come is waited for until its deadline, is
+counted as unanswered, and the schedule continues (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from duologue.audio.frame import Int16
+from duologue.bench.clips import Clip
+from duologue.bench.ears import Ears
+from duologue.bench.timeline import Answer, Interruption, TurnLog, is_answered
+from duologue.bench.wire import FRAME_S, FRAME_SAMPLES, ServerEvent
+
+LONG_ANSWER_WISH = "Tell me a story, a long one, with at least ten sentences."
+# The last transcript may come after the last word of the answer.
+TRANSCRIPT_GRACE_S = 2.0
+CANCELLED_GRACE_S = 1.5
+
+
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """How a person talks. Shares are in [0, 1]; ``noise_dbfs`` None is digital silence between the words.
+
+    ``turns_every_s``: begin a turn at this pace whatever happens; None: ``gap_s`` after the answer has been
+    played. An answer is waited for ``answer_timeout_s`` after the true end of speech and listened to for
+    ``longest_answer_s``. An interrupting turn begins ``interrupt_after_s`` after the answer became audible. With
+    ``hangs_up_early`` the last answer is received but not listened to.
+    """
+
+    turns: int = 5
+    start_after_s: float = 0.5
+    gap_s: float = 1.0
+    turns_every_s: float | None = None
+    answer_timeout_s: float = 10.0
+    longest_answer_s: float = 20.0
+    interrupt_share: float = 0.0
+    interrupt_after_s: float = 1.0
+    noise_dbfs: float | None = None
+    keeps_order: bool = False
+    hangs_up_early: bool = False
+
+
+class Person:
+    """``turns`` and ``interruptions`` fill up as the call goes on; ``is_done`` once it is over."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        habits: Habits,
+        *,
+        seed: int = 0,
+        keeps_audio: bool = False,
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._habits = habits
+        self._rng = random.Random(seed)
+        self._order = _order(clips, habits, self._rng)
+        self._room = _room_tone(habits.noise_dbfs, seed)
+        self._on_turn = on_turn
+        self._saying = np.zeros(0, dtype=np.int16)
+        self._outbox: list[dict[str, object]] = []
+        self._now = 0.0
+        self._began_at = 0.0
+        self._frames = 0
+        self._script = self._converse()
+        self.ears = Ears(keeps_audio=keeps_audio)
+        self.interruptions: list[Interruption] = []
+        self.is_done = False
+
+    @property
+    def turns(self) -> list[TurnLog]:
+        """The turns so far, in order."""
+        return self.ears.turns
+
+    def next_frame(self, starts_at: float) -> tuple[Int16, list[dict[str, object]]]:
+        """The sound that the microphone captures in the 20 ms from ``starts_at``, int16 [480], and what else to
+        send before it."""
+        self._now = starts_at
+        if self._frames == 0:
+            self._began_at = starts_at
+        self._frames += 1
+        if next(self._script, "over") == "over":
+            self.is_done = True
+        events, self._outbox = self._outbox, []
+        return self._capture(), events
+
+    def hear(self, event: ServerEvent, at: float) -> list[dict[str, object]]:
+        """Take in one event of the server; gives what a client sends in reply (``truncate`` when cut off)."""
+        return self.ears.hear(event, at)
+
+    # --- the script: each yield lets 20 ms pass -------------------------------------------------------------------
+
+    def _converse(self) -> Iterator[None]:
+        yield from self._pause_until(self._began_at + self._habits.start_after_s)
+        for number, clip in enumerate(self._order):
+            if self._habits.turns_every_s is not None:
+                first = self._began_at + self._habits.start_after_s
+                yield from self._pause_until(first + number * self._habits.turns_every_s)
+            interruption = None
+            if self._rng.random() < self._habits.interrupt_share:
+                interruption = Interruption()
+                yield from self._wait_to_interrupt(interruption)
+            while len(self._saying):
+                yield
+            log = self._speak(clip)
+            yield from self._pause_until(log.speech_end_at)
+            if interruption is not None:
+                yield from self._close_interruption(interruption)
+            yield from self._listen(log)
+            self._on_turn()
+        yield from self._await_last_transcript()
+
+    def _speak(self, clip: Clip) -> TurnLog:
+        """Begin a clip with the frame that is being captured now."""
+        log = TurnLog(
+            clip=clip.name,
+            text=clip.text,
+            baseline_text=clip.baseline_text,
+            speech_start_at=self._now + clip.speech_start_s,
+            speech_end_at=self._now + clip.speech_end_s,
+            pauses=[(self._now + a, self._now + b) for a, b in clip.pauses],
+        )
+        self._saying = clip.samples
+        self.turns.append(log)
+        return log
+
+    def _listen(self, log: TurnLog) -> Iterator[None]:
+        """Until the answer has been played, or its deadline; on a fixed schedule, not at all."""
+        is_last = len(self.turns) == len(self._order)
+        if self._habits.turns_every_s is not None and not is_last:
+            return
+        deadline = log.speech_end_at + self._habits.answer_timeout_s
+        while self._now < deadline and not is_answered(log):
+            yield
+        deadline = self._now + self._habits.longest_answer_s
+        hears_out = not (is_last and self._habits.hangs_up_early)
+        while is_answered(log) and self._now < deadline and not self._has_ended(log, hears_out):
+            yield
+        if hears_out:
+            yield from self._pause_until(self._now + self._habits.gap_s)
+
+    def _has_ended(self, log: TurnLog, hears_out: bool) -> bool:
+        is_busy = any(answer.done_at is None for answer in log.answers)
+        return not is_busy and not (hears_out and self.ears.speaker.is_playing(self._now))
+
+    def _wait_to_interrupt(self, interruption: Interruption) -> Iterator[None]:
+        """Ask for a long answer in writing, and wait until it has been audible for a while."""
+        self._outbox += [
+            {
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": LONG_ANSWER_WISH}],
+                },
+            },
+            {"type": "response.create"},
+        ]
+        self.ears.expect_long_answer()
+        deadline = self._now + self._habits.answer_timeout_s
+        while self._now < deadline and (self.ears.long_answer is None or self.ears.long_answer.audible_at is None):
+            yield
+        answer = self.ears.long_answer
+        if answer is None or answer.audible_at is None:
+            interruption.ended = "no answer"
+        else:
+            yield from self._pause_until(answer.audible_at + self._habits.interrupt_after_s)
+        self.interruptions.append(interruption)
+
+    def _close_interruption(self, interruption: Interruption) -> Iterator[None]:
+        """Settle when the speaker fell silent, and because of what."""
+        answer = self.ears.long_answer
+        if interruption.ended or answer is None:
+            return
+        onset_at = self.turns[-1].speech_start_at
+        yield from self._pause_until(self._now + CANCELLED_GRACE_S)
+        _settle(interruption, answer, onset_at, self.ears.flushed_at, self.ears.speaker.ends_at)
+
+    def _await_last_transcript(self) -> Iterator[None]:
+        deadline = self._now + TRANSCRIPT_GRACE_S
+        while self._now < deadline and self.ears.owes_transcript():
+            yield
+
+    def _pause_until(self, moment: float) -> Iterator[None]:
+        while self._now < moment - FRAME_S / 2:
+            yield
+
+    # --- sound ----------------------------------------------------------------------------------------------------
+
+    def _capture(self) -> Int16:
+        """The next 20 ms of clip over room tone."""
+        at = self._frames % (len(self._room) // FRAME_SAMPLES) * FRAME_SAMPLES
+        room = self._room[at : at + FRAME_SAMPLES]
+        said, self._saying = self._saying[:FRAME_SAMPLES], self._saying[FRAME_SAMPLES:]
+        if not len(said):
+            return room
+        frame = room.astype(np.int32)
+        frame[: len(said)] += said
+        return np.clip(frame, -32_768, 32_767).astype(np.int16)
+
+
+def _settle(
+    interruption: Interruption, answer: Answer, onset_at: float, flushed_at: float | None, queue_ends_at: float
+) -> None:
+    """Fill in the outcome of a barge-in on ``answer``."""
+    ends_at = answer.play_ends_at if answer.play_ends_at is not None else onset_at
+    interruption.onset_at = onset_at
+    if flushed_at is not None and flushed_at >= onset_at:
+        interruption.silent_at, interruption.ended = flushed_at, "flushed"
+    elif ends_at <= onset_at:
+        interruption.ended = "answer ended"
+    elif answer.status == "cancelled":
+        interruption.silent_at, interruption.ended = ends_at, "cancelled"
+    elif answer.status == "completed" and queue_ends_at <= onset_at + CANCELLED_GRACE_S:
+        interruption.ended = "answer ended"
+    else:
+        interruption.ended = "not heard"
+
+
+def _order(clips: Sequence[Clip], habits: Habits, rng: random.Random) -> list[Clip]:
+    """Every clip once, shuffled, before any comes again; in the given order with ``keeps_order``."""
+    order: list[Clip] = []
+    while len(order) < habits.turns:
+        order += clips if habits.keeps_order else rng.sample(list(clips), len(clips))
+    return order[: habits.turns]
+
+
+def _room_tone(noise_dbfs: float | None, seed: int) -> Int16:
+    """One second of white noise at an RMS of ``noise_dbfs``, or of silence: int16 [24000]."""
+    length = round(1 / FRAME_S) * FRAME_SAMPLES
+    if noise_dbfs is None:
+        return np.zeros(length, dtype=np.int16)
+    noise = np.random.default_rng(seed).standard_normal(length) * 32_768 * 10 ** (noise_dbfs / 20)
+    return np.clip(noise, -32_768, 32_767).astype(np.int16)

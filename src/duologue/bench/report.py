@@ -1,0 +1,199 @@
+"""From the logs of a run to figures: JSON for machines, a table for people. `stats` says how percentiles are taken.
+
+The JSON's ``schema`` is "duologue-bench/1"; the number goes up when a field changes its meaning or goes away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from duologue.bench.footprint import Usage
+from duologue.bench.machine import Machine, this_machine
+from duologue.bench.run import Outcome, Run
+from duologue.bench.stats import Summary, summarise
+from duologue.bench.timeline import CutOff, TurnLog, Waterfall, cut_off, is_answered, waterfall
+from duologue.bench.words import WordErrors, word_errors
+from duologue.errors import ConfigError
+
+SCHEMA = "duologue-bench/1"
+# The caller's own lateness is in every figure: above this the figures are not to be trusted.
+LATE_P95_MS = 20.0
+
+STAGES = ("endpointing_ms", "thinking_ms", "first_audio_ms", "delivery_ms", "leading_silence_ms")
+
+
+class CutOffs(msgspec.Struct, frozen=True, kw_only=True):
+    """False cut-offs: turns in which the floor was taken before the true end, of all turns spoken; and inner
+    pauses of 200 ms or more that were taken for the end, of all such pauses."""
+
+    turns: int
+    cut: int
+    rate: float | None
+    pauses: int
+    pauses_cut: int
+    early_ms: Summary
+
+
+class TurnReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn, for those who want to look closer."""
+
+    caller: int
+    clip: str
+    is_answered: bool
+    waterfall: Waterfall | None
+    cut_off: CutOff
+    text: str | None
+    heard: str
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One run with so many callers. Times in ms; a stage's ``n`` tells how many turns had it."""
+
+    callers: int
+    turns_planned: int
+    turns_spoken: int
+    turns_answered: int
+    turns_unanswered: int
+    voice_to_voice_ms: Summary
+    endpointing_ms: Summary
+    transcript_ms: Summary
+    thinking_ms: Summary
+    first_audio_ms: Summary
+    delivery_ms: Summary
+    leading_silence_ms: Summary
+    interruption_stop_ms: Summary
+    interruption_outcomes: dict[str, int]
+    cut_offs: CutOffs
+    word_errors: WordErrors
+    baseline_word_errors: WordErrors
+    answer_gap_ms: float
+    caller_late_ms: Summary
+    is_caller_late: bool
+    usage: Usage | None
+    refused: list[str]
+    dropped: list[str]
+    complaints: dict[str, int]
+    turns: list[TurnReport]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole bench."""
+
+    made_at: str
+    machine: Machine
+    options: dict[str, Any]
+    connection_ms: Summary
+    runs: list[RunReport]
+    notes: list[str]
+    schema: str = SCHEMA
+
+    def to_json(self) -> bytes:
+        """The report as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+
+def make_report(
+    runs: Sequence[RunReport], *, options: dict[str, Any], connections_ms: Sequence[float], notes: Sequence[str]
+) -> Report:
+    """Put the runs together with what they were measured on."""
+    return Report(
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=this_machine(),
+        options=options,
+        connection_ms=summarise(connections_ms),
+        runs=list(runs),
+        notes=list(notes),
+    )
+
+
+def report_run(run: Run) -> RunReport:
+    """All figures of one run."""
+    logs = [log for outcome in run.outcomes for log in outcome.turns]
+    answered = sum(is_answered(log) for log in logs)
+    falls = [waterfall(log) for log in logs]
+    stops = [each for outcome in run.outcomes for each in outcome.interruptions]
+    late = summarise(late for outcome in run.outcomes for late in outcome.call.late_ms)
+    heard, baseline = _count_words(logs)
+    return RunReport(
+        callers=run.callers,
+        turns_planned=run.turns_planned,
+        turns_spoken=len(logs),
+        turns_answered=answered,
+        turns_unanswered=run.turns_planned - answered,
+        **{stage: _stage(falls, stage) for stage in ("voice_to_voice_ms", "transcript_ms", *STAGES)},
+        interruption_stop_ms=summarise(each.stop_ms for each in stops),
+        interruption_outcomes=dict(Counter(each.ended for each in stops)),
+        cut_offs=_cut_offs(logs),
+        word_errors=heard,
+        baseline_word_errors=baseline,
+        answer_gap_ms=round(sum(outcome.gap_ms for outcome in run.outcomes), 1),
+        caller_late_ms=late,
+        is_caller_late=late.p95 is not None and late.p95 > LATE_P95_MS,
+        usage=run.usage,
+        refused=[outcome.refused for outcome in run.outcomes if outcome.refused],
+        dropped=[outcome.call.ended_early for outcome in run.outcomes if outcome.call.ended_early],
+        complaints=dict(Counter(words for outcome in run.outcomes for words in outcome.complaints)),
+        turns=[turn for number, outcome in enumerate(run.outcomes) for turn in _turns(number, outcome)],
+    )
+
+
+def faults(run: RunReport) -> list[str]:
+    """What makes a run a failure or its figures doubtful, in words for a person."""
+    said = []
+    if run.turns_unanswered:
+        said.append(f"{run.turns_unanswered} of {run.turns_planned} turns were not answered")
+    said += [f"a caller was turned away: {words}" for words in sorted(set(run.refused))]
+    said += [f"a caller was dropped: {words}" for words in sorted(set(run.dropped))]
+    said += [f"the server complained ({count}x): {words}" for words, count in run.complaints.items()]
+    if run.is_caller_late:
+        late = f"{run.caller_late_ms.p95:.0f} ms"
+        said.append(f"the callers themselves were late (p95 {late}): this machine is too busy for these figures")
+    return said
+
+
+def _stage(falls: Sequence[Waterfall | None], stage: str) -> Summary:
+    return summarise(getattr(fall, stage) for fall in falls if fall is not None)
+
+
+def _cut_offs(logs: Sequence[TurnLog]) -> CutOffs:
+    each = [cut_off(log) for log in logs]
+    cut = [one for one in each if one.is_cut_off]
+    return CutOffs(
+        turns=len(each),
+        cut=len(cut),
+        rate=round(len(cut) / len(each), 4) if each else None,
+        pauses=sum(one.pauses for one in each),
+        pauses_cut=sum(one.pauses_cut for one in each),
+        early_ms=summarise(one.early_ms for one in cut),
+    )
+
+
+def _count_words(logs: Sequence[TurnLog]) -> tuple[WordErrors, WordErrors]:
+    """Ours over the turns for which a transcript came; the baseline's over the same turns where it has one."""
+    counted = [log for log in logs if log.text and any(take.transcript_at is not None for take in log.takes)]
+    based = [(log.text or "", log.baseline_text) for log in counted if log.baseline_text is not None]
+    try:
+        ours = word_errors((log.text or "", log.heard_text) for log in counted)
+        return ours, word_errors(based)
+    except ConfigError:
+        return WordErrors(), WordErrors()
+
+
+def _turns(caller: int, outcome: Outcome) -> list[TurnReport]:
+    return [
+        TurnReport(
+            caller=caller,
+            clip=log.clip,
+            is_answered=is_answered(log),
+            waterfall=waterfall(log),
+            cut_off=cut_off(log),
+            text=log.text,
+            heard=log.heard_text,
+        )
+        for log in outcome.turns
+    ]

@@ -1,0 +1,85 @@
+"""The report as a table in the terminal: one column a run, one row a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from duologue.bench.report import Report, RunReport, faults
+from duologue.bench.stats import Summary
+from duologue.bench.words import WordErrors
+
+_STAGE_NAMES = {
+    "endpointing_ms": "  endpointing",
+    "thinking_ms": "  to response.created",
+    "first_audio_ms": "  to first audio",
+    "delivery_ms": "  queued at the client",
+    "leading_silence_ms": "  leading silence",
+    "transcript_ms": "transcript after speech",
+    "interruption_stop_ms": "interruption stop",
+}
+
+
+def render(report: Report) -> RenderableType:
+    """The table, then the connection time, the machine, and what went wrong."""
+    table = Table(title="Duologue bench: p50 / p95 ms unless it says otherwise", title_justify="left")
+    table.add_column("callers at once")
+    for run in report.runs:
+        table.add_column(str(run.callers), justify="right")
+    for name, cells in _rows(report.runs):
+        table.add_row(name, *cells)
+    machine = report.machine
+    lines = [
+        f"connect to session.created: {_pair(report.connection_ms)} ms (n={report.connection_ms.n})",
+        f"{machine.cpus} CPUs, {machine.cpu_model}; Python {machine.python}; duologue {machine.duologue}"
+        + (f" at {machine.commit}" if machine.commit else ""),
+        *report.notes,
+    ]
+    bad = [f"{run.callers} callers: {words}" for run in report.runs for words in faults(run)]
+    return Group(table, *(Text(line) for line in lines), *(Text(line, style="bold red") for line in bad))
+
+
+def _rows(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
+    rows = [
+        ("turns answered", [f"{run.turns_answered} of {run.turns_planned}" for run in runs]),
+        ("voice to voice", [_pair(run.voice_to_voice_ms) for run in runs]),
+    ]
+    for stage, name in _STAGE_NAMES.items():
+        summaries = [getattr(run, stage) for run in runs]
+        if any(summary.n for summary in summaries):
+            rows.append((name, [_pair(summary) for summary in summaries]))
+    rows += [
+        ("false cut-offs, turns", [f"{run.cut_offs.cut} of {run.cut_offs.turns}" for run in runs]),
+        ("false cut-offs, inner pauses", [f"{run.cut_offs.pauses_cut} of {run.cut_offs.pauses}" for run in runs]),
+        ("word errors", [_words(run.word_errors) for run in runs]),
+        ("word errors, baseline", [_words(run.baseline_word_errors) for run in runs]),
+        ("gaps in answers, ms in all", [f"{run.answer_gap_ms:.0f}" for run in runs]),
+        ("caller's own lateness", [_pair(run.caller_late_ms) for run in runs]),
+    ]
+    if any(run.usage for run in runs):
+        rows.append(("CPU ms a session-second", [_usage(run, "cpu_ms_per_session_second") for run in runs]))
+        rows.append(("MiB a session / in all", [_memory(run) for run in runs]))
+    return rows
+
+
+def _pair(summary: Summary) -> str:
+    if summary.p50 is None or summary.p95 is None:
+        return "-"
+    places = 1 if summary.p95 < 10 else 0
+    return f"{summary.p50:.{places}f} / {summary.p95:.{places}f}"
+
+
+def _words(counted: WordErrors) -> str:
+    return "-" if counted.wer is None else f"{counted.wer:.1%} of {counted.words}"
+
+
+def _usage(run: RunReport, name: str) -> str:
+    return f"{getattr(run.usage, name):.1f}" if run.usage else "-"
+
+
+def _memory(run: RunReport) -> str:
+    usage = run.usage
+    return f"{usage.memory_mib_per_session:.1f} / {usage.memory_peak_mib:.0f}" if usage else "-"

@@ -1,0 +1,192 @@
+"""The client's end of the OpenAI Realtime (GA) protocol over a WebSocket, as the bench and ``talk`` speak it.
+
+Only what a client needs: it connects, sends events, and gives the server's events one by one. An event that it
+does not know is handed on with its ``type`` alone, so that any server of the protocol can be pointed at.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import numpy as np
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from duologue.audio.frame import VOICE_RATE_HZ, Int16
+from duologue.errors import DuologueError
+
+FRAME_S = 0.02
+FRAME_SAMPLES = int(VOICE_RATE_HZ * FRAME_S)
+# Far above what a call can owe, so that a slow server never holds back the caller's next frame.
+WRITE_LIMIT_BYTES = 16 * 1024 * 1024
+REALTIME_PATH = "/v1/realtime"
+
+
+class WireError(DuologueError):
+    """The server cannot be talked to: away, refusing, or not speaking the protocol."""
+
+    code = "server_unreachable"
+
+
+class ResponseBody(msgspec.Struct, kw_only=True):
+    """The part of a ``response`` object that a caller looks at."""
+
+    id: str | None = None
+    status: str | None = None
+    status_details: Any = None
+
+
+class ServerEvent(msgspec.Struct, kw_only=True):
+    """One event of the server; fields that its ``type`` does not have are None. Unknown fields are skipped."""
+
+    type: str
+    item_id: str | None = None
+    response_id: str | None = None
+    delta: str | None = None
+    transcript: str | None = None
+    text: str | None = None
+    response: ResponseBody | None = None
+    error: Any = None
+
+    def audio(self) -> Int16:
+        """The samples of a ``response.output_audio.delta``: int16 [n]; half a sample at the end is dropped."""
+        try:
+            raw = binascii.a2b_base64(self.delta or "")
+        except binascii.Error:
+            raise WireError(f"{self.type} carries audio that is not base64") from None
+        return np.frombuffer(raw[: len(raw) // 2 * 2], dtype="<i2").astype(np.int16)
+
+    def complaint(self) -> str:
+        """An ``error`` event, or a failed response, in words."""
+        error = self.error
+        if error is None and self.response is not None and isinstance(self.response.status_details, dict):
+            error = self.response.status_details.get("error")
+        if isinstance(error, dict):
+            return f"{error.get('code') or error.get('type')}: {error.get('message')}"
+        return str(error)
+
+
+class _Append(msgspec.Struct, tag_field="type", tag="input_audio_buffer.append"):
+    audio: bytes
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(ServerEvent)
+
+
+def encode_append(pcm: Int16) -> bytes:
+    """``input_audio_buffer.append`` for int16 [n]; msgspec writes bytes as base64."""
+    return _encoder.encode(_Append(pcm.astype("<i2").tobytes()))
+
+
+def realtime_url(url: str, model: str | None) -> str:
+    """The WebSocket address for what a person types: ``host:port``, ``http(s)://``, ``ws(s)://``, with or
+    without ``/v1/realtime``. Raises WireError for anything else."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.hostname:
+        raise WireError(f"{url!r} is no address of a server: give one such as http://127.0.0.1:8710")
+    path = parts.path.rstrip("/")
+    if not path.endswith("/realtime"):
+        path = path.removesuffix("/v1") + REALTIME_PATH
+    query = dict(parse_qsl(parts.query))
+    if model:
+        query["model"] = model
+    return urlunsplit((schemes[parts.scheme], parts.netloc, path, urlencode(query), ""))
+
+
+class Wire:
+    """An open connection. ``close_words`` says how it ended, once it has."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.close_words = ""
+
+    async def send(self, event: Mapping[str, object]) -> None:
+        """Send one client event. After the connection has ended this does nothing."""
+        await self.send_encoded(_encoder.encode(event))
+
+    async def send_encoded(self, event: bytes) -> None:
+        """Send one event that is JSON already."""
+        try:
+            await self._socket.send(event, text=True)
+        except ConnectionClosed as closed:
+            self._note(closed)
+
+    async def receive(self) -> ServerEvent | None:
+        """The next event, or None when the connection has ended. Raises WireError on what is no event."""
+        try:
+            message = await self._socket.recv()
+        except ConnectionClosed as closed:
+            self._note(closed)
+            return None
+        try:
+            return _decoder.decode(message)
+        except msgspec.MsgspecError as error:
+            raise WireError(f"the server sent what is no Realtime event: {error}") from None
+
+    async def session_created(self) -> None:
+        """Wait for the greeting. Raises WireError when something else comes first."""
+        event = await self.receive()
+        if event is None:
+            raise WireError(f"the server hung up before it greeted ({self.close_words})")
+        if event.type == "error":
+            raise WireError(f"the server refused the session: {event.complaint()}")
+        if event.type != "session.created":
+            raise WireError(f"the server began with {event.type} instead of session.created")
+
+    def _note(self, closed: ConnectionClosed) -> None:
+        frame = closed.rcvd
+        if not self.close_words:
+            self.close_words = f"{frame.code} {frame.reason}".strip() if frame else "connection lost"
+
+
+@asynccontextmanager
+async def dial(
+    url: str, *, model: str | None = None, api_key: str | None = None, timeout_s: float = 10.0
+) -> AsyncIterator[Wire]:
+    """Connect to ``url`` (see `realtime_url`); compression is off. Raises WireError with one clear line."""
+    address = realtime_url(url, model)
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    is_local = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
+    opening = connect(
+        address,
+        additional_headers=headers,
+        compression=None,
+        max_size=None,
+        open_timeout=timeout_s,
+        close_timeout=2.0,
+        write_limit=WRITE_LIMIT_BYTES,
+        proxy=None if is_local else True,
+    )
+    try:
+        socket = await opening
+    except InvalidStatus as refused:
+        raise WireError(_refusal(url, refused)) from None
+    except TimeoutError:
+        raise WireError(f"{url} did not answer within {timeout_s:g} s") from None
+    except (InvalidHandshake, InvalidURI, EOFError) as error:
+        raise WireError(f"{url} does not speak WebSocket: {error}") from None
+    except OSError as error:
+        raise WireError(f"no server answers at {url} ({error.strerror or error})") from None
+    try:
+        yield Wire(socket)
+    finally:
+        await socket.close()
+
+
+def _refusal(url: str, refused: InvalidStatus) -> str:
+    """``{"error": {"message": ...}}`` where the server says why, else the status."""
+    try:
+        body = msgspec.json.decode(refused.response.body or b"null")
+        reason = body["error"]["message"]
+    except (msgspec.MsgspecError, TypeError, KeyError):
+        reason = refused.response.reason_phrase
+    status = refused.response.status_code
+    hint = "; give the key with --api-key" if status == 401 else ""
+    return f"{url} refused the call with {status}: {reason}{hint}"

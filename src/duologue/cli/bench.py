@@ -1,0 +1,144 @@
+"""``duologue bench``: how fast, how patient and how exact a voice server is, with simulated callers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from duologue.bench.plan import Plan
+    from duologue.bench.report import Report
+
+EXIT_UNANSWERED = 1
+EXIT_UNREACHABLE = 2
+EXIT_STOPPED = 130
+
+
+def bench(
+    url: Annotated[
+        str | None, typer.Argument(help="The server, as http://host:port. Without it one is started for the bench.")
+    ] = None,
+    *,
+    profile: Annotated[str, typer.Option(help="Profile of the server that is started.")] = "embedded",
+    callers: Annotated[str, typer.Option(help="People at once; several numbers are run in turn: 1,8,32.")] = "1",
+    turns: Annotated[int, typer.Option(min=1, help="Turns of each caller.")] = 5,
+    clips: Annotated[
+        Path | None, typer.Option(help="A folder of sound files, or a manifest.jsonl. Default: look nearby.")
+    ] = None,
+    clip_set: Annotated[
+        Literal["commands", "turns", "all"],
+        typer.Option("--set", help="Of a manifest: short commands, turns with hesitations and pauses, or all."),
+    ] = "commands",
+    turns_every: Annotated[
+        float | None, typer.Option(help="Begin a turn every so many seconds instead of after the answer.")
+    ] = None,
+    gap: Annotated[float, typer.Option(help="Seconds between an answer's end and the next turn.")] = 1.0,
+    answer_timeout: Annotated[float, typer.Option(help="Seconds after which a turn is unanswered.")] = 10.0,
+    interrupt_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of turns in which the caller talks over a long answer.")
+    ] = 0.0,
+    noise_dbfs: Annotated[
+        float | None, typer.Option(help="Room noise at this level, for example -60. Default: digital silence.")
+    ] = None,
+    turn_detection: Annotated[
+        str, typer.Option(help="default, server_vad, semantic_vad, or a JSON object of the protocol.")
+    ] = "default",
+    model: Annotated[str | None, typer.Option(help="Model to ask the server for.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
+    server_pid: Annotated[int | None, typer.Option(help="Process of a local server, to measure its CPU.")] = None,
+    connections: Annotated[int, typer.Option(min=0, help="Extra connections, to time connecting.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of clip order, starts and interruptions.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    plot_file: Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")] = None,
+) -> None:
+    """Measure voice-to-voice delay, false cut-offs, interruptions and word errors.
+
+    Exit code 1: a turn was not answered. 2: the server cannot be reached, or the bench cannot run.
+    """
+    from duologue.bench.person import Habits
+    from duologue.bench.plan import Plan
+    from duologue.bench.plots import require_matplotlib
+    from duologue.errors import DuologueError
+
+    habits = Habits(
+        turns=turns,
+        gap_s=gap,
+        turns_every_s=turns_every,
+        answer_timeout_s=answer_timeout,
+        interrupt_share=interrupt_share,
+        noise_dbfs=noise_dbfs,
+    )
+    try:
+        plan = Plan(
+            url=url,
+            profile=profile,
+            callers=_numbers(callers),
+            clips=clips,
+            clip_set=clip_set,
+            habits=habits,
+            turn_detection=turn_detection,
+            model=model,
+            api_key=api_key,
+            server_pid=server_pid,
+            connections=connections,
+            seed=seed,
+        )
+        if plot_file is not None:
+            require_matplotlib()
+        report = _carry_out(plan)
+        _write(report, json_file, plot_file)
+    except DuologueError as error:
+        typer.echo(f"duologue bench: {error.message}", err=True)
+        raise typer.Exit(EXIT_UNREACHABLE) from None
+    except KeyboardInterrupt:
+        typer.echo("duologue bench: stopped", err=True)
+        raise typer.Exit(EXIT_STOPPED) from None
+    if any(run.turns_unanswered for run in report.runs):
+        raise typer.Exit(EXIT_UNANSWERED)
+
+
+def _numbers(callers: str) -> tuple[int, ...]:
+    from duologue.errors import ConfigError
+
+    numbers = tuple(int(word) for word in callers.split(",") if word.strip().isdigit())
+    if not numbers or len(numbers) != callers.count(",") + 1 or min(numbers) < 1:
+        raise ConfigError(f"--callers wants numbers such as 1,8,32, not {callers!r}")
+    return numbers
+
+
+def _carry_out(plan: Plan) -> Report:
+    """Run the plan with a progress bar, and show the table."""
+    import anyio
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    from duologue.bench.groups import lone
+    from duologue.bench.plan import Progress, carry_out
+    from duologue.bench.table import render
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=sum(plan.callers) * plan.habits.turns)
+        progress = Progress(stage=lambda words: bar.update(task, description=words), turn=lambda: bar.advance(task))
+        try:
+            report = anyio.run(carry_out, plan, progress)
+        except BaseExceptionGroup as group:
+            raise lone(group) from None
+    Console().print(render(report))
+    return report
+
+
+def _write(report: Report, json_file: Path | None, plot_file: Path | None) -> None:
+    from duologue.bench.plots import draw
+    from duologue.errors import ConfigError
+
+    if json_file is not None:
+        try:
+            json_file.write_bytes(report.to_json())
+        except OSError as error:
+            raise ConfigError(f"the figures cannot be written to {json_file}: {error.strerror}") from None
+    if plot_file is not None:
+        draw(report, plot_file)

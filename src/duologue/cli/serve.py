@@ -1,0 +1,46 @@
+"""``duologue serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.  [default: 8710]")] = None,
+    profile: Annotated[str | None, typer.Option(help="embedded or scripted.  [default: embedded]")] = None,
+    llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
+    llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error.  [default: info]")
+    ] = None,
+) -> None:
+    """Start the server and print its URL."""
+    import os
+
+    # One thread each: the runner steps several models side by side, and more threads only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    import anyio
+
+    from duologue.cli.log import configure_logging
+    from duologue.config import load_settings
+    from duologue.server.run import serve as run
+
+    settings = load_settings(
+        {
+            "host": host,
+            "port": port,
+            "profile": profile,
+            "llm": llm,
+            "llm_model": llm_model,
+            "max_sessions": max_sessions,
+            "log_level": log_level,
+        }
+    )
+    configure_logging(settings.log_level)
+    typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
+    anyio.run(run, settings, lambda url: typer.echo(f"Duologue is ready: {url}"))

@@ -1,0 +1,235 @@
+"""``duologue talk``: speak with a server from the terminal, by microphone or with sound files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from duologue.bench.person import Person
+    from duologue.bench.sound_card import SoundCard
+    from duologue.bench.wire import ServerEvent, Wire
+
+DEFAULT_URL = "http://127.0.0.1:8710"
+# Fast enough that a question takes no time, slow enough that the server's own work keeps up with it.
+FAST = 6.0
+LONGEST_ANSWER_S = 300.0
+
+EXIT_UNANSWERED = 1
+EXIT_UNREACHABLE = 2
+
+
+def talk(
+    url: Annotated[str, typer.Argument(help="The server, as http://host:port.")] = DEFAULT_URL,
+    *,
+    questions: Annotated[
+        list[Path] | None, typer.Option("--in", help="A sound file to speak; several are several turns.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --in: write the answers here, as 24 kHz WAV.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="With --in: faster than real speech.")] = False,
+    model: Annotated[str | None, typer.Option(help="Model to ask the server for.")] = None,
+    voice: Annotated[str | None, typer.Option(help="Voice to ask the server for.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
+    timeout: Annotated[float, typer.Option(help="With --in: seconds to wait for an answer.")] = 30.0,
+) -> None:
+    """Talk with a server: by microphone and loudspeaker, or with --in question.wav --out answer.wav.
+
+    Wear headphones with the microphone: an open loudspeaker interrupts itself. Ctrl-C ends the talk. Exit code 1:
+    no answer came. 2: the server cannot be reached, or there is no sound card or file.
+    """
+    import anyio
+
+    from duologue.bench.groups import lone
+    from duologue.errors import DuologueError
+
+    call = _Talk(url=url, model=model, voice=voice, api_key=api_key)
+    try:
+        if questions:
+            answered = anyio.run(call.with_files, questions, out, FAST if fast else 1.0, timeout)
+        else:
+            answered = anyio.run(call.aloud)
+    except KeyboardInterrupt:
+        call.screen.end("goodbye")
+        return
+    except (DuologueError, BaseExceptionGroup) as raised:
+        error = lone(raised)
+        if not isinstance(error, DuologueError):
+            raise
+        call.screen.end()
+        typer.echo(f"duologue talk: {error.message}", err=True)
+        raise typer.Exit(EXIT_UNREACHABLE) from None
+    if not answered:
+        raise typer.Exit(EXIT_UNANSWERED)
+
+
+class Screen:
+    """Both sides' words and the state of the talk, as they come. Also a `bench.caller.Listener`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._is_line_open = False
+
+    def on_event(self, event: ServerEvent) -> None:
+        """Show what an event says to a person, if anything."""
+        match event.type:
+            case "input_audio_buffer.speech_started":
+                self.end()
+                self._state("listening")
+            case "input_audio_buffer.speech_stopped":
+                self._state("thinking")
+            case "conversation.item.input_audio_transcription.completed" if event.transcript:
+                self.end()
+                self._console.print(f"[bold cyan]you:[/] {_plain(event.transcript.strip())}", highlight=False)
+            case "response.output_audio_transcript.delta" | "response.output_text.delta":
+                self._say(event.delta or "")
+            case "response.done":
+                self.end()
+                if event.response is not None and event.response.status == "failed":
+                    self.complain(event.complaint())
+            case "error":
+                self.complain(event.complaint())
+
+    def complain(self, words: str) -> None:
+        """Something went wrong, but the talk goes on."""
+        self.end()
+        self._console.print(f"[red]{_plain(words)}[/]", highlight=False)
+
+    def end(self, words: str = "") -> None:
+        """End the answer's open line; then ``words``, if any."""
+        if self._is_line_open:
+            self._console.print()
+        self._is_line_open = False
+        if words:
+            self._state(words)
+
+    def _say(self, words: str) -> None:
+        if not self._is_line_open:
+            self._console.print("[bold green]answer:[/] ", end="")
+            words = words.lstrip()
+        self._is_line_open = True
+        self._console.print(_plain(words), end="", highlight=False, soft_wrap=True)
+
+    def _state(self, words: str) -> None:
+        """States are for a person who watches; a log has no use for them."""
+        if self._console.is_terminal:
+            self._console.print(f"[dim]({words})[/]", highlight=False)
+
+
+class _Talk:
+    """One talk with one server."""
+
+    def __init__(self, *, url: str, model: str | None, voice: str | None, api_key: str | None) -> None:
+        from rich.console import Console
+
+        self._url, self._model, self._voice, self._api_key = url, model, voice, api_key
+        self.screen = Screen(Console())
+
+    async def with_files(self, questions: Sequence[Path], out: Path | None, speed: float, timeout_s: float) -> bool:
+        """Speak the files in order, each after the answer to the one before; True when all were answered."""
+        from duologue.bench.caller import hold_call
+        from duologue.bench.clips import make_clip, read_audio
+        from duologue.bench.clock import WallClock
+        from duologue.bench.person import Habits, Person
+        from duologue.bench.timeline import is_answered
+        from duologue.bench.wire import dial
+
+        clips = [make_clip(path.name, read_audio(path)) for path in questions]
+        habits = Habits(
+            turns=len(clips),
+            gap_s=0.5,
+            answer_timeout_s=timeout_s * speed,
+            longest_answer_s=LONGEST_ANSWER_S,
+            keeps_order=True,
+            hangs_up_early=True,
+        )
+        person = Person(clips, habits, keeps_audio=True)
+        async with dial(self._url, model=self._model, api_key=self._api_key) as wire:
+            await wire.session_created()
+            call = await hold_call(
+                wire, person, WallClock(speed), update=self._session_update(), listener=self.screen
+            )
+        unanswered = len(clips) - sum(is_answered(log) for log in person.turns)
+        if call.ended_early:
+            self.screen.complain(f"the server hung up: {call.ended_early}")
+        elif unanswered:
+            self.screen.complain(f"{unanswered} of {len(clips)} questions had no answer within {timeout_s:g} s")
+        self._write(out, person)
+        return not unanswered
+
+    async def aloud(self) -> bool:
+        """Microphone and loudspeaker, until Ctrl-C or until the server hangs up."""
+        import anyio
+
+        from duologue.bench.sound_card import open_sound_card
+        from duologue.bench.wire import dial
+
+        with open_sound_card() as card:
+            async with dial(self._url, model=self._model, api_key=self._api_key) as wire:
+                await wire.session_created()
+                await wire.send(self._session_update())
+                self.screen.end("connected: speak, Ctrl-C ends; headphones keep the answer out of the microphone")
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_send_microphone, wire, card)
+                    await self._hear(wire, card)
+                    tasks.cancel_scope.cancel()
+                self.screen.complain(f"the server hung up: {wire.close_words}")
+        return True
+
+    async def _hear(self, wire: Wire, card: SoundCard) -> None:
+        """Play what comes; fall silent when the user speaks, and tell the server what was heard."""
+        while (event := await wire.receive()) is not None:
+            if event.type == "response.output_audio.delta":
+                card.queue.play(event.item_id or "", event.audio())
+            elif event.type == "input_audio_buffer.speech_started" and (cut := card.flush()) is not None:
+                await wire.send(
+                    {
+                        "type": "conversation.item.truncate",
+                        "item_id": cut.item_id,
+                        "content_index": 0,
+                        "audio_end_ms": cut.heard_ms,
+                    }
+                )
+            self.screen.on_event(event)
+
+    def _session_update(self) -> dict[str, object]:
+        from duologue.bench.caller import session_update
+
+        return session_update(voice=self._voice)
+
+    def _write(self, out: Path | None, person: Person) -> None:
+        """The answers, one after the other, as they were heard."""
+        if out is None:
+            return
+        import wave
+
+        from duologue.audio.frame import VOICE_RATE_HZ
+        from duologue.errors import ConfigError
+
+        try:
+            with wave.open(str(out), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(VOICE_RATE_HZ)
+                file.writeframes(person.ears.speaker.recording().astype("<i2").tobytes())
+        except OSError as error:
+            raise ConfigError(f"the answer cannot be written to {out}: {error.strerror}") from None
+
+
+async def _send_microphone(wire: Wire, card: SoundCard) -> None:
+    from duologue.bench.wire import encode_append
+
+    async for pcm in card.microphone:
+        await wire.send_encoded(encode_append(pcm))
+
+
+def _plain(words: str) -> str:
+    """What was said may hold brackets: they are no markup."""
+    from rich.markup import escape
+
+    return escape(words)

@@ -1,0 +1,64 @@
+"""Cutting a turn's sound to what a transcriber should hear: quiet edges off, long turns at quiet places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from duologue.audio.frame import SESSION_RATE_HZ, Float32
+
+PIECE_MAX_S = 15.0
+# The last third of a piece is where a quiet place is looked for.
+_CUT_FROM_S = 10.0
+
+_FRAME_SAMPLES = 320
+# Full scale is 1. A whisper close to a microphone has 0.003; a microphone's own noise 0.0003.
+_AUDIBLE_RMS = 0.001
+# Speech stands 12 dB above the quietest tenth of its frames, or the clip has no quiet part.
+_SPEECH_OVER_NOISE = 4.0
+# A weak last word lies up to 20 dB under the loudest frame.
+_WEAKEST_WORD = 10.0
+_LEAD_SAMPLES = SESSION_RATE_HZ // 5
+_MIN_SAMPLES = SESSION_RATE_HZ * 3 // 10
+
+
+def pieces_of(audio: Float32) -> Iterator[Float32]:
+    """``audio`` (float32 [n] at 16 kHz) in pieces of at most 15 s, cut in the middle of the quietest 100 ms."""
+    audio = np.nan_to_num(audio.astype(np.float32, copy=False), nan=0.0, posinf=0.0, neginf=0.0)
+    longest, earliest = int(PIECE_MAX_S * SESSION_RATE_HZ), int(_CUT_FROM_S * SESSION_RATE_HZ)
+    while len(audio) > longest:
+        levels = _levels(audio[earliest:longest])
+        smooth = np.convolve(levels, np.ones(5, np.float32), mode="valid")
+        cut = earliest + (int(smooth.argmin()) + 2) * _FRAME_SAMPLES
+        yield audio[:cut]
+        audio = audio[cut:]
+    yield audio
+
+
+def speech_of(audio: Float32) -> Float32:
+    """``audio`` from 200 ms before its first loud frame to 200 ms after its last; empty where all is quiet.
+
+    At least 0.3 s long otherwise, padded with silence: the encoder cannot take less.
+    """
+    levels = _levels(audio)
+    if len(levels) == 0:
+        return audio[:0]
+    noise = float(np.percentile(levels, 10))
+    loudest = float(levels.max())
+    threshold = max(_AUDIBLE_RMS, min(noise * _SPEECH_OVER_NOISE, loudest / _WEAKEST_WORD))
+    loud = np.flatnonzero(levels > threshold)
+    if len(loud) == 0:
+        return audio[:0]
+    start = max(0, int(loud[0]) * _FRAME_SAMPLES - _LEAD_SAMPLES)
+    stop = (int(loud[-1]) + 1) * _FRAME_SAMPLES + _LEAD_SAMPLES
+    speech = audio[start:stop]
+    return np.pad(speech, (0, max(0, _MIN_SAMPLES - len(speech))))
+
+
+def _levels(audio: Float32) -> Float32:
+    """Root mean square of each whole 20 ms."""
+    count = len(audio) // _FRAME_SAMPLES
+    frames = audio[: count * _FRAME_SAMPLES].reshape(count, _FRAME_SAMPLES)
+    levels: Float32 = np.sqrt(np.mean(np.square(frames), axis=1)) if count else np.zeros(0, np.float32)
+    return levels

@@ -1,0 +1,103 @@
+"""Which chat server answers: the one that is named, else one that is plainly there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import anyio
+import httpx2
+import msgspec
+
+from duologue.engines.chat.openai_chat import OpenAIChat
+from duologue.errors import ConfigError
+
+OLLAMA_URL = "http://127.0.0.1:11434"
+PROBE_TIMEOUT_S = 0.3
+
+_NOT_CHAT_NAMES = ("embed", "minilm", "bge-", "rerank")
+
+
+class _Details(msgspec.Struct):
+    family: str | None = None
+
+
+class _Tag(msgspec.Struct):
+    name: str
+    details: _Details | None = None
+    capabilities: list[str] | None = None
+
+
+class _Tags(msgspec.Struct):
+    models: list[_Tag] | None = None
+
+
+async def find_chat(
+    llm: str | None, llm_model: str | None, env: Mapping[str, str], *, ollama_url: str = OLLAMA_URL
+) -> OpenAIChat | None:
+    """A chat model that has been started, or None where there is none to be found.
+
+    Looked for in this order: ``llm``, an address with or without scheme and ``/v1``; ``OPENAI_BASE_URL`` in
+    ``env``; an Ollama on this machine. ``OPENAI_API_KEY`` goes along to the first two. Nothing but 127.0.0.1 is
+    contacted without being named. Raises ConfigError for an address that is none, EngineUnavailable where a
+    named server does not answer.
+    """
+    address = llm or env.get("OPENAI_BASE_URL")
+    if address:
+        chat = OpenAIChat(base_url_of(address), llm_model or "", env.get("OPENAI_API_KEY") or None)
+        return await _started(chat)
+    models = await _ollama_models(ollama_url)
+    if not models:
+        return None
+    return await _started(OpenAIChat(f"{ollama_url}/v1", llm_model or models[0]))
+
+
+def base_url_of(address: str) -> str:
+    """The API's root for what a person types: "localhost:8000" is "http://localhost:8000/v1".
+
+    A path other than "/" is kept as it is. Raises ConfigError.
+    """
+    written = address.strip()
+    if "://" not in written:
+        written = f"http://{'127.0.0.1' if written.startswith(':') else ''}{written}"
+    try:
+        parts = urlsplit(written)
+        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        has_host = False
+    if not has_host or parts.scheme not in {"http", "https"} or any(c.isspace() for c in written):
+        raise ConfigError(f"--llm {address!r} is no address: give one such as http://127.0.0.1:8000/v1")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+async def _started(chat: OpenAIChat) -> OpenAIChat:
+    is_up = False
+    try:
+        await chat.start()
+        is_up = True
+    finally:
+        if not is_up:
+            with anyio.CancelScope(shield=True):
+                await chat.aclose()
+    return chat
+
+
+async def _ollama_models(ollama_url: str) -> list[str]:
+    """The chat models that an Ollama lists; empty where none runs."""
+    async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as client:
+        with anyio.move_on_after(PROBE_TIMEOUT_S):
+            try:
+                response = await client.get(f"{ollama_url}/api/tags")
+                tags = msgspec.json.decode(response.content, type=_Tags)
+            except (httpx2.HTTPError, msgspec.MsgspecError):
+                return []
+            return [tag.name for tag in tags.models or [] if _can_chat(tag)]
+    return []
+
+
+def _can_chat(tag: _Tag) -> bool:
+    if tag.capabilities is not None:
+        return "completion" in tag.capabilities
+    family = (tag.details.family if tag.details else None) or ""
+    return "bert" not in family and not any(part in tag.name.lower() for part in _NOT_CHAT_NAMES)

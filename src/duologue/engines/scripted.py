@@ -1,0 +1,198 @@
+"""Deterministic engines without weights, for tests, demos and load.
+
+They answer at once, or after a fixed delay on the event loop's clock, so that a conversation can be replayed on a
+virtual one. ``InlineEngines`` puts them behind the seam without threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast
+
+import anyio
+import numpy as np
+
+from duologue.audio.frame import VOICE_RATE_HZ, Int16, ms_to_samples
+from duologue.engines.base import (
+    BatchEngine,
+    ChatDelta,
+    ChatRequest,
+    SpeakRequest,
+    SpeechChunk,
+    StreamEngine,
+    TranscribeRequest,
+    TranscribeResult,
+    TurnRequest,
+    TurnResult,
+    VadRequest,
+    VadResult,
+    WordTime,
+)
+from duologue.engines.client import Req, Res, Stage, StageStats
+
+TRANSCRIPT = "this is what the scripted transcriber always hears"
+TWELVE_WORDS = "here is an answer of exactly twelve words for you to hear"
+TONE_HZ = 440.0
+TONE_LEVEL = 0.3
+
+
+class _Ready:
+    """A batch engine that needs nothing."""
+
+    max_batch = 256
+    is_realtime = False
+
+    def load(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class ScriptedVad(_Ready):
+    """Speech is whatever is louder than -40 dBFS."""
+
+    name = "scripted-vad"
+    is_realtime = True
+
+    def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
+        return [VadResult(_loudness(r.windows), None) for r in requests]
+
+
+def _loudness(windows: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return (np.sqrt(np.mean(np.square(windows), axis=1)) > 0.01).astype(np.float32)
+
+
+class ScriptedTurn(_Ready):
+    """The same probability each time, or what ``judge`` makes of the request."""
+
+    name = "scripted-turn"
+
+    def __init__(self, prob: float = 1.0, judge: Callable[[TurnRequest], float] | None = None) -> None:
+        self._judge = judge or (lambda _request: prob)
+
+    def step(self, requests: Sequence[TurnRequest]) -> list[TurnResult]:
+        return [TurnResult(self._judge(r)) for r in requests]
+
+
+class ScriptedTranscriber(_Ready):
+    """The same words each time, or what ``hear`` makes of the request."""
+
+    name = "scripted-asr"
+
+    def __init__(self, text: str = TRANSCRIPT, hear: Callable[[TranscribeRequest], str] | None = None) -> None:
+        self._hear = hear or (lambda _request: text)
+
+    def step(self, requests: Sequence[TranscribeRequest]) -> list[TranscribeResult]:
+        return [TranscribeResult(self._hear(r)) for r in requests]
+
+
+class ScriptedChat:
+    """The same words each time, or what ``answer`` makes of the prompt; ``word_s`` apart, ``first_s`` after the
+    question."""
+
+    name = "scripted-chat"
+
+    def __init__(
+        self,
+        text: str = TWELVE_WORDS,
+        answer: Callable[[ChatRequest], str] | None = None,
+        first_s: float = 0.0,
+        word_s: float = 0.0,
+    ) -> None:
+        self._answer = answer or (lambda _request: text)
+        self._first_s = first_s
+        self._word_s = word_s
+
+    async def start(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+        yield self._words(request)
+
+    async def _words(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+        await anyio.sleep(self._first_s)
+        words = self._answer(request).split()
+        allowed = words[: request.max_tokens]
+        for word in allowed:
+            yield ChatDelta(word if word is allowed[0] else f" {word}")
+            await anyio.sleep(self._word_s)
+        yield ChatDelta("", finish="length" if len(allowed) < len(words) else "stop")
+
+
+class ScriptedSynthesizer:
+    """A tone of ``phrase_s`` for each phrase, whole, its words evenly spread; or ``word_s`` for each word."""
+
+    name = "scripted-tts"
+    voices: tuple[str, ...] = ("tone",)
+
+    def __init__(self, phrase_s: float = 1.0, word_s: float | None = None, first_s: float = 0.0) -> None:
+        self._phrase_s = phrase_s
+        self._word_s = word_s
+        self._first_s = first_s
+
+    async def start(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    @asynccontextmanager
+    async def stream(self, request: SpeakRequest) -> AsyncIterator[AsyncIterator[SpeechChunk]]:
+        yield self._sound(request)
+
+    async def _sound(self, request: SpeakRequest) -> AsyncIterator[SpeechChunk]:
+        await anyio.sleep(self._first_s)
+        words = _word_spans(request.text)
+        length_s = self._phrase_s if self._word_s is None else self._word_s * len(words)
+        each_ms = length_s * 1000 / max(1, len(words))
+        times = tuple(WordTime(a, b, i * each_ms, (i + 1) * each_ms) for i, (a, b) in enumerate(words))
+        yield SpeechChunk(tone(length_s), times)
+
+
+def _word_spans(text: str) -> list[tuple[int, int]]:
+    spans, at = [], 0
+    for word in text.split():
+        start = text.index(word, at)
+        at = start + len(word)
+        spans.append((start, at))
+    return spans
+
+
+def tone(length_s: float) -> Int16:
+    """int16 [n] at 24 kHz, audible from its first sample."""
+    t = np.arange(ms_to_samples(length_s * 1000, VOICE_RATE_HZ)) / VOICE_RATE_HZ
+    return np.round(np.cos(2 * np.pi * TONE_HZ * t) * TONE_LEVEL * 32767).astype(np.int16)
+
+
+class InlineEngines:
+    """Engines stepped one request at a time where they are called, each after ``delays_s`` of its stage.
+
+    No threads: with it a whole conversation runs on a virtual clock.
+    """
+
+    def __init__(
+        self, engines: dict[str, BatchEngine[Any, Any] | StreamEngine[Any, Any]], delays_s: dict[str, float] | None = None
+    ) -> None:
+        self._engines = engines
+        self._delays_s = delays_s or {}
+
+    async def call(
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = "", best_effort: bool = False
+    ) -> Res:
+        await anyio.sleep(self._delays_s.get(stage.name, 0.0))
+        engine = cast("BatchEngine[Req, Res]", self._engines[stage.name])
+        return engine.step([request])[0]
+
+    def stream(
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
+        return cast("StreamEngine[Req, Res]", self._engines[stage.name]).stream(request)
+
+    def stats(self) -> dict[str, StageStats]:
+        return {stage: StageStats(engine=engine.name) for stage, engine in self._engines.items()}

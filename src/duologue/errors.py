@@ -1,0 +1,91 @@
+"""Every error that Duologue raises on purpose, by who is at fault.
+
+::
+
+    DuologueError
+    ├── ClientError          the client sent something that cannot be done; the session lives on
+    ├── CapacityError        there is no room or no time; nothing is wrong with the request
+    │   ├── Overloaded       the work would come too late
+    │   └── NoSlot           every place is taken
+    ├── EngineError          a model failed; the request may be tried again
+    │   ├── EngineLost       the engine, its process or its server has gone away
+    │   └── EngineUnavailable  it cannot be started on this machine; says what to install or set
+    ├── SlowClient           the client does not read what it is sent
+    └── ConfigError          a setting that cannot work; raised at start, never at the first turn
+
+Each carries ``code``, a stable word for the wire and for logs, and a message that says what to do.
+"""
+
+from __future__ import annotations
+
+
+class DuologueError(Exception):
+    """Root of the tree. ``code`` is stable; ``kind`` is the wire's error type."""
+
+    code: str = "internal_error"
+    kind: str = "server_error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+
+
+class ClientError(DuologueError):
+    """The client's event cannot be carried out. ``param`` names the field, where one is to blame."""
+
+    code = "invalid_value"
+    kind = "invalid_request_error"
+
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.param = param
+
+
+class CapacityError(DuologueError):
+    """No room or no time now; try again later."""
+
+    code = "capacity"
+
+
+class Overloaded(CapacityError):
+    """The answer would come after its deadline."""
+
+    code = "overloaded"
+
+
+class NoSlot(CapacityError):
+    """Every place for a conversation is taken."""
+
+    code = "session_limit_reached"
+
+
+class EngineError(DuologueError):
+    """A model failed on this request."""
+
+    code = "engine_error"
+
+
+class EngineLost(EngineError):
+    """The engine is gone: a crashed process, a server that does not answer."""
+
+    code = "engine_lost"
+
+
+class EngineUnavailable(EngineError):
+    """The engine cannot run here; the message says what to install or set."""
+
+    code = "engine_unavailable"
+
+
+class SlowClient(DuologueError):
+    """The client does not read; its session ends so that it holds no memory."""
+
+    code = "slow_client"
+
+
+class ConfigError(DuologueError):
+    """A setting that cannot work."""
+
+    code = "invalid_config"

@@ -1,0 +1,233 @@
+"""The client's events of the OpenAI Realtime protocol (GA), as they stand on the wire.
+
+Only what must have a shape is given one: the ids, the sound and the items. ``session`` and ``response`` stay raw
+JSON, since a partial, unknown or newer field there must never be an error (``settings`` reads them).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from duologue.errors import ClientError
+from duologue.events import Item, Part, PartKind, Role, new_id
+
+# Objects in free form are small; parsing a hostile 16 MiB one would hold up every session for seconds.
+LARGEST_OBJECT_BYTES = 256 * 1024
+
+
+class ClientEvent(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
+    event_id: str | None = None
+
+
+class SessionUpdate(ClientEvent, tag="session.update", kw_only=True):
+    session: msgspec.Raw
+
+
+class AudioAppend(ClientEvent, tag="input_audio_buffer.append", kw_only=True):
+    audio: bytes
+
+
+class AudioCommit(ClientEvent, tag="input_audio_buffer.commit"):
+    pass
+
+
+class AudioClear(ClientEvent, tag="input_audio_buffer.clear"):
+    pass
+
+
+class ContentPart(msgspec.Struct, frozen=True):
+    type: str
+    text: str | None = None
+    transcript: str | None = None
+    audio: str | None = None
+
+
+class WireItem(msgspec.Struct, frozen=True, kw_only=True):
+    type: str
+    id: str | None = None
+    role: str | None = None
+    content: list[ContentPart] | None = None
+
+
+class ItemCreate(ClientEvent, tag="conversation.item.create", kw_only=True):
+    item: WireItem
+    previous_item_id: str | None = None
+
+
+class ItemDelete(ClientEvent, tag="conversation.item.delete", kw_only=True):
+    item_id: str
+
+
+class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve", kw_only=True):
+    item_id: str
+
+
+class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
+    item_id: str
+    audio_end_ms: int
+    content_index: int = 0
+
+
+class ResponseCreate(ClientEvent, tag="response.create"):
+    response: msgspec.Raw | None = None
+
+
+class ResponseCancel(ClientEvent, tag="response.cancel"):
+    response_id: str | None = None
+
+
+class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
+    pass
+
+
+AnyClientEvent = (
+    SessionUpdate
+    | AudioAppend
+    | AudioCommit
+    | AudioClear
+    | ItemCreate
+    | ItemDelete
+    | ItemRetrieve
+    | ItemTruncate
+    | ResponseCreate
+    | ResponseCancel
+    | OutputClear
+)
+
+
+class _Header(msgspec.Struct):
+    """What can be read of an event that does not fit: enough to answer it."""
+
+    type: Any = None
+    event_id: Any = None
+
+
+_decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
+_header_decoder = msgspec.json.Decoder(_Header)
+_TYPES = frozenset(kind.__struct_config__.tag for kind in AnyClientEvent.__args__)
+_MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
+_AT_PATH = re.compile(r" - at `\$\.?(.*)`")
+
+
+class BadEvent(ClientError):
+    """A message that is not a client event. ``ref``: its ``event_id``, where one could be read."""
+
+    def __init__(self, message: str, *, code: str, param: str | None = None, ref: str | None = None) -> None:
+        super().__init__(message, code=code, param=param)
+        self.ref = ref
+
+
+def decode(data: str | bytes) -> AnyClientEvent:
+    """One text frame -> one client event. Raises BadEvent for anything else."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _explain(data, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadEvent("The message is not valid JSON.", code="invalid_json") from None
+
+
+def _explain(data: str | bytes, problem: str) -> BadEvent:
+    try:
+        header = _header_decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
+    ref = header.event_id if isinstance(header.event_id, str) else None
+    if header.type is None:
+        return BadEvent(
+            "Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref
+        )
+    if header.type not in _TYPES:
+        known = ", ".join(sorted(map(str, _TYPES)))
+        return BadEvent(
+            f"Invalid value: {str(header.type)[:64]!r}. Supported values are: {known}.",
+            code="invalid_value",
+            param="type",
+            ref=ref,
+        )
+    path = found[1] if (found := _AT_PATH.search(problem)) else ""
+    if missing := _MISSING_FIELD.search(problem):
+        param = f"{path}.{missing[1]}".lstrip(".")
+        return BadEvent(
+            f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param, ref=ref
+        )
+    return BadEvent(f"Invalid value for '{path}': {problem}.", code="invalid_value", param=path or None, ref=ref)
+
+
+def parse_object(raw: msgspec.Raw, param: str) -> dict[str, Any]:
+    """A free-form JSON object. Raises ClientError for one that is no object, too large or too deep."""
+    data = bytes(raw)
+    if len(data) > LARGEST_OBJECT_BYTES:
+        raise ClientError(f"'{param}' is larger than {LARGEST_OBJECT_BYTES // 1024} KiB.", param=param)
+    try:
+        parsed = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        raise ClientError(f"'{param}' is not valid JSON.", code="invalid_json", param=param) from None
+    if not isinstance(parsed, dict):
+        raise ClientError(f"Invalid type for '{param}': expected an object.", param=param)
+    return parsed
+
+
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+_KINDS: dict[str, PartKind] = {
+    "input_text": "input_text",
+    "input_audio": "input_audio",
+    "output_text": "output_text",
+    "output_audio": "output_audio",
+    # Names of the protocol's beta, which some clients still write into items.
+    "text": "output_text",
+    "audio": "output_audio",
+}
+
+
+def to_item(wire: WireItem, param: str = "item") -> Item:
+    """A message item with words. Raises ClientError for what this server cannot keep."""
+    if wire.type != "message":
+        raise ClientError(f"Items of type '{wire.type[:64]}' are not supported.", param=f"{param}.type")
+    role = _ROLES.get(wire.role or "")
+    if role is None:
+        raise ClientError(
+            f"Invalid value: {wire.role!r}. Supported values are: {', '.join(_ROLES)}.", param=f"{param}.role"
+        )
+    parts = tuple(_to_part(part, f"{param}.content[{i}]") for i, part in enumerate(wire.content or []))
+    if not parts:
+        raise ClientError(
+            f"Missing required parameter: '{param}.content'.",
+            code="missing_required_parameter",
+            param=f"{param}.content",
+        )
+    return Item(id=wire.id or new_id("item"), role=role, parts=parts)
+
+
+def _to_part(wire: ContentPart, param: str) -> Part:
+    kind = _KINDS.get(wire.type)
+    if kind is None:
+        raise ClientError(f"Content of type '{wire.type[:64]}' is not supported.", param=f"{param}.type")
+    text = wire.transcript if kind.endswith("audio") else wire.text
+    if text is None:
+        needed = "transcript" if kind.endswith("audio") else "text"
+        raise ClientError(
+            f"Missing required parameter: '{param}.{needed}'. Sound itself is sent with input_audio_buffer.append.",
+            code="missing_required_parameter",
+            param=f"{param}.{needed}",
+        )
+    return Part(kind=kind, text=text)
+
+
+def from_item(item: Item, *, with_content: bool = True) -> dict[str, Any]:
+    """An item as the wire shows it."""
+    return {
+        "id": item.id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": item.status,
+        "role": item.role,
+        "content": [_from_part(part) for part in item.parts] if with_content else [],
+    }
+
+
+def _from_part(part: Part) -> dict[str, Any]:
+    return {"type": part.kind, ("transcript" if part.kind.endswith("audio") else "text"): part.text}

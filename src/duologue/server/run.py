@@ -1,0 +1,84 @@
+"""One server process: listen, load, serve, stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import anyio
+import uvicorn
+
+from duologue.config import Settings, load_profile
+from duologue.engines.registry import assemble
+from duologue.errors import ConfigError
+from duologue.server.app import make_app
+from duologue.server.state import State
+
+# A peer that acknowledges nothing for so long is gone; without this, one that never reads is never noticed.
+USER_TIMEOUT_MS = 10_000
+PING_S = 10.0
+# After SIGTERM a connection has so long to be told and closed.
+SHUTDOWN_S = 5
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. ``announce`` is told the URL once the engines are warm.
+
+    The socket listens before the engines load, so that health checks and early clients get an answer.
+    Raises ConfigError, EngineUnavailable.
+    """
+    profile = load_profile(settings.profile)
+    listener = _listen(settings.host, settings.port)
+    engines = await assemble(profile.engines, settings.llm, settings.llm_model)
+    state = State(settings, profile, engines, voice=engines.voices[0])
+    server = uvicorn.Server(_uvicorn_config(settings, state))
+
+    async def load() -> None:
+        await engines.start()
+        state.is_ready = True
+        announce(f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}")
+
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(load)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            state.is_ready = False
+            with anyio.CancelScope(shield=True):
+                await engines.aclose()
+        tg.cancel_scope.cancel()
+
+
+def _uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(state),
+        log_config=None,
+        ws="websockets-sansio",
+        ws_max_size=int(settings.max_message_mib * 2**20),
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        # Sound does not shrink, and 30 small compressed frames can hold 500 MB.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        server_header=False,
+        lifespan="off",
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.") from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _shown_host(host: str) -> str:
+    """An address that a browser can open."""
+    if host in ("0.0.0.0", "::"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

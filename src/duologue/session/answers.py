@@ -1,0 +1,116 @@
+"""The answers of one conversation: at most one is being given, earlier ones may still be sounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from anyio.abc import TaskGroup
+
+from duologue.errors import ClientError
+from duologue.events import Event, ReplyOptions
+from duologue.session.answer import Answer
+from duologue.session.history import History
+from duologue.session.reply import Reply
+from duologue.session.transcribe import Transcription
+
+
+class Answers:
+    """Starts, holds, stops answers.
+
+    ``on_audible`` and ``on_over`` are posted for answers of the conversation only; one outside it ("conversation":
+    "none") has no part in who holds the floor.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        say: Callable[[Event], None],
+        on_audible: Callable[[], None],
+        on_over: Callable[[bool], None],
+    ) -> None:
+        self._history = history
+        self._say = say
+        self._on_audible = on_audible
+        self._on_over = on_over
+        self._sounding: list[Answer] = []
+        self._aside: list[Answer] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._sounding
+
+    def refuse_second(self) -> None:
+        """Raises ClientError while an answer is being given."""
+        active = next((a for a in self._sounding if not a.is_finished), None)
+        if active is not None:
+            raise ClientError(
+                f"Conversation already has an active response in progress: {active.id}. Wait until the response is "
+                "finished before creating a new one.",
+                code="conversation_already_has_active_response",
+            )
+
+    def begin(self, tasks: TaskGroup, reply: Reply, options: ReplyOptions, words: Transcription | None) -> None:
+        """Let ``reply`` out. ``words``: of the turn that it answers; if they turn out to be none, so is the answer."""
+        before = self._sounding[-1] if self._sounding and options.in_conversation else None
+        starts_at_s = before.playout.ends_at_s if before else 0.0
+        answer = Answer(reply, options, self._history if options.in_conversation else None, self._say, starts_at_s)
+        (self._sounding if options.in_conversation else self._aside).append(answer)
+        tasks.start_soon(self._deliver, answer, before, words)
+
+    async def _deliver(self, answer: Answer, before: Answer | None, words: Transcription | None) -> None:
+        said_nothing = False
+        with answer.scope:
+            if before is not None and not before.is_finished:
+                await before.over.wait()
+            if words is not None:
+                await words.known.wait()
+                said_nothing = words.failure is None and not words.text
+            if said_nothing:
+                answer.reply.cancel()
+            else:
+                answer.start()
+                await answer.run(self._on_audible if answer in self._sounding else _ignore)
+        self._forget(answer, said_nothing)
+
+    def _forget(self, answer: Answer, said_nothing: bool) -> None:
+        answer.over.set()
+        if answer in self._aside:
+            self._aside.remove(answer)
+        elif answer in self._sounding:
+            self._sounding.remove(answer)
+            self._on_over(said_nothing)
+
+    def hold(self) -> None:
+        for answer in self._sounding:
+            answer.gate.shut()
+
+    def resume(self) -> None:
+        for answer in self._sounding:
+            answer.gate.open()
+
+    def stop(self, reason: str) -> str | None:
+        """Stop all that sounds; the words that were made and not heard, None if nothing was stopped."""
+        stopped, self._sounding = self._sounding, []
+        for answer in stopped:
+            answer.stop(reason)
+        return "".join(answer.unheard_text() for answer in stopped) if stopped else None
+
+    def cancel(self, reply_id: str | None) -> None:
+        """The client cancels. Raises ClientError if there is no such answer in progress."""
+        for answer in self._sounding + self._aside:
+            if not answer.is_finished and reply_id in (None, answer.id):
+                answer.stop("client_cancelled")
+                return
+        raise ClientError("Cancellation failed: no active response found", code="response_cancel_not_active")
+
+    def end_playout(self, item_id: str) -> None:
+        """The client has stopped playing this item: an answer that was all sent is over now."""
+        for answer in self._sounding:
+            if answer.item_id == item_id and answer.is_finished:
+                answer.scope.cancel()
+
+
+def _ignore() -> None:
+    pass
+
+

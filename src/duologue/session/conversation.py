@@ -1,0 +1,81 @@
+"""What a client may do to the items of its conversation, and what it is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from duologue.errors import ClientError
+from duologue.events import (
+    CreateItem,
+    DeleteItem,
+    Event,
+    Item,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ItemRetrieved,
+    ItemTruncated,
+    Part,
+    RetrieveItem,
+    TranscriptDone,
+    TranscriptFailed,
+    TruncateItem,
+    TurnCommitted,
+)
+from duologue.session.history import Entry, History, snapshot
+from duologue.session.transcribe import Transcription
+
+
+class Conversation:
+    """The history, and every change to it said to the client."""
+
+    def __init__(self, say: Callable[[Event], None]) -> None:
+        self.history = History()
+        self._say = say
+
+    def commit(self, item_id: str) -> Entry:
+        """The user's turn becomes an item; its words follow when they are known."""
+        previous_id = self.history.last_id()
+        self._say(TurnCommitted(item_id=item_id, previous_item_id=previous_id))
+        return self._add(Item(id=item_id, role="user", parts=(Part(kind="input_audio"),)), None)
+
+    def set_words(self, entry: Entry, transcription: Transcription, *, show: bool) -> None:
+        """The transcript of a committed turn. ``show``: the client asked for transcripts."""
+        failure = transcription.failure
+        if failure is None:
+            self.history.set_words(entry, transcription.text or "")
+        if not show:
+            return
+        if failure is not None:
+            self._say(TranscriptFailed(item_id=entry.item.id, code=failure.code, message=failure.message))
+        else:
+            text = transcription.text or ""
+            self._say(TranscriptDone(item_id=entry.item.id, text=text, audio_s=transcription.audio_s))
+
+    def create(self, event: CreateItem) -> None:
+        """Raises ClientError for an id that is taken or a place that does not exist."""
+        self._add(event.item, event.after)
+
+    def _add(self, item: Item, after: str | None) -> Entry:
+        entry = self.history.add(item, after)
+        previous_id = self.history.previous_id(item.id)
+        self._say(ItemAdded(item=item, previous_item_id=previous_id))
+        self._say(ItemDone(item=item, previous_item_id=previous_id))
+        return entry
+
+    def delete(self, event: DeleteItem) -> None:
+        self.history.remove(event.item_id)
+        self._say(ItemDeleted(item_id=event.item_id))
+
+    def retrieve(self, event: RetrieveItem) -> None:
+        self._say(ItemRetrieved(item=snapshot(self.history.require(event.item_id, "retriev"))))
+
+    def truncate(self, event: TruncateItem) -> None:
+        """The listener heard only so much of an answer. Raises ClientError for what is not a spoken answer."""
+        entry = self.history.require(event.item_id, "truncat")
+        if entry.item.role != "assistant" or entry.item.parts[0].kind != "output_audio":
+            raise ClientError(
+                "Error truncating item: only a spoken answer of the assistant can be truncated.", param="item_id"
+            )
+        self.history.cut(entry, event.audio_end_ms)
+        self._say(ItemTruncated(item_id=event.item_id, audio_end_ms=event.audio_end_ms))

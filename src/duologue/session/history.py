@@ -1,0 +1,191 @@
+"""What was said, in order, and of the assistant's part only what was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from duologue.engines.base import ChatMessage
+from duologue.errors import ClientError
+from duologue.events import Item, ItemStatus, Part
+
+# Older turns leave the prompt beyond this many words, so that an endless talk never outgrows a chat model's
+# context (4,096 tokens in the smallest that people attach).
+PROMPT_WORDS = 2_400
+
+
+@dataclass(slots=True)
+class HeardWord:
+    """``text[:text_end]`` has been heard once ``heard_at_ms`` of the item's sound have been played."""
+
+    text_end: int
+    heard_at_ms: float
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item as the history keeps it. ``text`` None: spoken, words not known yet.
+
+    ``heard_ms`` None: nothing was cut off. ``words`` are in order and only an answer in sound has them.
+    """
+
+    item: Item
+    words: list[HeardWord] = field(default_factory=list)
+    heard_ms: float | None = None
+
+    @property
+    def text(self) -> str | None:
+        """All words of the item, said or written; None while they are not known."""
+        known = [part.text for part in self.item.parts if part.text is not None]
+        return "".join(known) if known or not self.item.parts else None
+
+    @property
+    def heard_text(self) -> str:
+        """The words up to the last one that the listener heard."""
+        text = self.text or ""
+        if self.heard_ms is None:
+            return text
+        return text[: max((w.text_end for w in self.words if w.heard_at_ms <= self.heard_ms), default=0)]
+
+    @property
+    def is_cut(self) -> bool:
+        return self.heard_ms is not None and self.heard_text != self.text
+
+    def set_text(self, text: str) -> None:
+        """Replace the words of a one-part item."""
+        part = Part(kind=self.item.parts[0].kind, text=text)
+        self.item = structs.replace(self.item, parts=(part, *self.item.parts[1:]))
+
+    def set_status(self, status: ItemStatus) -> None:
+        self.item = structs.replace(self.item, status=status)
+
+
+class History:
+    """The items of one conversation, in order.
+
+    ``version`` changes with whatever a prompt would show, so that work done ahead knows if it is stale.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self.version = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def find(self, item_id: str) -> Entry | None:
+        return next((e for e in self._entries if e.item.id == item_id), None)
+
+    def last_id(self) -> str | None:
+        return self._entries[-1].item.id if self._entries else None
+
+    def previous_id(self, item_id: str) -> str | None:
+        """The id of the item before ``item_id``; None for the first."""
+        index = next(i for i, e in enumerate(self._entries) if e.item.id == item_id)
+        return self._entries[index - 1].item.id if index else None
+
+    def add(self, item: Item, after: str | None = None) -> Entry:
+        """Insert ``item`` after the item ``after`` (None: at the end, "root": at the front).
+
+        Raises ClientError for an id that is taken, or an ``after`` that does not exist.
+        """
+        if self.find(item.id) is not None:
+            raise ClientError(
+                f"Error adding item: an item with id '{item.id}' already exists.",
+                code="item_create_duplicate_item_id",
+                param="item.id",
+            )
+        entry = Entry(item)
+        self._entries.insert(self._index_after(after), entry)
+        self.version += 1
+        return entry
+
+    def _index_after(self, after: str | None) -> int:
+        if after is None:
+            return len(self._entries)
+        if after == "root":
+            return 0
+        for index, entry in enumerate(self._entries):
+            if entry.item.id == after:
+                return index + 1
+        raise ClientError(
+            f"Error adding item: the previous item with id '{after}' does not exist.",
+            code="item_create_invalid_previous_item_id",
+            param="previous_item_id",
+        )
+
+    def remove(self, item_id: str) -> None:
+        """Raises ClientError if there is no such item."""
+        self._entries.remove(self.require(item_id, "delet"))
+        self.version += 1
+
+    def require(self, item_id: str, act: str) -> Entry:
+        """The entry, or ClientError worded for ``act`` ("delet", "retriev", "truncat")."""
+        entry = self.find(item_id)
+        if entry is None:
+            raise ClientError(
+                f"Error {act}ing item: the item with id '{item_id}' does not exist.",
+                code=f"item_{act}e_invalid_item_id",
+                param="item_id",
+            )
+        return entry
+
+    def set_words(self, entry: Entry, text: str) -> None:
+        """The words of a spoken item, now that they are known."""
+        entry.set_text(text)
+        self.version += 1
+
+    def cut(self, entry: Entry, heard_ms: float) -> None:
+        """Only the first ``heard_ms`` of the item's sound reached the listener. May be called again: the last
+        call counts, since the client knows better than the server's own clock."""
+        entry.heard_ms = max(0.0, heard_ms)
+        self.version += 1
+
+    def messages(self) -> list[ChatMessage]:
+        """The conversation as it was heard, oldest first."""
+        return [ChatMessage(e.item.role, _as_prompt(e)) for e in self._entries]
+
+
+def snapshot(entry: Entry) -> Item:
+    """The item as a client is shown it: an answer only as far as it was heard."""
+    if not entry.is_cut:
+        return entry.item
+    part = structs.replace(entry.item.parts[0], text=entry.heard_text)
+    return structs.replace(entry.item, parts=(part,))
+
+
+def _as_prompt(entry: Entry) -> str:
+    heard = entry.heard_text.strip()
+    # The mark tells the model that it was interrupted here, so that it neither repeats nor assumes the rest.
+    return f"{heard} ..." if entry.is_cut and heard else heard
+
+
+def prompt(instructions: str, messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """For a chat model: the instructions, then ``messages`` with alternating roles, the oldest left out."""
+    kept = _latest(_merge(messages), PROMPT_WORDS)
+    return (ChatMessage("system", instructions), *kept) if instructions else tuple(kept)
+
+
+def _merge(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+    """Join neighbours of one role: many chat templates refuse two user messages in a row."""
+    merged: list[ChatMessage] = []
+    for message in messages:
+        if not message.content:
+            continue
+        if merged and merged[-1].role == message.role:
+            message = ChatMessage(message.role, f"{merged.pop().content}\n{message.content}")
+        merged.append(message)
+    return merged
+
+
+def _latest(messages: list[ChatMessage], words: int) -> list[ChatMessage]:
+    """The newest messages within ``words``, never fewer than one."""
+    kept: list[ChatMessage] = []
+    for message in reversed(messages):
+        words -= len(message.content.split())
+        if words < 0 and kept:
+            break
+        kept.append(message)
+    return kept[::-1]

@@ -1,0 +1,55 @@
+"""Sound out at the pace of hearing: what has been sent, what of it has been played.
+
+The client plays what it is sent from the moment that it arrives; so the server knows what is being heard without
+being told. Times here are seconds of the event loop's clock and not samples of the input clock: a client may send
+a recording faster than it was spoken, but nobody hears an answer faster than it sounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Sound that plays without a gap from ``start_s``."""
+
+    start_s: float
+    length_ms: float
+
+    def played_ms(self, now_s: float) -> float:
+        return min(max(0.0, (now_s - self.start_s) * 1000), self.length_ms)
+
+
+class Playout:
+    """One answer's sound at the listener."""
+
+    def __init__(self, starts_at_s: float = 0.0) -> None:
+        """``starts_at_s``: no earlier than this does it begin, since an earlier answer is still playing."""
+        self._stretches: list[_Stretch] = []
+        self._ends_at_s = starts_at_s
+        self.sent_ms = 0.0
+        self.underruns = 0
+
+    @property
+    def ends_at_s(self) -> float:
+        """When the last sample sent so far will have been played."""
+        return self._ends_at_s
+
+    def send(self, length_ms: float, now_s: float) -> None:
+        """``length_ms`` more of sound left for the client at ``now_s``."""
+        if now_s > self._ends_at_s or not self._stretches:
+            self.underruns += bool(self._stretches)
+            self._stretches.append(_Stretch(max(now_s, self._ends_at_s), 0.0))
+        last = self._stretches[-1]
+        last.length_ms += length_ms
+        self.sent_ms += length_ms
+        self._ends_at_s = last.start_s + last.length_ms / 1000
+
+    def heard_ms(self, now_s: float) -> float:
+        """How much of the answer has been played by ``now_s``."""
+        return sum(stretch.played_ms(now_s) for stretch in self._stretches)
+
+    def lead_ms(self, now_s: float) -> float:
+        """How much of what was sent is still to be played."""
+        return self.sent_ms - self.heard_ms(now_s)

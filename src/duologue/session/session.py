@@ -1,0 +1,479 @@
+"""START HERE: one conversation, from the user's sound to the answer's.
+
+Everything that happens to a session goes through ``_inbox`` and is handled, one at a time and without waiting, by
+``_handle``; so no two things ever happen to a conversation at once. What takes time runs beside it in the
+session's one task group and posts what it finds:
+
+* ``_hear`` takes what the client sends, finds speech in the sound (``hearing``), and passes all else on in order.
+* The turn machine (``turn``) says what a change means; ``_perform`` does it.
+* A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer
+  (``reply``) and its sound (``speak``), all unheard.
+* A turn that is over commits it: ``_deliver`` lets the ``Answer`` out at the pace of hearing (``playout``).
+* ``history`` keeps what was heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from duologue.audio.frame import Float32, ms_to_samples, samples_to_ms
+from duologue.engines.base import ChatMessage, TurnRequest
+from duologue.engines.client import TURN, EngineClient
+from duologue.errors import CapacityError, ClientError, EngineError, SlowClient
+from duologue.events import (
+    AppendAudio,
+    AudioCleared,
+    CancelReply,
+    ClearAudio,
+    CommitAudio,
+    Configure,
+    CreateItem,
+    CreateReply,
+    DeleteItem,
+    Event,
+    Failed,
+    ReplyOptions,
+    RetrieveItem,
+    SessionConfig,
+    SpeechStarted,
+    SpeechStopped,
+    Told,
+    TranscriptDelta,
+    TruncateItem,
+    TurnDetection,
+    new_id,
+)
+from duologue.session import turn as floor
+from duologue.session.answers import Answers
+from duologue.session.attempt import Attempt
+from duologue.session.conversation import Conversation
+from duologue.session.hearing import IDLE_KEEP_SAMPLES, Hearing
+from duologue.session.history import Entry, prompt
+from duologue.session.reply import Manner, Prompt, Reply
+from duologue.session.transcribe import Partials, Transcription
+from duologue.session.vad import Onset, Pause
+
+INBOX_EVENTS = 1_024
+# Sound is missing for so long, in mid-turn, before silence takes its place and the clock goes on.
+STALL_S = 0.5
+# A client that sends a second of sound at a time is not stalled between two of them.
+LONGEST_APPEND_S = 1.0
+BYTES_PER_S = 48_000
+SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
+LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
+# The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
+TURN_DUE_S = 0.15
+AS_CONFIGURED = ReplyOptions()
+# What follows the last speech window in a transcriber's input: it hears that the last word ended.
+TAIL_SAMPLES = ms_to_samples(64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Sound up to ``now`` has been looked at."""
+
+    found: list[Onset | Pause]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A commit or clear, and the moment in the sound that it came at."""
+
+    event: CommitAudio | ClearAudio
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _WordsIn:
+    """The transcript of a committed item is there."""
+
+    entry: Entry
+    transcription: Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """An answer has been heard to its end or has failed; ``said_nothing``: there was nothing to answer."""
+
+    said_nothing: bool
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The user's open turn: ``start`` is its first sample, padding included."""
+
+    item_id: str
+    start: int
+    partials: Partials
+
+
+class Session:
+    """One conversation. Give it to a task with ``run``; what it says comes out of ``outbox``.
+
+    ``speculates``: whether answers are prepared in pauses, before the turn is known to be over.
+    """
+
+    def __init__(
+        self,
+        engines: EngineClient,
+        config: SessionConfig,
+        outbox: MemoryObjectSendStream[Event],
+        *,
+        speculates: bool = True,
+    ) -> None:
+        self.config = config
+        self._engines = engines
+        self._outbox = outbox
+        self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
+        detection = config.turn_detection or TurnDetection()
+        self._hearing = Hearing(engines, detection.threshold)
+        self._machine = floor.TurnMachine(detection, speculates=speculates)
+        self._conversation = Conversation(self._say)
+        self._answers = Answers(
+            self._conversation.history,
+            self._say,
+            on_audible=lambda: self._post(floor.ReplyAudible()),
+            on_over=lambda said_nothing: self._post(_Over(said_nothing)),
+        )
+        self._turn: _Turn | None = None
+        self._attempt: Attempt | None = None
+        self._unheard: str | None = None
+        self._uncommitted = 0
+        self._pending: set[Transcription] = set()
+        self._tasks: TaskGroup
+        self._apply(config)
+
+    async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
+        """Hold the conversation until ``told`` ends. Raises SlowClient when ``outbox`` is full."""
+        with self._inbox, self._outbox:
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._hear, told)
+                async for event in self._inbox:
+                    self._handle(event)
+                self._tasks.cancel_scope.cancel()
+
+    # --- what comes in ------------------------------------------------------------------------------------------
+
+    async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
+        """Everything the client sends, in order; sound is looked at on the way."""
+        stall_s = STALL_S
+        with self._inbox_in, told:
+            while True:
+                event: Told | None = None
+                with anyio.move_on_after(stall_s):
+                    try:
+                        event = await told.receive()
+                    except anyio.EndOfStream:
+                        return
+                if event is None:
+                    await self._hear_nothing(stall_s)
+                elif isinstance(event, AppendAudio):
+                    self._hearing.receive(event.pcm)
+                    stall_s = STALL_S + min(len(event.pcm) / BYTES_PER_S, LONGEST_APPEND_S)
+                    await self._listen()
+                else:
+                    await self._pass_on(event)
+
+    async def _hear_nothing(self, seconds: float) -> None:
+        """No sound came. In mid-turn the clock must go on all the same, or the turn would never end."""
+        if self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED):
+            self._hearing.receive_silence(seconds)
+            await self._listen()
+
+    async def _listen(self) -> None:
+        found = await self._hearing.listen()
+        await self._inbox_in.send(_Heard(found, self._hearing.now))
+
+    async def _pass_on(self, event: Told) -> None:
+        if isinstance(event, CommitAudio | ClearAudio):
+            self._hearing.reset()
+            await self._inbox_in.send(_Marked(event, self._hearing.now))
+        else:
+            await self._inbox_in.send(event)
+
+    def _post(self, event: object) -> None:
+        self._inbox_in.send_nowait(event)
+
+    def _handle(self, event: Any) -> None:
+        try:
+            _HANDLERS[type(event)](self, event)
+        except ClientError as error:
+            asked = event.event if isinstance(event, _Marked) else event
+            self._say(
+                Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=asked.ref)
+            )
+
+    def _say(self, event: Event) -> None:
+        try:
+            self._outbox.send_nowait(event)
+        except anyio.WouldBlock:
+            raise SlowClient("The client reads too slowly: too much is waiting to be sent to it.") from None
+
+    # --- the floor ----------------------------------------------------------------------------------------------
+
+    def _take(self, event: floor.TurnEvent) -> None:
+        for command in self._machine.take(event):
+            _PERFORMERS[type(command)](self, command)
+
+    def _on_heard(self, heard: _Heard) -> None:
+        for found in heard.found:
+            self._take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
+        self._take(floor.Clock(heard.now))
+        if not self._hearing.detects_speech:
+            self._hearing.forget_before(heard.now - LONGEST_UNCOMMITTED_SAMPLES)
+        elif self._turn is None:
+            self._hearing.forget_before(heard.now - IDLE_KEEP_SAMPLES)
+
+    def _open_turn(self, command: floor.OpenTurn) -> None:
+        start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
+        item_id = new_id("item")
+        partials = Partials(
+            self._engines,
+            lambda: self._hearing.sound(start, self._hearing.now),
+            self.config.language,
+            lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
+        )
+        self._turn = _Turn(item_id, start, partials)
+        self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
+        if self.config.show_transcript:
+            self._tasks.start_soon(partials.run)
+
+    def _start_attempt(self, command: floor.StartAttempt) -> None:
+        assert self._turn is not None, "an attempt is of an open turn"
+        attempt = self._attempt = self._attempt_at(self._turn, command.until, command.attempt)
+        self._tasks.start_soon(self._weigh, attempt, self._hearing.sound(self._turn.start, command.until + TAIL_SAMPLES))
+
+    def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
+        """Transcript and reply for the turn up to ``until``, begun."""
+        transcription = self._transcribe(turn.start, until + TAIL_SAMPLES)
+        history = self._conversation.history
+        reply = self._reply(self._turn_prompt(transcription))
+        return Attempt(number, transcription, reply, history.version)
+
+    async def _weigh(self, attempt: Attempt, sound: Float32) -> None:
+        """Find out, while it matters, whether the turn is over: from its sound and from its words."""
+        with attempt.scope:
+            async with anyio.create_task_group() as tg:
+                if self._machine.detection.silence_ms is None:
+                    tg.start_soon(self._judge_end, attempt.number, sound)
+                await attempt.transcription.known.wait()
+                self._post(floor.WordsKnown(attempt.number, attempt.transcription.text or ""))
+
+    async def _judge_end(self, attempt: int, sound: Float32) -> None:
+        """Ask the end-of-turn model. Without its answer silence and words decide, so a failure is no matter."""
+        due_s = anyio.current_time() + TURN_DUE_S
+        try:
+            result = await self._engines.call(TURN, TurnRequest(sound), deadline_s=due_s)
+        except (EngineError, CapacityError):
+            return
+        self._post(floor.EndOfTurnKnown(attempt, result.end_of_turn_prob))
+
+    def _drop_attempt(self, _command: floor.DropAttempt) -> None:
+        if self._attempt is not None:
+            self._attempt.drop()
+            self._attempt = None
+
+    def _commit_turn(self, command: floor.CommitTurn) -> None:
+        turn = self._close_turn(command.until)
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            attempt = self._attempt_at(turn, command.until)
+        attempt.scope.cancel()
+        is_stale = attempt.history_version != self._conversation.history.version
+        self._commit_item(turn.item_id, attempt.transcription)
+        if is_stale or not self._machine.detection.create_reply:
+            attempt.reply.cancel()
+        if self._machine.detection.create_reply:
+            reply = self._reply(self._turn_prompt(attempt.transcription)) if is_stale else attempt.reply
+            self._answers.begin(self._tasks, reply, AS_CONFIGURED, attempt.transcription)
+
+    def _close_turn(self, until: int) -> _Turn:
+        assert self._turn is not None, "only an open turn can end"
+        turn, self._turn = self._turn, None
+        turn.partials.scope.cancel()
+        self._uncommitted = until
+        self._say(SpeechStopped(item_id=turn.item_id, at_ms=samples_to_ms(until)))
+        return turn
+
+    def _commit_item(self, item_id: str, transcription: Transcription) -> None:
+        entry = self._conversation.commit(item_id)
+        self._pending.add(transcription)
+        if transcription.known.is_set():
+            self._on_words_in(_WordsIn(entry, transcription))
+        else:
+            self._tasks.start_soon(self._await_words, entry, transcription)
+
+    async def _await_words(self, entry: Entry, transcription: Transcription) -> None:
+        await transcription.known.wait()
+        self._post(_WordsIn(entry, transcription))
+
+    def _on_words_in(self, words: _WordsIn) -> None:
+        self._pending.discard(words.transcription)
+        self._conversation.set_words(words.entry, words.transcription, show=self.config.show_transcript)
+        if words.transcription.text:
+            self._unheard = None
+
+    def _hold_reply(self, _command: floor.HoldReply) -> None:
+        self._answers.hold()
+
+    def _resume_reply(self, _command: floor.ResumeReply) -> None:
+        self._answers.resume()
+
+    def _stop_reply(self, _command: floor.StopReply) -> None:
+        self._unheard = self._answers.stop("turn_detected")
+
+    def _on_over(self, over: _Over) -> None:
+        if over.said_nothing and self._unheard is not None:
+            self._answer_on(self._unheard)
+        elif self._answers.is_empty:
+            self._take(floor.ReplyOver())
+
+    def _answer_on(self, unheard: str) -> None:
+        """What interrupted the answer was not speech: say the rest of it, or if none was made yet, make it."""
+        self._unheard = None
+        reply = self._reply(self._history_prompt(AS_CONFIGURED), script=unheard.strip() or None)
+        self._answers.begin(self._tasks, reply, AS_CONFIGURED, None)
+
+    # --- replies ------------------------------------------------------------------------------------------------
+
+    def _transcribe(self, start: int, end: int) -> Transcription:
+        transcription = Transcription(self._engines, self._hearing.sound(start, end), self.config.language)
+        self._tasks.start_soon(transcription.run)
+        return transcription
+
+    def _reply(self, ask: Prompt, options: ReplyOptions = AS_CONFIGURED, script: str | None = None) -> Reply:
+        config = self.config
+        manner = Manner(
+            modality=options.modality or config.modality,
+            voice=options.voice or config.voice,
+            speed=config.speed,
+            max_tokens=options.max_output_tokens or config.max_output_tokens,
+        )
+        reply = Reply(self._engines, ask, manner, script)
+        self._tasks.start_soon(reply.run)
+        return reply
+
+    def _turn_prompt(self, transcription: Transcription) -> Prompt:
+        """The conversation up to now and the words of the turn, once they are known; None if there are none."""
+        so_far, instructions = self._conversation.history.messages(), self.config.instructions
+
+        async def ask() -> tuple[ChatMessage, ...] | None:
+            await transcription.known.wait()
+            if transcription.failure is not None:
+                raise transcription.failure
+            if not transcription.text:
+                return None
+            return prompt(instructions, [*so_far, ChatMessage("user", transcription.text)])
+
+        return ask
+
+    def _history_prompt(self, options: ReplyOptions) -> Prompt:
+        """The conversation as it is once the words of every committed turn are known, or the prompt asked for."""
+        instructions = self.config.instructions if options.instructions is None else options.instructions
+
+        async def ask() -> tuple[ChatMessage, ...] | None:
+            for transcription in list(self._pending):
+                await transcription.known.wait()
+            if options.items is not None:
+                texts = [(i.role, "".join(p.text or "" for p in i.parts)) for i in options.items]
+                return prompt(instructions, [ChatMessage(role, text) for role, text in texts])
+            return prompt(instructions, self._conversation.history.messages())
+
+        return ask
+
+    # --- what the client asks for -------------------------------------------------------------------------------
+
+    def _apply(self, config: SessionConfig) -> None:
+        self.config = config
+        detection = config.turn_detection
+        self._hearing.detects_speech = detection is not None
+        if detection is not None:
+            self._machine.detection = detection
+            self._hearing.gate.threshold = detection.threshold
+
+    def _on_configure(self, event: Configure) -> None:
+        if event.config.turn_detection is None and self.config.turn_detection is not None:
+            self._give_up_turn()
+            self._hearing.reset()
+        self._apply(event.config)
+
+    def _give_up_turn(self) -> None:
+        """The user's open turn is not to be answered: the client takes over, or forgets it."""
+        self._take(floor.FloorReset())
+        if self._turn is not None:
+            self._close_turn(self._hearing.now)
+
+    def _on_marked(self, marked: _Marked) -> None:
+        if isinstance(marked.event, ClearAudio):
+            self._give_up_turn()
+            self._uncommitted = marked.now
+            self._say(AudioCleared())
+            return
+        start = max(self._turn.start if self._turn else self._uncommitted, self._hearing.oldest)
+        if marked.now - start < SHORTEST_COMMIT_SAMPLES:
+            raise ClientError(
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
+                f"only has {max(0, marked.now - start) / 16:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        item_id = self._turn.item_id if self._turn else new_id("item")
+        self._give_up_turn()
+        self._uncommitted = marked.now
+        self._commit_item(item_id, self._transcribe(start, marked.now))
+
+    def _on_create_reply(self, event: CreateReply) -> None:
+        options = event.options
+        if options.in_conversation:
+            self._answers.refuse_second()
+            self._take(floor.ReplyWanted())
+        self._answers.begin(self._tasks, self._reply(self._history_prompt(options), options), options, None)
+
+    def _on_cancel_reply(self, event: CancelReply) -> None:
+        self._answers.cancel(event.reply_id)
+
+    def _on_create_item(self, event: CreateItem) -> None:
+        self._conversation.create(event)
+
+    def _on_delete_item(self, event: DeleteItem) -> None:
+        self._conversation.delete(event)
+
+    def _on_retrieve_item(self, event: RetrieveItem) -> None:
+        self._conversation.retrieve(event)
+
+    def _on_truncate_item(self, event: TruncateItem) -> None:
+        self._conversation.truncate(event)
+        self._answers.end_playout(event.item_id)
+
+
+_HANDLERS = {
+    _Heard: Session._on_heard,
+    _Marked: Session._on_marked,
+    _WordsIn: Session._on_words_in,
+    _Over: Session._on_over,
+    floor.EndOfTurnKnown: Session._take,
+    floor.WordsKnown: Session._take,
+    floor.ReplyAudible: Session._take,
+    Configure: Session._on_configure,
+    CreateReply: Session._on_create_reply,
+    CancelReply: Session._on_cancel_reply,
+    CreateItem: Session._on_create_item,
+    DeleteItem: Session._on_delete_item,
+    RetrieveItem: Session._on_retrieve_item,
+    TruncateItem: Session._on_truncate_item,
+}
+
+_PERFORMERS = {
+    floor.OpenTurn: Session._open_turn,
+    floor.StartAttempt: Session._start_attempt,
+    floor.DropAttempt: Session._drop_attempt,
+    floor.CommitTurn: Session._commit_turn,
+    floor.HoldReply: Session._hold_reply,
+    floor.ResumeReply: Session._resume_reply,
+    floor.StopReply: Session._stop_reply,
+}

@@ -1,0 +1,110 @@
+"""The turn's sound -> its words: once for good when the turn pauses, now and then before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import anyio
+
+from duologue.audio.frame import SESSION_RATE_HZ, Float32
+from duologue.engines.base import TranscribeRequest
+from duologue.engines.client import ASR, EngineClient
+from duologue.errors import EngineError, EngineLost, Overloaded
+
+# A listener notices a final transcript that is later than this: the answer waits for it.
+FINAL_DUE_S = 0.2
+# An engine that has not answered by then is taken for lost.
+PATIENCE_S = 15.0
+# Partials: no sooner than this after the last, and less often the longer the turn, since each one transcribes the
+# whole of it anew (2.9 CPU-seconds for 8 s of speech at one each half second).
+PARTIAL_EVERY_S = 0.7
+PARTIAL_SHARE = 0.3
+PARTIAL_DUE_S = 0.4
+LONGEST_PARTIAL_S = 12.0
+
+_WORD_EDGES = re.compile(r"^\W+|\W+$")
+
+
+class Transcription:
+    """The words of one stretch of sound, computed once. ``known`` is set when there is a ``text`` or a ``failure``."""
+
+    def __init__(self, engines: EngineClient, sound: Float32, language: str | None) -> None:
+        self._engines = engines
+        self._request = TranscribeRequest(sound, language)
+        self.audio_s = len(sound) / SESSION_RATE_HZ
+        self.known = anyio.Event()
+        self.text: str | None = None
+        self.failure: EngineError | Overloaded | None = None
+        self.scope = anyio.CancelScope()
+
+    async def run(self) -> None:
+        with self.scope:
+            try:
+                with anyio.fail_after(PATIENCE_S):
+                    due_s = anyio.current_time() + FINAL_DUE_S
+                    self.text = (await self._engines.call(ASR, self._request, deadline_s=due_s)).text.strip()
+            except TimeoutError:
+                self.failure = EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s.")
+            except (EngineError, Overloaded) as error:
+                self.failure = error
+            self.known.set()
+
+
+class Partials:
+    """The words so far while someone speaks. Best effort: with no idle engine there are none.
+
+    ``say`` gets words that two transcripts in a row agree on; such words are never taken back ("local agreement",
+    Liu et al. 2020, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis
+    Selection").
+    """
+
+    def __init__(
+        self, engines: EngineClient, sound: Callable[[], Float32], language: str | None, say: Callable[[str], None]
+    ) -> None:
+        self._engines = engines
+        self._sound = sound
+        self._language = language
+        self._say = say
+        self._last: list[str] = []
+        self._settled = 0
+        self.scope = anyio.CancelScope()
+
+    async def run(self) -> None:
+        with self.scope:
+            wait_s = PARTIAL_EVERY_S
+            while True:
+                await anyio.sleep(wait_s)
+                sound = self._sound()
+                length_s = len(sound) / SESSION_RATE_HZ
+                if length_s > LONGEST_PARTIAL_S:
+                    return
+                await self._transcribe(sound)
+                wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * length_s)
+
+    async def _transcribe(self, sound: Float32) -> None:
+        due_s = anyio.current_time() + PARTIAL_DUE_S
+        try:
+            request = TranscribeRequest(sound, self._language)
+            result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=True)
+        except (EngineError, Overloaded):
+            return
+        words = result.text.split()
+        agreed = _agreement(self._last, words)
+        self._last = words
+        if agreed > self._settled:
+            fresh = words[self._settled : agreed]
+            self._say((" " if self._settled else "") + " ".join(fresh))
+            self._settled = agreed
+
+
+def _agreement(a: list[str], b: list[str]) -> int:
+    """How many leading words are the same, whatever their case and punctuation."""
+    for index, (x, y) in enumerate(zip(a, b, strict=False)):
+        if _bare(x) != _bare(y):
+            return index
+    return min(len(a), len(b))
+
+
+def _bare(word: str) -> str:
+    return _WORD_EDGES.sub("", word).lower()

@@ -1,0 +1,380 @@
+"""The turn machine: who has the floor.
+
+Two laws. Every pair of state and event stands in ``TRANSITIONS``; one that does not is a fault in the caller and
+is named in the error. A transition only ever leads to a state that the table lists for it.
+
+Moments are samples on the session's input clock. The machine does no I/O and knows no other time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
+from duologue.events import TurnDetection
+from duologue.session.endpointing import Evidence, wait_ms
+from duologue.session.interruption import Verdict, judge
+
+# A turn this long is taken as it is: memory and the transcriber are bounded, and nobody should wait for ever.
+MAX_TURN_SAMPLES = 120 * SESSION_RATE_HZ
+
+
+class State(Enum):
+    IDLE = "idle"
+    """Nobody speaks."""
+    USER = "user"
+    """The user speaks."""
+    PAUSE = "pause"
+    """The user has stopped, perhaps for good; an attempt at an answer is prepared."""
+    THINKING = "thinking"
+    """The turn is the assistant's; nothing of the answer is audible yet."""
+    SPEAKING = "speaking"
+    """The answer is being heard."""
+    CONTESTED = "contested"
+    """There is sound over the answer; the answer is held until it is known what it is."""
+
+
+# --- what happens ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfTurnKnown:
+    attempt: int
+    prob: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordsKnown:
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWanted:
+    """The client asks for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudible:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOver:
+    """Played to its end, cancelled, failed, or there was nothing to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloorReset:
+    """The client committed or cleared the audio by hand, or changed who detects turns."""
+
+
+TurnEvent = (
+    SpeechBegan | SpeechEnded | Clock | EndOfTurnKnown | WordsKnown | ReplyWanted | ReplyAudible | ReplyOver | FloorReset
+)
+
+
+# --- what to do about it --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """The user's speech, from sample ``at``, is a turn."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Prepare an answer to the turn's sound up to ``until``, unheard."""
+
+    attempt: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropAttempt:
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTurn:
+    """The turn ended at ``until``; ``attempt``: the one to let out, None if there is none."""
+
+    attempt: int | None
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReply:
+    """Send nothing more of the answer for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeReply:
+    """It was a false alarm: go on from the exact sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReply:
+    """The user interrupts: stop, and cut the history to what was heard."""
+
+
+TurnCommand = OpenTurn | StartAttempt | DropAttempt | CommitTurn | HoldReply | ResumeReply | StopReply
+
+
+class TurnMachine:
+    """One session's floor. ``take`` an event, carry out the commands that it returns, in order.
+
+    ``speculates``: whether a pause starts an attempt, or the work waits for the end of the turn.
+    """
+
+    def __init__(self, detection: TurnDetection, *, speculates: bool = True) -> None:
+        self.state = State.IDLE
+        self.detection = detection
+        self.speculates = speculates
+        self._attempts = 0
+        self._attempt: int | None = None
+        self._evidence = Evidence()
+        self._began = 0
+        self._ended = 0
+        self._has_reply = False
+        self._is_audible = False
+        self._out: list[TurnCommand] = []
+
+    def take(self, event: TurnEvent) -> list[TurnCommand]:
+        """The commands that ``event`` causes. Raises KeyError, naming both, for a pair that is not in the table."""
+        transition = TRANSITIONS[self.state].get(type(event))
+        if transition is None:
+            raise KeyError(f"no transition from {self.state.name} on {type(event).__name__}")
+        method, targets = transition
+        self._out = []
+        target = getattr(self, method)(event)
+        if target not in targets:
+            raise AssertionError(f"{method} led from {self.state.name} to {target.name}, which the table does not list")
+        self.state = target
+        return self._out
+
+    # Each method below is one transition: it may add commands and says where to go.
+
+    def _stay(self, _event: TurnEvent) -> State:
+        return self.state
+
+    def _open_turn(self, event: SpeechBegan) -> State:
+        self._began = event.at
+        self._out.append(OpenTurn(event.at))
+        return State.USER
+
+    def _pause(self, event: SpeechEnded) -> State:
+        self._ended = event.at
+        self._evidence = Evidence()
+        if self.speculates:
+            self._attempts += 1
+            self._attempt = self._attempts
+            self._out.append(StartAttempt(self._attempt, event.at))
+        return State.PAUSE
+
+    def _go_on(self, _event: SpeechBegan) -> State:
+        self._drop_attempt()
+        return State.USER
+
+    def _weigh_sound(self, event: EndOfTurnKnown) -> State:
+        if event.attempt == self._attempt:
+            self._evidence = Evidence(event.prob, self._evidence.text)
+        return self.state
+
+    def _weigh_words(self, event: WordsKnown) -> State:
+        if event.attempt == self._attempt:
+            self._evidence = Evidence(self._evidence.end_of_turn_prob, event.text)
+        return self.state
+
+    def _end_pause(self, event: Clock) -> State:
+        wait = ms_to_samples(wait_ms(self._evidence, self.detection))
+        if event.now - self._ended < wait:
+            return State.PAUSE
+        return self._commit(self._ended)
+
+    def _end_long_turn(self, event: Clock) -> State:
+        if event.now - self._began < MAX_TURN_SAMPLES:
+            return State.USER
+        return self._commit(event.now)
+
+    def _commit(self, until: int) -> State:
+        if self.detection.interrupt_reply:
+            self._stop_reply()
+        self._out.append(CommitTurn(self._attempt, until))
+        self._attempt = None
+        if not self.detection.create_reply:
+            return State.IDLE
+        self._has_reply = True
+        return State.THINKING
+
+    def _contest(self, event: SpeechBegan) -> State:
+        self._began = event.at
+        if not self.detection.interrupt_reply:
+            self._out.append(OpenTurn(event.at))
+            return State.USER
+        self._out.append(HoldReply())
+        return State.CONTESTED
+
+    def _judge_ongoing(self, event: Clock) -> State:
+        return self._act_on(judge(_ms(event.now - self._began), has_ended=False))
+
+    def _judge_ended(self, event: SpeechEnded) -> State:
+        verdict = judge(_ms(event.at - self._began), has_ended=True)
+        state = self._act_on(verdict)
+        return self._pause(event) if verdict is Verdict.INTERRUPT else state
+
+    def _act_on(self, verdict: Verdict) -> State:
+        if verdict is Verdict.WAIT:
+            return State.CONTESTED
+        if verdict is Verdict.FALSE_ALARM:
+            self._out.append(ResumeReply())
+            return State.SPEAKING if self._is_audible else State.THINKING
+        # Clients cut their playback on the start of speech, so it is told before the end of the reply.
+        self._out.append(OpenTurn(self._began))
+        self._stop_reply()
+        return State.USER
+
+    def _uncontested(self, _event: ReplyOver) -> State:
+        self._forget_reply()
+        self._out.append(OpenTurn(self._began))
+        return State.USER
+
+    def _want_reply(self, _event: ReplyWanted) -> State:
+        self._has_reply = True
+        return State.THINKING
+
+    def _want_reply_meanwhile(self, _event: ReplyWanted) -> State:
+        self._has_reply = True
+        return self.state
+
+    def _hear_reply(self, _event: ReplyAudible) -> State:
+        self._is_audible = True
+        return State.SPEAKING
+
+    def _hear_reply_meanwhile(self, _event: ReplyAudible) -> State:
+        self._is_audible = True
+        return self.state
+
+    def _fall_idle(self, _event: ReplyOver) -> State:
+        self._forget_reply()
+        return State.IDLE
+
+    def _lose_reply_meanwhile(self, _event: ReplyOver) -> State:
+        self._forget_reply()
+        return self.state
+
+    def _reset(self, _event: FloorReset) -> State:
+        self._drop_attempt()
+        return (State.SPEAKING if self._is_audible else State.THINKING) if self._has_reply else State.IDLE
+
+    def _reset_contested(self, _event: FloorReset) -> State:
+        return self._act_on(Verdict.FALSE_ALARM)
+
+    def _drop_attempt(self) -> None:
+        if self._attempt is not None:
+            self._out.append(DropAttempt(self._attempt))
+            self._attempt = None
+
+    def _stop_reply(self) -> None:
+        if self._has_reply:
+            self._out.append(StopReply())
+        self._forget_reply()
+
+    def _forget_reply(self) -> None:
+        self._has_reply = False
+        self._is_audible = False
+
+
+def _ms(samples: int) -> float:
+    return samples * 1000 / SESSION_RATE_HZ
+
+
+Transition = tuple[str, tuple[State, ...]]
+_S = State
+
+TRANSITIONS: dict[State, dict[type, Transition]] = {
+    _S.IDLE: {
+        SpeechBegan: ("_open_turn", (_S.USER,)),
+        SpeechEnded: ("_stay", (_S.IDLE,)),
+        Clock: ("_stay", (_S.IDLE,)),
+        EndOfTurnKnown: ("_stay", (_S.IDLE,)),
+        WordsKnown: ("_stay", (_S.IDLE,)),
+        ReplyWanted: ("_want_reply", (_S.THINKING,)),
+        ReplyAudible: ("_stay", (_S.IDLE,)),
+        ReplyOver: ("_stay", (_S.IDLE,)),
+        FloorReset: ("_stay", (_S.IDLE,)),
+    },
+    _S.USER: {
+        SpeechBegan: ("_stay", (_S.USER,)),
+        SpeechEnded: ("_pause", (_S.PAUSE,)),
+        Clock: ("_end_long_turn", (_S.USER, _S.THINKING, _S.IDLE)),
+        EndOfTurnKnown: ("_stay", (_S.USER,)),
+        WordsKnown: ("_stay", (_S.USER,)),
+        ReplyWanted: ("_want_reply_meanwhile", (_S.USER,)),
+        ReplyAudible: ("_hear_reply_meanwhile", (_S.USER,)),
+        ReplyOver: ("_lose_reply_meanwhile", (_S.USER,)),
+        FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
+    },
+    _S.PAUSE: {
+        SpeechBegan: ("_go_on", (_S.USER,)),
+        SpeechEnded: ("_stay", (_S.PAUSE,)),
+        Clock: ("_end_pause", (_S.PAUSE, _S.THINKING, _S.IDLE)),
+        EndOfTurnKnown: ("_weigh_sound", (_S.PAUSE,)),
+        WordsKnown: ("_weigh_words", (_S.PAUSE,)),
+        ReplyWanted: ("_want_reply_meanwhile", (_S.PAUSE,)),
+        ReplyAudible: ("_hear_reply_meanwhile", (_S.PAUSE,)),
+        ReplyOver: ("_lose_reply_meanwhile", (_S.PAUSE,)),
+        FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
+    },
+    _S.THINKING: {
+        SpeechBegan: ("_contest", (_S.CONTESTED, _S.USER)),
+        SpeechEnded: ("_stay", (_S.THINKING,)),
+        Clock: ("_stay", (_S.THINKING,)),
+        EndOfTurnKnown: ("_stay", (_S.THINKING,)),
+        WordsKnown: ("_stay", (_S.THINKING,)),
+        ReplyWanted: ("_stay", (_S.THINKING,)),
+        ReplyAudible: ("_hear_reply", (_S.SPEAKING,)),
+        ReplyOver: ("_fall_idle", (_S.IDLE,)),
+        FloorReset: ("_stay", (_S.THINKING,)),
+    },
+    _S.SPEAKING: {
+        SpeechBegan: ("_contest", (_S.CONTESTED, _S.USER)),
+        SpeechEnded: ("_stay", (_S.SPEAKING,)),
+        Clock: ("_stay", (_S.SPEAKING,)),
+        EndOfTurnKnown: ("_stay", (_S.SPEAKING,)),
+        WordsKnown: ("_stay", (_S.SPEAKING,)),
+        ReplyWanted: ("_stay", (_S.SPEAKING,)),
+        ReplyAudible: ("_stay", (_S.SPEAKING,)),
+        ReplyOver: ("_fall_idle", (_S.IDLE,)),
+        FloorReset: ("_stay", (_S.SPEAKING,)),
+    },
+    _S.CONTESTED: {
+        SpeechBegan: ("_stay", (_S.CONTESTED,)),
+        SpeechEnded: ("_judge_ended", (_S.THINKING, _S.SPEAKING, _S.PAUSE)),
+        Clock: ("_judge_ongoing", (_S.CONTESTED, _S.USER)),
+        EndOfTurnKnown: ("_stay", (_S.CONTESTED,)),
+        WordsKnown: ("_stay", (_S.CONTESTED,)),
+        ReplyWanted: ("_stay", (_S.CONTESTED,)),
+        ReplyAudible: ("_hear_reply_meanwhile", (_S.CONTESTED,)),
+        ReplyOver: ("_uncontested", (_S.USER,)),
+        FloorReset: ("_reset_contested", (_S.THINKING, _S.SPEAKING)),
+    },
+}

@@ -1,0 +1,63 @@
+"""Speech probabilities -> where speech begins and ends.
+
+Hysteresis, as Silero's own iterator has it: speech begins at ``threshold`` and ends ``HYSTERESIS`` below it, so
+that a voice that wavers about one value does not flicker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from duologue.audio.frame import ms_to_samples
+from duologue.engines.base import VAD_WINDOW_SAMPLES
+
+HYSTERESIS = 0.15
+# Two windows of 32 ms: one alone is as often a click or a breath as a voice.
+ONSET_WINDOWS = 2
+# Three windows: stops of consonants inside a word last 50-90 ms and are no pause.
+PAUSE_SAMPLES = ms_to_samples(96)
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """Speech began at sample ``at``."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Speech ended at sample ``at``; whether for good is not this module's question."""
+
+    at: int
+
+
+class SpeechGate:
+    """Turns one stream's window probabilities into ``Onset`` and ``Pause``, strictly alternating."""
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        self.threshold = threshold
+        self.is_speaking = False
+        self._run = 0
+        self._last_speech_end = 0
+
+    def push(self, prob: float, window_end: int) -> Onset | Pause | None:
+        """``window_end``: the sample after the window that ``prob`` is of."""
+        if self.is_speaking:
+            return self._watch_for_pause(prob, window_end)
+        self._run = self._run + 1 if prob >= self.threshold else 0
+        if self._run < ONSET_WINDOWS:
+            return None
+        self.is_speaking = True
+        self._last_speech_end = window_end
+        return Onset(window_end - self._run * VAD_WINDOW_SAMPLES)
+
+    def _watch_for_pause(self, prob: float, window_end: int) -> Pause | None:
+        if prob >= self.threshold - HYSTERESIS:
+            self._last_speech_end = window_end
+            return None
+        if window_end - self._last_speech_end < PAUSE_SAMPLES:
+            return None
+        self.is_speaking = False
+        self._run = 0
+        return Pause(self._last_speech_end)

@@ -1,0 +1,76 @@
+"""A server of our own: started, waited for, measured and stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from duologue.bench.child import serve_command, started
+from duologue.bench.footprint import Meter, footprint, tree
+from duologue.bench.wire import WireError
+
+pytestmark = pytest.mark.anyio
+
+SERVER = """
+import http.server, signal, sys
+class Ready(http.server.BaseHTTPRequestHandler):
+    asked = 0
+    def do_GET(self):
+        Ready.asked += 1
+        self.send_response(200 if Ready.asked > 1 else 503)
+        self.end_headers()
+    def log_message(self, *words): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Ready)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("loading", flush=True)
+print(f"Duologue listens at http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+"""
+
+
+async def test_a_server_is_started_waited_for_and_stopped() -> None:
+    async with started([sys.executable, "-c", SERVER]) as child:
+        assert child.url.startswith("http://127.0.0.1:")
+        assert child.pid in tree(os.getpid())
+        assert footprint(child.pid) is not None
+    assert child.pid not in tree(os.getpid())
+
+
+async def test_a_server_that_fails_is_quoted() -> None:
+    command = [sys.executable, "-c", "import sys; print('no such profile: x'); sys.exit(2)"]
+    with pytest.raises(WireError, match="did not come up: no such profile: x"):
+        async with started(command):
+            pytest.fail("it never came up")
+
+
+async def test_an_error_in_the_block_passes_as_it_is_and_stops_the_server() -> None:
+    with pytest.raises(LookupError):
+        async with started([sys.executable, "-c", SERVER]) as child:
+            raise LookupError
+    assert child.pid not in tree(os.getpid())
+
+
+async def test_the_command_names_port_and_profile() -> None:
+    assert serve_command("scripted")[1:] == [
+        *("-m", "duologue.cli.main", "serve"),
+        *("--port", "0", "--profile", "scripted"),
+    ]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+async def test_cpu_time_of_this_process_grows_with_work() -> None:
+    meter = Meter(os.getpid())
+    before = footprint(os.getpid())
+    assert before is not None
+    assert before.memory_mib > 5
+    while (now := footprint(os.getpid())) is not None and now.cpu_s < before.cpu_s + 0.05:
+        sum(range(100_000))
+    usage = meter.usage(session_s=1.0, callers=1)
+    assert usage is not None
+    assert usage.cpu_ms_per_session_second >= 50
+
+
+async def test_a_process_that_is_gone_has_no_footprint() -> None:
+    assert footprint(2**22 + 1) is None

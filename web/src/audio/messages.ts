@@ -1,0 +1,24 @@
+/** What the page and its two audio worklets say to each other. */
+
+import type { Played } from "./playback-buffer";
+
+export const CAPTURE = "duologue-capture";
+export const PLAYBACK = "duologue-playback";
+
+/** Capture to page: 20 ms of the microphone at 24 kHz. `endS` is the audio clock at its last sample. */
+export interface Captured {
+  samples: Int16Array<ArrayBuffer>;
+  rms: number;
+  endS: number;
+}
+
+export type ToPlayback =
+  | { kind: "push"; itemId: string; samples: Float32Array<ArrayBuffer> }
+  | { kind: "end"; itemId: string }
+  | { kind: "flush"; ticket: number };
+
+export type FromPlayback =
+  | { kind: "played"; played: Played; rms: number }
+  | { kind: "audible"; itemId: string; atS: number }
+  | { kind: "drained" }
+  | { kind: "flushed"; ticket: number; cut: Played[] };

@@ -1,0 +1,85 @@
+/** Plays items in order; can fall silent at once and tell what was heard. */
+
+import { type FromPlayback, PLAYBACK, type ToPlayback } from "./messages";
+import { samplesToMs, toFloat, WIRE_HZ } from "./pcm";
+import playbackUrl from "./playback.worklet?worker&url";
+
+export interface Heard {
+  itemId: string;
+  ms: number;
+}
+
+export interface SpeakerEvents {
+  heard(heard: Heard, rms: number): void;
+  audible(itemId: string, atS: number): void;
+  drained(): void;
+}
+
+export class Speaker {
+  readonly #context: AudioContext;
+  readonly #node: AudioWorkletNode;
+  readonly #events: SpeakerEvents;
+  readonly #flushes = new Map<number, (cut: Heard[]) => void>();
+  #ticket = 0;
+
+  static async open(context: AudioContext, events: SpeakerEvents): Promise<Speaker> {
+    await context.audioWorklet.addModule(playbackUrl);
+    return new Speaker(context, events);
+  }
+
+  private constructor(context: AudioContext, events: SpeakerEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.#node = new AudioWorkletNode(context, PLAYBACK, { numberOfInputs: 0, outputChannelCount: [1] });
+    this.#node.port.onmessage = ({ data }: MessageEvent<FromPlayback>) => this.#take(data);
+    this.#node.connect(context.destination);
+  }
+
+  play(itemId: string, samples: Int16Array): void {
+    const floats = toFloat(samples);
+    this.#tell({ kind: "push", itemId, samples: floats }, [floats.buffer]);
+  }
+
+  end(itemId: string): void {
+    this.#tell({ kind: "end", itemId });
+  }
+
+  /** Silences at once; resolves to the items that were under way or waiting and how much of each was heard. */
+  flush(): Promise<Heard[]> {
+    const ticket = ++this.#ticket;
+    return new Promise((resolve) => {
+      this.#flushes.set(ticket, resolve);
+      this.#tell({ kind: "flush", ticket });
+    });
+  }
+
+  close(): void {
+    this.#node.port.onmessage = null;
+    this.#node.disconnect();
+    for (const resolve of this.#flushes.values()) resolve([]);
+  }
+
+  #take(message: FromPlayback): void {
+    if (message.kind === "played") this.#events.heard(this.#heard(message.played), message.rms);
+    else if (message.kind === "audible") this.#events.audible(message.itemId, message.atS + this.#lagS);
+    else if (message.kind === "drained") this.#events.drained();
+    else {
+      this.#flushes.get(message.ticket)?.(message.cut.map((played) => this.#heard(played)));
+      this.#flushes.delete(message.ticket);
+    }
+  }
+
+  /** Samples that the device has not sounded yet were rendered, but not heard. */
+  #heard(played: { itemId: string; samples: number }): Heard {
+    const samples = Math.max(0, played.samples - this.#lagS * WIRE_HZ);
+    return { itemId: played.itemId, ms: Math.round(samplesToMs(samples)) };
+  }
+
+  get #lagS(): number {
+    return this.#context.outputLatency || 0;
+  }
+
+  #tell(message: ToPlayback, transfer: Transferable[] = []): void {
+    this.#node.port.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,109 @@
+/** The words of both sides, in order. Every function returns a new list and changes nothing. */
+
+import { heardLength, type SpokenText } from "./heard";
+
+export type Status = "tentative" | "final" | "interrupted";
+
+export interface Entry extends SpokenText {
+  id: string;
+  role: "user" | "assistant";
+  status: Status;
+  /** Whether the answer has sound; one that is only written counts as heard. */
+  isSpoken: boolean;
+  /** What the server itself keeps of an interrupted answer, once it has said so. */
+  kept: string | null;
+}
+
+export type Entries = readonly Entry[];
+
+export function newEntry(id: string, role: Entry["role"], more: Partial<Entry> = {}): Entry {
+  const empty = { text: "", cues: [], audioMs: 0, heardMs: 0, isSpoken: false, kept: null };
+  return { id, role, status: "tentative", ...empty, ...more };
+}
+
+export function edit(entries: Entries, id: string, change: (entry: Entry) => Entry): Entries {
+  return entries.map((entry) => (entry.id === id ? change(entry) : entry));
+}
+
+/** Adds an empty entry at the end, unless the item is known. */
+export function open(entries: Entries, id: string, role: Entry["role"]): Entries {
+  return entries.some((entry) => entry.id === id) ? entries : [...entries, newEntry(id, role)];
+}
+
+export function drop(entries: Entries, id: string): Entries {
+  return entries.filter((entry) => entry.id !== id);
+}
+
+export function hearUser(entries: Entries, id: string, delta: string): Entries {
+  return edit(open(entries, id, "user"), id, (entry) =>
+    entry.status === "tentative" ? { ...entry, text: entry.text + delta } : entry,
+  );
+}
+
+/** The final transcript replaces the partials; where nothing was said, nothing stays. */
+export function settleUser(entries: Entries, id: string, transcript: string): Entries {
+  const text = transcript.trim();
+  if (!text) return drop(entries, id);
+  return edit(open(entries, id, "user"), id, (entry) => ({ ...entry, text, status: "final" }));
+}
+
+export function sayAssistant(entries: Entries, id: string, delta: string, isSpoken: boolean): Entries {
+  return edit(open(entries, id, "assistant"), id, (entry) => {
+    if (entry.status === "interrupted") return entry;
+    const cues = [...entry.cues, { char: entry.text.length, ms: entry.audioMs }];
+    return { ...entry, text: entry.text + delta, cues, isSpoken };
+  });
+}
+
+export function settleAssistant(entries: Entries, id: string, text: string): Entries {
+  return edit(entries, id, (entry) =>
+    entry.status === "interrupted" ? entry : { ...entry, text: text || entry.text, status: "final" },
+  );
+}
+
+export function receiveSound(entries: Entries, id: string, ms: number): Entries {
+  return edit(open(entries, id, "assistant"), id, (entry) =>
+    entry.status === "interrupted" ? entry : { ...entry, audioMs: entry.audioMs + ms, isSpoken: true },
+  );
+}
+
+/** Positions only go forward: a report that crossed an interruption changes nothing. */
+export function playTo(entries: Entries, id: string, ms: number): Entries {
+  return edit(entries, id, (entry) =>
+    entry.status === "interrupted" ? entry : { ...entry, heardMs: Math.max(entry.heardMs, ms) },
+  );
+}
+
+/** All sound that was received has been played. */
+export function playOut(entries: Entries): Entries {
+  return entries.map((entry) =>
+    entry.status === "interrupted" || entry.heardMs === entry.audioMs
+      ? entry
+      : { ...entry, heardMs: entry.audioMs },
+  );
+}
+
+export function interrupt(entries: Entries, id: string, heardMs: number): Entries {
+  return edit(entries, id, (entry) => ({ ...entry, heardMs, status: "interrupted" }));
+}
+
+/** Takes the server's word for what was heard, if its words are a beginning of ours. */
+export function keep(entries: Entries, id: string, transcript: string): Entries {
+  const kept = transcript.trimEnd();
+  return edit(entries, id, (entry) =>
+    entry.status === "interrupted" && kept && entry.text.startsWith(kept) ? { ...entry, kept } : entry,
+  );
+}
+
+/** Splits an entry's text, between two words, into what was heard, or read, and what was not. */
+export function split(entry: Entry): { heard: string; unheard: string } {
+  const point = splitPoint(entry);
+  const at = point + (/^\s*/.exec(entry.text.slice(point))?.[0].length ?? 0);
+  return { heard: entry.text.slice(0, at), unheard: entry.text.slice(at) };
+}
+
+function splitPoint(entry: Entry): number {
+  if (!entry.isSpoken) return entry.text.length;
+  if (entry.kept !== null) return entry.kept.length;
+  return heardLength(entry);
+}

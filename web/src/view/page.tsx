@@ -1,0 +1,101 @@
+/** The whole page: the words, the shape, the button. */
+
+import { useEffect, useReducer, useRef } from "preact/hooks";
+import type { Conversation } from "../realtime/conversation";
+import { type ConversationState, type Phase, phaseOf } from "../realtime/state";
+import { Composer } from "./composer";
+import { Meters, useLevels } from "./levels";
+import { Presence } from "./presence";
+import { Transcript } from "./transcript";
+import { buttonLabel, offersTyping, phaseLine, troubleLine } from "./words";
+
+export function Page({ conversation }: { conversation: Conversation }) {
+  const state = useConversation(conversation);
+  const main = useRef<HTMLElement>(null);
+  const isOpen = state.link === "open";
+  const isUnderWay = isOpen || state.link === "connecting";
+  const hasWords = state.entries.some((entry) => entry.text);
+  const phase = phaseOf(state);
+  useLevels(main, conversation, isOpen);
+  useEscape(conversation);
+  return (
+    <main ref={main} data-state={phase} class={isUnderWay || hasWords ? "docked" : "welcome"}>
+      <header>
+        <h1>Duologue</h1>
+        {state.answeredMs !== null && <Timing ms={state.answeredMs} />}
+      </header>
+      {hasWords ? <Transcript entries={state.entries} /> : <Presence phase={phase} />}
+      <section class="dock" aria-label="Conversation">
+        {hasWords && <Presence phase={phase} />}
+        <Words phase={phase} state={state} />
+        <Actions conversation={conversation} state={state} isUnderWay={isUnderWay} />
+        {isOpen && <Meters hasMicrophone={state.hasMicrophone} />}
+        {isOpen && <Composer say={(text) => conversation.say(text)} />}
+      </section>
+    </main>
+  );
+}
+
+function Timing({ ms }: { ms: number }) {
+  const seconds = (ms / 1000).toFixed(1);
+  return (
+    <p class="timing" title="From your last sound to the first of the answer, as measured on this page">
+      Answered in {seconds} s
+    </p>
+  );
+}
+
+interface ActionsProps {
+  conversation: Conversation;
+  state: ConversationState;
+  isUnderWay: boolean;
+}
+
+function Actions({ conversation, state, isUnderWay }: ActionsProps) {
+  const press = () => (isUnderWay ? conversation.end() : conversation.start());
+  return (
+    <div class="actions">
+      <button type="button" class={isUnderWay ? "talk under-way" : "talk"} onClick={press}>
+        {buttonLabel(state)}
+      </button>
+      {offersTyping(state) && (
+        <button type="button" class="plain" onClick={() => conversation.start(false)}>
+          Type instead
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Words({ phase, state }: { phase: Phase; state: ConversationState }) {
+  const trouble = state.trouble && troubleLine(state.trouble);
+  const line = phase === "error" ? null : phaseLine(phase, state);
+  return (
+    <div class="words">
+      <div role="status">{line && <p class="title">{line.title}</p>}</div>
+      {line && !state.notice && <p class="hint">{line.hint}</p>}
+      <div role="alert">
+        {trouble && <p class="title">{trouble.title}</p>}
+        {trouble && <p class="hint">{trouble.hint}</p>}
+        {trouble?.detail && <p class="hint">The server said: {trouble.detail}</p>}
+        {state.notice && <p class="hint notice">{state.notice}</p>}
+      </div>
+    </div>
+  );
+}
+
+function useConversation(conversation: Conversation): ConversationState {
+  const [, render] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => conversation.watch(() => render(undefined as never)), [conversation]);
+  return conversation.state;
+}
+
+function useEscape(conversation: Conversation): void {
+  useEffect(() => {
+    const end = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.isComposing) conversation.end();
+    };
+    addEventListener("keydown", end);
+    return () => removeEventListener("keydown", end);
+  }, [conversation]);
+}

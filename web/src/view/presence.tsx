@@ -1,0 +1,119 @@
+/** The shape that shows the state: a different figure for each, moved by CSS alone. */
+
+import type { Phase } from "../realtime/state";
+
+const BARS = [0.45, 0.8, 1, 0.7, 0.4];
+
+export function Presence({ phase }: { phase: Phase }) {
+  return (
+    <svg class="presence" viewBox="-100 -100 200 200" aria-hidden="true">
+      {figureOf(phase)}
+    </svg>
+  );
+}
+
+function figureOf(phase: Phase) {
+  switch (phase) {
+    case "idle":
+      return <Duo />;
+    case "connecting":
+      return <Arc />;
+    case "listening":
+      return <Rings />;
+    case "hearing":
+      return <Bars />;
+    case "thinking":
+      return <Dots />;
+    case "speaking":
+      return <Ripples />;
+    case "ended":
+      return <Rest />;
+    case "error":
+      return <Broken />;
+  }
+}
+
+function Duo() {
+  return (
+    <g key="duo" class="figure">
+      <circle class="line" cx="-18" r="46" />
+      <circle class="solid" cx="26" r="38" />
+    </g>
+  );
+}
+
+function Arc() {
+  return (
+    <g key="arc" class="figure turning">
+      <circle class="line faint" r="56" />
+      <path class="line" d="M 0 -56 A 56 56 0 0 1 56 0" />
+    </g>
+  );
+}
+
+function Rings() {
+  return (
+    <g key="rings" class="figure">
+      <circle class="line faint breathing late" r="78" />
+      <circle class="line breathing" r="56" />
+    </g>
+  );
+}
+
+function Bars() {
+  return (
+    <g key="bars" class="figure">
+      {BARS.map((share, i) => (
+        <rect
+          key={share}
+          class="solid bar"
+          style={{ "--share": share }}
+          x={-62 + i * 28}
+          y="-60"
+          width="12"
+          height="120"
+          rx="6"
+        />
+      ))}
+    </g>
+  );
+}
+
+function Dots() {
+  return (
+    <g key="dots" class="figure">
+      {[-46, 0, 46].map((x, i) => (
+        <circle key={x} class={`solid dot dot-${i}`} cx={x} r="14" />
+      ))}
+    </g>
+  );
+}
+
+function Ripples() {
+  return (
+    <g key="ripples" class="figure">
+      <circle class="line faint ripple" r="60" />
+      <circle class="line faint ripple second" r="60" />
+      <circle class="solid voice" r="50" />
+    </g>
+  );
+}
+
+function Rest() {
+  return (
+    <g key="rest" class="figure">
+      <circle class="line faint" r="56" />
+      <path class="line" d="M -20 0 H 20" />
+    </g>
+  );
+}
+
+function Broken() {
+  return (
+    <g key="broken" class="figure">
+      <circle class="line dashed" r="56" />
+      <path class="line" d="M 0 -24 V 6" />
+      <circle class="solid" cy="24" r="5" />
+    </g>
+  );
+}
