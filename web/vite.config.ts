@@ -1,5 +1,7 @@
 import { defineConfig } from "vite";
 
+const SERVER = "http://127.0.0.1:8710";
+
 export default defineConfig({
   base: "./",
   build: {
@@ -11,7 +13,13 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   worker: { format: "es" },
+  // `npm run dev` beside `duologue serve`: the server lets in pages of its own origin only.
   server: {
-    proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true }, "/readyz": "http://127.0.0.1:8000" },
+    proxy: Object.fromEntries(
+      ["/v1", "/readyz", "/healthz"].map((path) => [
+        path,
+        { target: SERVER, ws: true, changeOrigin: true, headers: { origin: SERVER } },
+      ]),
+    ),
   },
 });

@@ -29,19 +29,28 @@ class Settings(BaseSettings):
     """Everything that an operator can set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, toml_file=CONFIG_FILE, extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=ENV_PREFIX,
+        toml_file=CONFIG_FILE,
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     host: str = Field(DEFAULT_HOST, description="Address to listen on.")
     port: int = Field(DEFAULT_PORT, ge=0, le=65_535, description="Port to listen on; 0 for any free one.")
-    profile: str = Field("embedded", description="Which engines to use: " "the name of a profile.")
+    profile: str = Field("embedded", description="Which engines to use: the name of a profile.")
     max_sessions: int = Field(32, ge=1, le=10_000, description="Conversations at once; one more is refused.")
     max_message_mib: float = Field(
-        16.0, gt=0, le=64, description="Largest message taken from a client, in MiB; the protocol allows 15 MiB of sound."
+        16.0,
+        gt=0,
+        le=64,
+        description="Largest message taken from a client, in MiB; the protocol allows 15 MiB of sound.",
     )
     llm: str | None = Field(None, description="URL of an OpenAI-compatible chat server.")
     llm_model: str | None = Field(None, description="Name of the model there.")
-    instructions: str = Field(DEFAULT_INSTRUCTIONS, description="The assistant's instructions, unless a client sets its own.")
+    instructions: str = Field(
+        DEFAULT_INSTRUCTIONS, description="The assistant's instructions, unless a client sets its own."
+    )
     allowed_origins: tuple[str, ...] = Field(
         (), description="Origins of web pages that may connect, besides the server's own page."
     )
@@ -117,7 +126,9 @@ class Profile(_Part):
 
 
 def profile_names() -> list[str]:
-    return sorted(Path(str(f)).stem for f in resources.files("duologue.profiles").iterdir() if str(f).endswith(".toml"))
+    return sorted(
+        Path(str(f)).stem for f in resources.files("duologue.profiles").iterdir() if str(f).endswith(".toml")
+    )
 
 
 def load_profile(name: str) -> Profile:

@@ -32,14 +32,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 # --- what a conversation consists of --------------------------------------------------------------------------
 
 
-class Part(Event, kw_only=True):
+class Part(Event, frozen=True, kw_only=True):
     """One piece of an item. ``text``: None while the words of spoken input are not known."""
 
     kind: PartKind
     text: str | None = None
 
 
-class Item(Event, kw_only=True):
+class Item(Event, frozen=True, kw_only=True):
     """A snapshot of one message."""
 
     id: str
@@ -48,7 +48,7 @@ class Item(Event, kw_only=True):
     status: ItemStatus = "completed"
 
 
-class TurnDetection(Event, kw_only=True):
+class TurnDetection(Event, frozen=True, kw_only=True):
     """When the floor changes hands.
 
     ``silence_ms`` set: a plain rule, the turn ends after that much silence. None: endpointing decides, with
@@ -64,7 +64,7 @@ class TurnDetection(Event, kw_only=True):
     interrupt_reply: bool = True
 
 
-class SessionConfig(Event, kw_only=True):
+class SessionConfig(Event, frozen=True, kw_only=True):
     """All that a client can set. ``turn_detection`` None: the client commits by hand."""
 
     instructions: str = ""
@@ -77,7 +77,7 @@ class SessionConfig(Event, kw_only=True):
     turn_detection: TurnDetection | None = TurnDetection()
 
 
-class ReplyOptions(Event, kw_only=True):
+class ReplyOptions(Event, frozen=True, kw_only=True):
     """What one reply does differently. None: as the session has it. ``items``: a prompt in place of the history.
 
     ``in_conversation`` False: the reply neither sees the floor nor enters the history.
@@ -92,7 +92,7 @@ class ReplyOptions(Event, kw_only=True):
     in_conversation: bool = True
 
 
-class Usage(Event, kw_only=True):
+class Usage(Event, frozen=True, kw_only=True):
     """Tokens, where the engine counts them, words otherwise."""
 
     input_text_tokens: int = 0
@@ -104,115 +104,115 @@ class Usage(Event, kw_only=True):
 # --- told to the session --------------------------------------------------------------------------------------
 
 
-class Told(Event, kw_only=True):
+class Told(Event, frozen=True, kw_only=True):
     """Base of what a client asks of its session."""
 
     ref: str | None = None
 
 
-class Configure(Told, kw_only=True):
+class Configure(Told, frozen=True, kw_only=True):
     config: SessionConfig
 
 
-class AppendAudio(Told, kw_only=True):
+class AppendAudio(Told, frozen=True, kw_only=True):
     """``pcm``: s16le mono at 24 kHz, any length; an odd byte waits for its other half."""
 
     pcm: bytes
 
 
-class CommitAudio(Told, kw_only=True):
+class CommitAudio(Told, frozen=True, kw_only=True):
     """The client says that the turn is over."""
 
 
-class ClearAudio(Told, kw_only=True):
+class ClearAudio(Told, frozen=True, kw_only=True):
     """Forget what was said since the last commit."""
 
 
-class CreateItem(Told, kw_only=True):
+class CreateItem(Told, frozen=True, kw_only=True):
     """``after``: None to append, "root" for the front, else the id of the item before it."""
 
     item: Item
     after: str | None = None
 
 
-class DeleteItem(Told, kw_only=True):
+class DeleteItem(Told, frozen=True, kw_only=True):
     item_id: str
 
 
-class RetrieveItem(Told, kw_only=True):
+class RetrieveItem(Told, frozen=True, kw_only=True):
     item_id: str
 
 
-class TruncateItem(Told, kw_only=True):
+class TruncateItem(Told, frozen=True, kw_only=True):
     """The client played the answer only up to ``audio_end_ms``."""
 
     item_id: str
     audio_end_ms: int
 
 
-class CreateReply(Told, kw_only=True):
+class CreateReply(Told, frozen=True, kw_only=True):
     options: ReplyOptions = ReplyOptions()
 
 
-class CancelReply(Told, kw_only=True):
+class CancelReply(Told, frozen=True, kw_only=True):
     reply_id: str | None = None
 
 
 # --- said by the session --------------------------------------------------------------------------------------
 
 
-class SpeechStarted(Event, kw_only=True):
+class SpeechStarted(Event, frozen=True, kw_only=True):
     """``item_id``: the item that this speech will become."""
 
     item_id: str
     at_ms: int
 
 
-class SpeechStopped(Event, kw_only=True):
+class SpeechStopped(Event, frozen=True, kw_only=True):
     item_id: str
     at_ms: int
 
 
-class TurnCommitted(Event, kw_only=True):
+class TurnCommitted(Event, frozen=True, kw_only=True):
     item_id: str
     previous_item_id: str | None
 
 
-class AudioCleared(Event, kw_only=True):
+class AudioCleared(Event, frozen=True, kw_only=True):
     pass
 
 
-class ItemAdded(Event, kw_only=True):
+class ItemAdded(Event, frozen=True, kw_only=True):
     item: Item
     previous_item_id: str | None
 
 
-class ItemDone(Event, kw_only=True):
+class ItemDone(Event, frozen=True, kw_only=True):
     item: Item
     previous_item_id: str | None
 
 
-class ItemDeleted(Event, kw_only=True):
+class ItemDeleted(Event, frozen=True, kw_only=True):
     item_id: str
 
 
-class ItemRetrieved(Event, kw_only=True):
+class ItemRetrieved(Event, frozen=True, kw_only=True):
     item: Item
 
 
-class ItemTruncated(Event, kw_only=True):
+class ItemTruncated(Event, frozen=True, kw_only=True):
     item_id: str
     audio_end_ms: int
 
 
-class TranscriptDelta(Event, kw_only=True):
+class TranscriptDelta(Event, frozen=True, kw_only=True):
     """Words of the user that will not change any more."""
 
     item_id: str
     text: str
 
 
-class TranscriptDone(Event, kw_only=True):
+class TranscriptDone(Event, frozen=True, kw_only=True):
     """The user's words, all of them. ``audio_s``: how much sound they were taken from."""
 
     item_id: str
@@ -220,19 +220,19 @@ class TranscriptDone(Event, kw_only=True):
     audio_s: float
 
 
-class TranscriptFailed(Event, kw_only=True):
+class TranscriptFailed(Event, frozen=True, kw_only=True):
     item_id: str
     code: str
     message: str
 
 
-class ReplyStarted(Event, kw_only=True):
+class ReplyStarted(Event, frozen=True, kw_only=True):
     reply_id: str
     modality: Modality
     metadata: Mapping[str, str] | None = None
 
 
-class ReplyItemStarted(Event, kw_only=True):
+class ReplyItemStarted(Event, frozen=True, kw_only=True):
     """The message that the reply is made of. ``in_conversation`` False: it enters no history."""
 
     reply_id: str
@@ -241,7 +241,7 @@ class ReplyItemStarted(Event, kw_only=True):
     in_conversation: bool = True
 
 
-class ReplyText(Event, kw_only=True):
+class ReplyText(Event, frozen=True, kw_only=True):
     """More words. ``is_spoken``: their sound comes along, else they are written."""
 
     reply_id: str
@@ -250,7 +250,7 @@ class ReplyText(Event, kw_only=True):
     is_spoken: bool = True
 
 
-class ReplyAudio(Event, kw_only=True):
+class ReplyAudio(Event, frozen=True, kw_only=True):
     """``pcm``: s16le mono at 24 kHz, at most 200 ms."""
 
     reply_id: str
@@ -258,15 +258,15 @@ class ReplyAudio(Event, kw_only=True):
     pcm: bytes
 
 
-class ReplyItemDone(Event, kw_only=True):
+class ReplyItemDone(Event, frozen=True, kw_only=True):
     reply_id: str
     item: Item
     previous_item_id: str | None
     in_conversation: bool = True
 
 
-class ReplyDone(Event, kw_only=True):
-    """The end of a reply, exactly once. ``reason``: of a cancelled or incomplete one; ``error``: of a failed one."""
+class ReplyDone(Event, frozen=True, kw_only=True):
+    """The end of a reply, exactly once. ``reason``: of a cancelled or incomplete one; ``error_*``: of a failed."""
 
     reply_id: str
     modality: Modality
@@ -279,7 +279,7 @@ class ReplyDone(Event, kw_only=True):
     metadata: Mapping[str, str] | None = None
 
 
-class Failed(Event, kw_only=True):
+class Failed(Event, frozen=True, kw_only=True):
     """Something asked for could not be done; the session goes on."""
 
     kind: str

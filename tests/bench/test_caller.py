@@ -129,7 +129,7 @@ async def test_frames_go_on_while_nothing_is_answered(clip: Clip) -> None:
         run = await run_callers(Target(url=standin.url), [clip], habits, 1, clock=clock)
     [outcome] = run.outcomes
     assert not any(is_answered(log) for log in outcome.turns)
-    assert len(outcome.call.late_ms) * 0.02 == pytest.approx(outcome.call.duration_s, rel=0.1)
+    assert len(outcome.call.late_ms) * 0.02 == pytest.approx(outcome.call.duration_s, rel=0.25)
 
 
 async def test_connections_are_timed() -> None:

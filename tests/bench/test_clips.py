@@ -57,12 +57,13 @@ def test_a_folder_of_files_needs_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not sound")
     [clip] = load_clips(tmp_path)
     assert clip.name == "one"
+    assert [each.name for each in load_clips(tmp_path / "one.wav")] == ["one"]
     assert clip.text is None
     assert (clip.speech_start_s, clip.speech_end_s) == pytest.approx((0.3, 1.3), abs=0.02)
 
 
 def test_the_manifest_chooses_and_knows_better(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "file": "commands/a.wav",
             "transcript": "two people",

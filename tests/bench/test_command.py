@@ -51,21 +51,8 @@ def test_figures_in_the_terminal_and_in_a_file(clips: Path, tmp_path: Path) -> N
     out = tmp_path / "figures.json"
     quick = Script(silence_s=0.1, reply_delay_s=0.02, answer_s=0.1)
     with a_server(quick) as standin:
-        words = (
-            "--clips",
-            clips,
-            "--turns",
-            1,
-            "--callers",
-            "1,2",
-            "--gap",
-            0.1,
-            "--connections",
-            2,
-            "--json",
-            out,
-        )
-        done = run(standin.url, "--api-key", "secret-key", *words)
+        words = ("--clips", clips, "--turns", 1, "--callers", "1,2", "--gap", 0.1, "--connections", 2)
+        done = run(standin.url, "--api-key", "secret-key", "--json", out, *words)
     assert done.exit_code == 0, done.output
     assert "voice to voice" in done.output
     data = json.loads(out.read_text())

@@ -76,6 +76,7 @@ def test_a_run_in_figures() -> None:
     assert report.interruption_stop_ms.p50 == pytest.approx(200, abs=0.1)
     assert (report.cut_offs.turns, report.cut_offs.cut, report.cut_offs.rate) == (4, 0, 0.0)
     assert report.word_errors.wer == 0.0
+    assert report.word_errors_beside_baseline == report.word_errors
     assert report.baseline_word_errors.wer == 0.5
 
 

@@ -12,6 +12,7 @@ from duologue.bench.timeline import (
     answer_of,
     cut_off,
     is_answered,
+    settle,
     waterfall,
 )
 
@@ -119,3 +120,26 @@ def test_what_was_heard_is_all_takes_in_order() -> None:
 def test_interruption_stop_time() -> None:
     assert Interruption(onset_at=5.0, silent_at=5.25).stop_ms == pytest.approx(250)
     assert Interruption(onset_at=5.0, ended="not heard").stop_ms is None
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "status", "flushed_at", "ended", "stop_ms"),
+    [
+        (5.25, "completed", 5.25, "flushed", 250),
+        (5.4, "cancelled", None, "cancelled", 400),
+        (4.9, "completed", None, "answer ended", None),
+        (4.9, "completed", 4.9, "answer ended", None),
+        (6.0, "completed", None, "answer ended", None),
+        (20.0, "completed", None, "not heard", None),
+        (6.0, "", None, "not heard", None),
+    ],
+)
+def test_how_a_barge_in_ended(
+    ends_at: float, status: str, flushed_at: float | None, ended: str, stop_ms: float | None
+) -> None:
+    long_answer = answer(1.0, first_delta_at=1.5, audible_at=1.5, ends_at=ends_at)
+    long_answer.status, long_answer.done_at = status, 2.0 if status else None
+    outcome = Interruption()
+    settle(outcome, long_answer, onset_at=5.0, flushed_at=flushed_at, now=8.0)
+    assert outcome.ended == ended
+    assert outcome.stop_ms == (None if stop_ms is None else pytest.approx(stop_ms))

@@ -20,7 +20,8 @@ from typer.testing import CliRunner, Result
 
 from duologue.audio.frame import Int16
 from duologue.bench.clock import WallClock
-from duologue.cli.talk import FAST, talk
+from duologue.cli.talk import DEFAULT_URL, FAST, talk
+from duologue.config import DEFAULT_PORT
 from tests.bench.standin import Script, StandIn, silence, standing_in, tone
 
 app = typer.Typer()
@@ -108,6 +109,10 @@ def test_nobody_at_home_is_one_clear_line(question: Path) -> None:
     assert len(done.output.strip().splitlines()) == 1
 
 
+def test_it_dials_where_the_server_listens_by_default() -> None:
+    assert f"http://127.0.0.1:{DEFAULT_PORT}" == DEFAULT_URL
+
+
 def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
     done = run("--in", tmp_path / "nothing.wav")
     assert done.exit_code == 2
@@ -171,7 +176,7 @@ def test_microphone_and_loudspeaker_and_talking_over_the_answer(monkeypatch: pyt
         deadline = time.monotonic() + 5
         while not standin.of_type("conversation.item.truncate") and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "you: hello there" in done.output
     assert "the server hung up: 1012 restarting" in done.output
     [truncate] = standin.of_type("conversation.item.truncate")

@@ -107,7 +107,9 @@ async def talk(
     """A session and a person in front of it."""
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](4_096)
-    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates)
+    session = Session(
+        client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates
+    )
     person = Person(told_in, said)
     async with anyio.create_task_group() as tg:
         tg.start_soon(session.run, told)
@@ -115,5 +117,3 @@ async def talk(
         with told_in, said:
             yield person, session
             tg.cancel_scope.cancel()
-
-

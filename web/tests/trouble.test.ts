@@ -16,8 +16,10 @@ afterEach(() => vi.unstubAllGlobals());
 
 describe("diagnose", () => {
   it("knows a full server, in the server's words", async () => {
-    serverWith({ "/readyz": [503, '{"status":"full","message":"8 of 8"}'] });
-    expect(await diagnose(BASE, null)).toEqual({ kind: "server-full", detail: "8 of 8" });
+    for (const status of [200, 503]) {
+      serverWith({ "/readyz": [status, '{"status":"full","message":"8 of 8"}'] });
+      expect(await diagnose(BASE, null)).toEqual({ kind: "server-full", detail: "8 of 8" });
+    }
   });
 
   it("asks the second page when the first says nothing", async () => {

@@ -26,7 +26,7 @@ def to_float(pcm: Int16) -> Float32:
 def to_int16(samples: Float32) -> Int16:
     """float32 -> int16; NaN becomes silence and anything beyond full scale is clipped."""
     finite = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
-    scaled = np.clip(np.rint(finite * _INT16_SCALE), -_INT16_SCALE, _INT16_SCALE - 1)
+    scaled: Float32 = np.clip(np.rint(finite * _INT16_SCALE), -_INT16_SCALE, _INT16_SCALE - 1)
     return scaled.astype(np.int16)
 
 

@@ -45,7 +45,10 @@ async def started(command: Sequence[str]) -> AsyncIterator[Child]:
 
     Raises WireError with the server's last words when it does not come up.
     """
-    process = await anyio.open_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # A session of its own: Ctrl-C at the terminal reaches the bench alone, which then stops the server in order.
+    process = await anyio.open_process(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
     said: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         async with anyio.create_task_group() as tasks:

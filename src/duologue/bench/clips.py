@@ -2,7 +2,8 @@
 
 A source is a folder with a ``manifest.jsonl`` (one JSON object a line: ``file``, ``transcript``, ``label``,
 ``lang``, ``speech_start_est_s``, ``speech_end_est_s``, ``moonshine_tiny_text``), such a file itself, a folder
-below one, or any folder of WAV, FLAC, MP3, OGG or raw files. Raw ``.pcm`` and ``.raw`` are 16 kHz s16le mono.
+below one, any folder of WAV, FLAC, MP3, OGG or raw files, or one such file. Raw ``.pcm`` and ``.raw`` are
+16 kHz s16le mono.
 
 The true start and end of speech are the manifest's where it gives them, else those of the energy rule in
 `energy`; inner pauses always come from that rule.
@@ -69,9 +70,11 @@ def load_clips(source: Path, clip_set: ClipSet = "commands") -> list[Clip]:
 
     "commands": complete turns in English of 8 s at most from the folder ``commands`` whose end is certain
     (manifest and energy rule within 0.3 s, at least 0.7 words a second). "turns": all of the folder ``turns``,
-    hesitations and inner pauses included. "all": everything. In a folder without a manifest the set is not
-    looked at. Raises ConfigError.
+    hesitations and inner pauses included, but no whisper, whose end cannot be told by its level. "all":
+    everything. In a folder without a manifest the set is not looked at. Raises ConfigError.
     """
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
+        return [make_clip(source.stem, read_audio(source))]
     manifest = _manifest_of(source)
     if manifest is None:
         return [make_clip(path.stem, read_audio(path)) for path in _sound_files(source)]
@@ -167,7 +170,7 @@ def _is_in(row: _Row, clip_set: ClipSet) -> bool:
     if clip_set == "all":
         return not row.label.startswith(("noise", "tone"))
     if clip_set == "turns":
-        return row.file.startswith("turns/")
+        return row.file.startswith("turns/") and row.label != "whisper"
     is_short = row.duration_s <= LONGEST_COMMAND_S
     return row.file.startswith("commands/") and row.label == "complete_turn" and row.lang == "en" and is_short
 

@@ -16,13 +16,12 @@ import numpy as np
 from duologue.audio.frame import Int16
 from duologue.bench.clips import Clip
 from duologue.bench.ears import Ears
-from duologue.bench.timeline import Answer, Interruption, TurnLog, is_answered
+from duologue.bench.timeline import CANCELLED_GRACE_S, Interruption, TurnLog, is_answered, settle
 from duologue.bench.wire import FRAME_S, FRAME_SAMPLES, ServerEvent
 
 LONG_ANSWER_WISH = "Tell me a story, a long one, with at least ten sentences."
 # The last transcript may come after the last word of the answer.
 TRANSCRIPT_GRACE_S = 2.0
-CANCELLED_GRACE_S = 1.5
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,7 +180,7 @@ class Person:
             return
         onset_at = self.turns[-1].speech_start_at
         yield from self._pause_until(self._now + CANCELLED_GRACE_S)
-        _settle(interruption, answer, onset_at, self.ears.flushed_at, self.ears.speaker.ends_at)
+        settle(interruption, answer, onset_at=onset_at, flushed_at=self.ears.flushed_at, now=self._now)
 
     def _await_last_transcript(self) -> Iterator[None]:
         deadline = self._now + TRANSCRIPT_GRACE_S
@@ -204,24 +203,6 @@ class Person:
         frame = room.astype(np.int32)
         frame[: len(said)] += said
         return np.clip(frame, -32_768, 32_767).astype(np.int16)
-
-
-def _settle(
-    interruption: Interruption, answer: Answer, onset_at: float, flushed_at: float | None, queue_ends_at: float
-) -> None:
-    """Fill in the outcome of a barge-in on ``answer``."""
-    ends_at = answer.play_ends_at if answer.play_ends_at is not None else onset_at
-    interruption.onset_at = onset_at
-    if flushed_at is not None and flushed_at >= onset_at:
-        interruption.silent_at, interruption.ended = flushed_at, "flushed"
-    elif ends_at <= onset_at:
-        interruption.ended = "answer ended"
-    elif answer.status == "cancelled":
-        interruption.silent_at, interruption.ended = ends_at, "cancelled"
-    elif answer.status == "completed" and queue_ends_at <= onset_at + CANCELLED_GRACE_S:
-        interruption.ended = "answer ended"
-    else:
-        interruption.ended = "not heard"
 
 
 def _order(clips: Sequence[Clip], habits: Habits, rng: random.Random) -> list[Clip]:

@@ -40,20 +40,23 @@ def _draw_stages(axes: Any, report: Report) -> None:
     lefts = [0.0] * len(names)
     for stage, colour in zip(STAGES, _STAGE_COLOURS, strict=True):
         widths = [getattr(run, stage).p50 or 0.0 for run in report.runs]
-        axes.barh(names, widths, left=lefts, color=colour, label=stage.removesuffix("_ms").replace("_", " "))
+        axes.barh(
+            names, widths, height=0.5, left=lefts, color=colour, label=stage.removesuffix("_ms").replace("_", " ")
+        )
         lefts = [left + max(0.0, width) for left, width in zip(lefts, widths, strict=True)]
     medians = [run.voice_to_voice_ms.p50 or 0.0 for run in report.runs]
     axes.plot(medians, names, "ko", label="voice to voice, p50")
     axes.invert_yaxis()
+    axes.margins(x=0.08)
     axes.set(xlabel="ms after the true end of speech (p50 of each stage)", ylabel="callers at once")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
 
 
 def _draw_spread(axes: Any, report: Report) -> None:
     for run in report.runs:
         values = sorted(turn.waterfall.voice_to_voice_ms for turn in run.turns if turn.waterfall is not None)
-        shares = [(rank + 1) / len(values) for rank in range(len(values))]
-        axes.step(values, shares, where="post", label=f"{run.callers} callers, n={len(values)}")
-    axes.set(xlabel="voice-to-voice, ms", ylabel="share of turns", ylim=(0, 1))
+        shares = [rank / len(values) for rank in range(len(values) + 1)] if values else []
+        axes.step([*values[:1], *values], shares, where="post", label=f"{run.callers} at once, n={len(values)}")
+    axes.set(xlabel="voice-to-voice, ms", ylabel="share of turns", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="lower right")

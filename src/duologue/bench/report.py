@@ -70,6 +70,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     interruption_outcomes: dict[str, int]
     cut_offs: CutOffs
     word_errors: WordErrors
+    word_errors_beside_baseline: WordErrors
     baseline_word_errors: WordErrors
     answer_gap_ms: float
     caller_late_ms: Summary
@@ -118,7 +119,7 @@ def report_run(run: Run) -> RunReport:
     falls = [waterfall(log) for log in logs]
     stops = [each for outcome in run.outcomes for each in outcome.interruptions]
     late = summarise(late for outcome in run.outcomes for late in outcome.call.late_ms)
-    heard, baseline = _count_words(logs)
+    heard, beside, baseline = _count_words(logs)
     return RunReport(
         callers=run.callers,
         turns_planned=run.turns_planned,
@@ -130,6 +131,7 @@ def report_run(run: Run) -> RunReport:
         interruption_outcomes=dict(Counter(each.ended for each in stops)),
         cut_offs=_cut_offs(logs),
         word_errors=heard,
+        word_errors_beside_baseline=beside,
         baseline_word_errors=baseline,
         answer_gap_ms=round(sum(outcome.gap_ms for outcome in run.outcomes), 1),
         caller_late_ms=late,
@@ -173,15 +175,18 @@ def _cut_offs(logs: Sequence[TurnLog]) -> CutOffs:
     )
 
 
-def _count_words(logs: Sequence[TurnLog]) -> tuple[WordErrors, WordErrors]:
-    """Ours over the turns for which a transcript came; the baseline's over the same turns where it has one."""
+def _count_words(logs: Sequence[TurnLog]) -> tuple[WordErrors, WordErrors, WordErrors]:
+    """Ours over all turns for which a transcript came; ours, and the baseline's, over those where it has one."""
     counted = [log for log in logs if log.text and any(take.transcript_at is not None for take in log.takes)]
-    based = [(log.text or "", log.baseline_text) for log in counted if log.baseline_text is not None]
+    both = [log for log in counted if log.baseline_text is not None]
     try:
-        ours = word_errors((log.text or "", log.heard_text) for log in counted)
-        return ours, word_errors(based)
+        return (
+            word_errors((log.text or "", log.heard_text) for log in counted),
+            word_errors((log.text or "", log.heard_text) for log in both),
+            word_errors((log.text or "", log.baseline_text or "") for log in both),
+        )
     except ConfigError:
-        return WordErrors(), WordErrors()
+        return WordErrors(), WordErrors(), WordErrors()
 
 
 def _turns(caller: int, outcome: Outcome) -> list[TurnReport]:

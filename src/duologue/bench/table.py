@@ -19,7 +19,6 @@ _STAGE_NAMES = {
     "delivery_ms": "  queued at the client",
     "leading_silence_ms": "  leading silence",
     "transcript_ms": "transcript after speech",
-    "interruption_stop_ms": "interruption stop",
 }
 
 
@@ -45,17 +44,21 @@ def render(report: Report) -> RenderableType:
 def _rows(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
     rows = [
         ("turns answered", [f"{run.turns_answered} of {run.turns_planned}" for run in runs]),
-        ("voice to voice", [_pair(run.voice_to_voice_ms) for run in runs]),
+        ("voice to voice", [_pair_of(run.voice_to_voice_ms) for run in runs]),
     ]
     for stage, name in _STAGE_NAMES.items():
         summaries = [getattr(run, stage) for run in runs]
         if any(summary.n for summary in summaries):
             rows.append((name, [_pair(summary) for summary in summaries]))
+    if any(run.interruption_outcomes for run in runs):
+        rows.append(("interruption stop", [_pair_of(run.interruption_stop_ms) for run in runs]))
+        rows.append(("interruptions by outcome", [_outcomes(run.interruption_outcomes) for run in runs]))
     rows += [
         ("false cut-offs, turns", [f"{run.cut_offs.cut} of {run.cut_offs.turns}" for run in runs]),
         ("false cut-offs, inner pauses", [f"{run.cut_offs.pauses_cut} of {run.cut_offs.pauses}" for run in runs]),
         ("word errors", [_words(run.word_errors) for run in runs]),
-        ("word errors, baseline", [_words(run.baseline_word_errors) for run in runs]),
+        ("  where there is a baseline", [_words(run.word_errors_beside_baseline) for run in runs]),
+        ("  of that baseline", [_words(run.baseline_word_errors) for run in runs]),
         ("gaps in answers, ms in all", [f"{run.answer_gap_ms:.0f}" for run in runs]),
         ("caller's own lateness", [_pair(run.caller_late_ms) for run in runs]),
     ]
@@ -70,6 +73,14 @@ def _pair(summary: Summary) -> str:
         return "-"
     places = 1 if summary.p95 < 10 else 0
     return f"{summary.p50:.{places}f} / {summary.p95:.{places}f}"
+
+
+def _pair_of(summary: Summary) -> str:
+    return f"{_pair(summary)} (n={summary.n})" if summary.n else "-"
+
+
+def _outcomes(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {ended}" for ended, count in sorted(counts.items())) or "-"
 
 
 def _words(counted: WordErrors) -> str:

@@ -16,6 +16,8 @@ import msgspec
 
 # The true end is itself an estimate, good to a few hundredths of a second.
 END_TOLERANCE_S = 0.1
+# How long after the caller's own words a server may take to fall silent and still count as interrupted.
+CANCELLED_GRACE_S = 1.5
 
 
 class Take(msgspec.Struct, kw_only=True):
@@ -155,6 +157,23 @@ def cut_off(log: TurnLog) -> CutOff:
         pauses=len(log.pauses),
         pauses_cut=cut,
     )
+
+
+def settle(
+    interruption: Interruption, answer: Answer, *, onset_at: float, flushed_at: float | None, now: float
+) -> None:
+    """Fill in the outcome of a barge-in on ``answer``: speech began at ``onset_at``, the speaker was cut off at
+    ``flushed_at``, and it is ``now``."""
+    ends_at = answer.play_ends_at if answer.play_ends_at is not None else onset_at
+    interruption.onset_at = onset_at
+    if ends_at <= onset_at:
+        interruption.ended = "answer ended"
+    elif flushed_at is not None:
+        interruption.silent_at, interruption.ended = flushed_at, "flushed"
+    elif answer.status == "cancelled":
+        interruption.silent_at, interruption.ended = ends_at, "cancelled"
+    else:
+        interruption.ended = "answer ended" if answer.done_at is not None and ends_at <= now else "not heard"
 
 
 def _belongs(at: float, index: int, log: TurnLog) -> bool:

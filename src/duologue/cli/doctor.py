@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from duologue.cli.checkup import Finding
 
 
 def doctor() -> None:
-    """Look at this machine and say what can run on it."""
+    """Look at this machine and say what can run on it. Exit code 1 if the embedded profile cannot."""
     from duologue.cli.checkup import run_checks
 
-    if not run_checks():
+    if not run_checks(_show):
         raise typer.Exit(1)
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "", "found", "to do"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.is_ok else "[red]missing[/]" if finding.is_needed else "[yellow]note[/]"
+        table.add_row(mark, finding.what, finding.found, "" if finding.is_ok else finding.remedy)
+    console = Console()
+    console.print(table)
+    can_start = all(f.is_ok for f in findings if f.is_needed)
+    console.print("\nDuologue can start: duologue serve" if can_start else "\n[red]The embedded profile cannot start.[/]")

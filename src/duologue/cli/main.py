@@ -30,10 +30,10 @@ def main() -> None:
     except DuologueError as error:
         sys.exit(f"duologue: {error.message}")
     except BaseExceptionGroup as group:
-        error = _only_ours(group)
-        if error is None:
+        ours = _only_ours(group)
+        if ours is None:
             raise
-        sys.exit(f"duologue: {error.message}")
+        sys.exit(f"duologue: {ours.message}")
 
 
 def _only_ours(group: BaseExceptionGroup[BaseException]) -> DuologueError | None:

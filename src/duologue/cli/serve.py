@@ -14,9 +14,7 @@ def serve(
     llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
     llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error.  [default: info]")
-    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.  [default: info]")] = None,
 ) -> None:
     """Start the server and print its URL."""
     import os

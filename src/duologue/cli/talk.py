@@ -41,7 +41,7 @@ def talk(
     """Talk with a server: by microphone and loudspeaker, or with --in question.wav --out answer.wav.
 
     Wear headphones with the microphone: an open loudspeaker interrupts itself. Ctrl-C ends the talk. Exit code 1:
-    no answer came. 2: the server cannot be reached, or there is no sound card or file.
+    no answer came, or the server hung up. 2: the server cannot be reached, or there is no sound card or file.
     """
     import anyio
 
@@ -163,7 +163,7 @@ class _Talk:
         return not unanswered
 
     async def aloud(self) -> bool:
-        """Microphone and loudspeaker, until Ctrl-C or until the server hangs up."""
+        """Microphone and loudspeaker, until Ctrl-C; False when the server hangs up first."""
         import anyio
 
         from duologue.bench.sound_card import open_sound_card
@@ -179,7 +179,7 @@ class _Talk:
                     await self._hear(wire, card)
                     tasks.cancel_scope.cancel()
                 self.screen.complain(f"the server hung up: {wire.close_words}")
-        return True
+        return False
 
     async def _hear(self, wire: Wire, card: SoundCard) -> None:
         """Play what comes; fall silent when the user speaks, and tell the server what was heard."""

@@ -28,21 +28,21 @@ class Plain(msgspec.Struct, frozen=True, eq=False):
 VAD_WINDOW_SAMPLES = 512
 
 
-class VadState(Plain):
+class VadState(Plain, frozen=True, eq=False):
     """A recurrent VAD's memory of one stream; opaque to the session that keeps it."""
 
     hidden: Float32
     context: Float32
 
 
-class VadRequest(Plain):
+class VadRequest(Plain, frozen=True, eq=False):
     """``windows``: float32 [n, 512] at 16 kHz, in order. ``state``: None at the start of a stream."""
 
     windows: Float32
     state: VadState | None = None
 
 
-class VadResult(Plain):
+class VadResult(Plain, frozen=True, eq=False):
     """``speech_probs``: float32 [n], one a window; ``state`` goes into the stream's next request."""
 
     speech_probs: Float32
@@ -52,14 +52,14 @@ class VadResult(Plain):
 # --- end of turn ----------------------------------------------------------------------------------------------
 
 
-class TurnRequest(Plain):
+class TurnRequest(Plain, frozen=True, eq=False):
     """``audio``: the turn so far, float32 [n] at 16 kHz; ``text``: its words so far, "" when not known."""
 
     audio: Float32
     text: str = ""
 
 
-class TurnResult(Plain):
+class TurnResult(Plain, frozen=True, eq=False):
     """``end_of_turn_prob`` in [0, 1]: has the speaker finished?"""
 
     end_of_turn_prob: float
@@ -68,14 +68,14 @@ class TurnResult(Plain):
 # --- speech to text -------------------------------------------------------------------------------------------
 
 
-class TranscribeRequest(Plain):
+class TranscribeRequest(Plain, frozen=True, eq=False):
     """``audio``: float32 [n] at 16 kHz, one whole turn."""
 
     audio: Float32
     language: str | None = None
 
 
-class TranscribeResult(Plain):
+class TranscribeResult(Plain, frozen=True, eq=False):
     """``text`` as written language; "" where nothing was said."""
 
     text: str
@@ -84,21 +84,21 @@ class TranscribeResult(Plain):
 # --- the answer -----------------------------------------------------------------------------------------------
 
 
-class ChatMessage(Plain):
+class ChatMessage(Plain, frozen=True, eq=False):
     """One message of the prompt."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
-class ChatRequest(Plain):
+class ChatRequest(Plain, frozen=True, eq=False):
     """``messages``: the prompt, oldest first; ``max_tokens``: None for no limit."""
 
     messages: tuple[ChatMessage, ...]
     max_tokens: int | None = None
 
 
-class ChatDelta(Plain):
+class ChatDelta(Plain, frozen=True, eq=False):
     """More text of the answer. ``finish`` is set on the last delta only: how the model ended it."""
 
     text: str
@@ -108,7 +108,7 @@ class ChatDelta(Plain):
 # --- text to speech -------------------------------------------------------------------------------------------
 
 
-class WordTime(Plain):
+class WordTime(Plain, frozen=True, eq=False):
     """When one word of the phrase sounds: ``phrase.text[text_start:text_end]`` at ``start_ms``..``end_ms``
     from the first sample that the synthesizer gave for this phrase."""
 
@@ -118,7 +118,7 @@ class WordTime(Plain):
     end_ms: float
 
 
-class SpeakRequest(Plain):
+class SpeakRequest(Plain, frozen=True, eq=False):
     """``text``: one phrase; ``voice``: a name of this engine's ("" for its default); ``speed``: 1.0 is normal."""
 
     text: str
@@ -126,7 +126,7 @@ class SpeakRequest(Plain):
     speed: float = 1.0
 
 
-class SpeechChunk(Plain):
+class SpeechChunk(Plain, frozen=True, eq=False):
     """``pcm``: int16 [n] at 24 kHz; ``words``: the words that end in this chunk, times within the phrase."""
 
     pcm: Int16

@@ -60,7 +60,13 @@ class EngineClient(Protocol):
     """How a session reaches the engines."""
 
     async def call(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = "", best_effort: bool = False
+        self,
+        stage: Stage[Req, Res],
+        request: Req,
+        *,
+        deadline_s: float,
+        request_id: str = "",
+        best_effort: bool = False,
     ) -> Res:
         """One request, one result.
 

@@ -63,7 +63,13 @@ class LocalEngines:
             await stream.aclose()
 
     async def call(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = "", best_effort: bool = False
+        self,
+        stage: Stage[Req, Res],
+        request: Req,
+        *,
+        deadline_s: float,
+        request_id: str = "",
+        best_effort: bool = False,
     ) -> Res:
         result = await self._runner.submit(
             self._batch[stage.name], request, deadline_s=deadline_s, best_effort=best_effort

@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from duologue import telemetry
 from duologue.engines.base import BatchEngine, Plain
 from duologue.engines.client import StageStats
 from duologue.errors import DuologueError, EngineError, EngineLost, Overloaded
@@ -171,7 +172,7 @@ class Runner:
 def _scatter(batch: list[_Job], step: asyncio.Future[Sequence[Any]]) -> None:
     failure = None if step.cancelled() else step.exception()
     if failure is not None and not isinstance(failure, DuologueError):
-        log.error("engine_step_failed", engine=batch[0].engine.name, batch=len(batch), exc_info=failure)
+        log.error(telemetry.ENGINE_STEP_FAILED, engine=batch[0].engine.name, batch=len(batch), exc_info=failure)
         failure = EngineError(f"The engine {batch[0].engine.name} failed on this request.")
     results = [None] * len(batch) if failure or step.cancelled() else step.result()
     for job, result in zip(batch, results, strict=True):

@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import anyio
 import numpy as np
+from numpy.typing import NDArray
 
-from duologue.audio.frame import VOICE_RATE_HZ, Int16, ms_to_samples
+from duologue.audio.frame import VOICE_RATE_HZ, Float32, Int16, ms_to_samples
 from duologue.engines.base import (
     BatchEngine,
     ChatDelta,
@@ -60,8 +61,9 @@ class ScriptedVad(_Ready):
         return [VadResult(_loudness(r.windows), None) for r in requests]
 
 
-def _loudness(windows: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return (np.sqrt(np.mean(np.square(windows), axis=1)) > 0.01).astype(np.float32)
+def _loudness(windows: Float32) -> Float32:
+    is_loud: NDArray[np.bool_] = np.sqrt(np.mean(np.square(windows), axis=1)) > 0.01
+    return is_loud.astype(np.float32)
 
 
 class ScriptedTurn(_Ready):
@@ -177,13 +179,21 @@ class InlineEngines:
     """
 
     def __init__(
-        self, engines: dict[str, BatchEngine[Any, Any] | StreamEngine[Any, Any]], delays_s: dict[str, float] | None = None
+        self,
+        engines: dict[str, BatchEngine[Any, Any] | StreamEngine[Any, Any]],
+        delays_s: dict[str, float] | None = None,
     ) -> None:
         self._engines = engines
         self._delays_s = delays_s or {}
 
     async def call(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = "", best_effort: bool = False
+        self,
+        stage: Stage[Req, Res],
+        request: Req,
+        *,
+        deadline_s: float,
+        request_id: str = "",
+        best_effort: bool = False,
     ) -> Res:
         await anyio.sleep(self._delays_s.get(stage.name, 0.0))
         engine = cast("BatchEngine[Req, Res]", self._engines[stage.name])

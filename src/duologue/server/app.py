@@ -38,7 +38,9 @@ async def _readyz(request: Request) -> Response:
     state: State = request.app.state.duologue
     sessions = {"sessions": state.slots.taken, "max_sessions": state.slots.capacity}
     if not state.is_ready:
-        return JSONResponse({"status": "warming", "message": "Loading the models.", **sessions}, 503, {"Retry-After": "2"})
+        return JSONResponse(
+            {"status": "warming", "message": "Loading the models.", **sessions}, 503, {"Retry-After": "2"}
+        )
     if not state.slots.can_lease:
         message = "Every place is taken. Try again when a conversation has ended."
         return JSONResponse({"status": "full", "message": message, **sessions})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from duologue import telemetry
 from duologue.engines.slots import Lease
 from duologue.errors import DuologueError, NoSlot, SlowClient
 from duologue.events import Event, Told
@@ -32,7 +35,9 @@ async def realtime(ws: WebSocket) -> None:
     """Admit the client or refuse it before the upgrade, then hold the conversation until either side ends it."""
     state: State = ws.app.state.duologue
     if not is_allowed_origin(ws.headers.get("origin"), ws.headers.get("host"), state.settings.allowed_origins):
-        await _refuse(ws, 403, "origin_not_allowed", "This page may not connect: add its origin to allowed_origins.")
+        await _refuse(
+            ws, 403, "origin_not_allowed", "This page may not connect: add its origin to allowed_origins."
+        )
         return
     if not state.is_ready:
         await _refuse(ws, 503, "warming_up", "The server is loading its models. Try again in a few seconds.")
@@ -46,23 +51,29 @@ async def realtime(ws: WebSocket) -> None:
 
 
 async def _refuse(ws: WebSocket, status: int, code: str, message: str) -> None:
-    body = {"error": {"type": "invalid_request_error" if status < 500 else "server_error", "code": code, "message": message}}
+    body = {
+        "error": {
+            "type": "invalid_request_error" if status < 500 else "server_error",
+            "code": code,
+            "message": message,
+        }
+    }
     headers = {"Retry-After": "5"} if status == 503 else {}
     await ws.send_denial_response(JSONResponse(body, status, headers))
 
 
 async def _converse(ws: WebSocket, state: State, lease: Lease) -> None:
-    protocol = RealtimeProtocol(ws.query_params.get("model") or state.model, state.defaults)
-    log.info("session_started", session=protocol.session_id, lease=lease.id)
+    protocol = RealtimeProtocol(ws.query_params.get("model") or state.model, state.defaults, now_s=int(time.time()))
+    log.info(telemetry.SESSION_STARTED, session=protocol.session_id, lease=lease.id)
     try:
         await _run(ws, state, protocol)
     except* SlowClient as slow:
-        log.warning("session_evicted", session=protocol.session_id, reason="slow_client")
+        log.warning(telemetry.SESSION_EVICTED, session=protocol.session_id, reason="slow_client")
         await _close(ws, POLICY_VIOLATION, _first(slow).message)
     except* Exception:
-        log.exception("session_failed", session=protocol.session_id)
+        log.exception(telemetry.SESSION_FAILED, session=protocol.session_id)
         await _close(ws, INTERNAL_ERROR, "The server failed in this session.")
-    log.info("session_ended", session=protocol.session_id)
+    log.info(telemetry.SESSION_ENDED, session=protocol.session_id)
 
 
 async def _run(ws: WebSocket, state: State, protocol: RealtimeProtocol) -> None:

@@ -13,6 +13,7 @@ from duologue.events import (
     Event,
     Item,
     Part,
+    PartKind,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -136,7 +137,7 @@ class Answer:
         self._say(ReplyAudio(reply_id=self.id, item_id=entry.item.id, pcm=encode_pcm16(pcm)))
 
     def _start_item(self) -> Entry:
-        kind = "output_text" if self.reply.manner.modality == "text" else "output_audio"
+        kind: PartKind = "output_text" if self.reply.manner.modality == "text" else "output_audio"
         item = Item(id=new_id("item"), role="assistant", parts=(Part(kind=kind, text=""),), status="in_progress")
         if self._history is not None:
             self._previous_id = self._history.last_id()

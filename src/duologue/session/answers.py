@@ -17,7 +17,7 @@ from duologue.session.transcribe import Transcription
 class Answers:
     """Starts, holds, stops answers.
 
-    ``on_audible`` and ``on_over`` are posted for answers of the conversation only; one outside it ("conversation":
+    ``on_audible`` and ``on_over`` are told for answers of the conversation only; one outside it ("conversation":
     "none") has no part in who holds the floor.
     """
 
@@ -44,13 +44,13 @@ class Answers:
         active = next((a for a in self._sounding if not a.is_finished), None)
         if active is not None:
             raise ClientError(
-                f"Conversation already has an active response in progress: {active.id}. Wait until the response is "
-                "finished before creating a new one.",
+                f"Conversation already has an active response in progress: {active.id}. Wait until the response "
+                "is finished before creating a new one.",
                 code="conversation_already_has_active_response",
             )
 
     def begin(self, tasks: TaskGroup, reply: Reply, options: ReplyOptions, words: Transcription | None) -> None:
-        """Let ``reply`` out. ``words``: of the turn that it answers; if they turn out to be none, so is the answer."""
+        """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer."""
         before = self._sounding[-1] if self._sounding and options.in_conversation else None
         starts_at_s = before.playout.ends_at_s if before else 0.0
         answer = Answer(reply, options, self._history if options.in_conversation else None, self._say, starts_at_s)
@@ -112,5 +112,3 @@ class Answers:
 
 def _ignore() -> None:
     pass
-
-

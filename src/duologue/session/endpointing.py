@@ -6,33 +6,48 @@ it sounds finished, the shorter the wait; nothing is ever waited for longer than
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from duologue.engines.turn.words import finished_prob
 from duologue.events import TurnDetection
 
 # (probability that the turn is over, silence to wait in ms), straight lines between. Tuned on the pauses and
 # endings of recorded turns; docs/concepts/turn-taking.md shows what other values cost.
-WAITS_MS = ((0.0, 2000.0), (0.3, 1400.0), (0.6, 800.0), (0.85, 450.0), (1.0, 320.0))
+WAITS_MS = ((0.0, 2000.0), (0.3, 1400.0), (0.45, 850.0), (0.6, 600.0), (0.75, 420.0), (0.9, 360.0), (1.0, 340.0))
 UNKNOWN_WAIT_MS = 1200.0
+# A speaker who has paused in this turn will pause again: no shorter wait than that pause, up to this, unless the
+# turn is all but certainly over.
+LONGEST_LEARNT_MS = 1200.0
+CERTAIN_PROB = 0.97
+# No single piece of evidence is taken for more certain than this.
+MOST_CERTAIN = 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the present pause. None: not yet."""
+    """What is known of the present pause. None: not yet. ``longest_pause_ms``: the longest one before, in this
+    turn."""
 
     end_of_turn_prob: float | None = None
     text: str | None = None
+    longest_pause_ms: float = 0.0
 
 
 def combined_prob(evidence: Evidence) -> float | None:
-    """The sound's probability and the words' in one, as a mean in log-odds; None while nothing is known."""
-    probs = []
+    """The sound's probability and the words' in one, their mean in log-odds; None while nothing is known."""
+    odds = []
     if evidence.end_of_turn_prob is not None:
-        probs.append(evidence.end_of_turn_prob)
+        odds.append(_log_odds(evidence.end_of_turn_prob))
     if evidence.text:
-        probs.append(finished_prob(evidence.text))
-    return sum(probs) / len(probs) if probs else None
+        odds.append(_log_odds(finished_prob(evidence.text)))
+    return 1 / (1 + math.exp(-sum(odds) / len(odds))) if odds else None
+
+
+def _log_odds(prob: float) -> float:
+    prob = min(max(prob, 1 - MOST_CERTAIN), MOST_CERTAIN)
+    return math.log(prob / (1 - prob))
 
 
 def wait_ms(evidence: Evidence, detection: TurnDetection) -> float:
@@ -41,11 +56,13 @@ def wait_ms(evidence: Evidence, detection: TurnDetection) -> float:
         return float(detection.silence_ms)
     prob = combined_prob(evidence)
     wait = UNKNOWN_WAIT_MS if prob is None else _interpolate(prob)
+    if prob is None or prob < CERTAIN_PROB:
+        wait = max(wait, min(evidence.longest_pause_ms, LONGEST_LEARNT_MS))
     return min(wait * detection.patience, float(detection.max_wait_ms))
 
 
 def _interpolate(prob: float) -> float:
-    for (low, at_low), (high, at_high) in zip(WAITS_MS, WAITS_MS[1:], strict=False):
+    for (low, at_low), (high, at_high) in pairwise(WAITS_MS):
         if prob <= high:
             return at_low + (at_high - at_low) * (prob - low) / (high - low)
     return WAITS_MS[-1][1]

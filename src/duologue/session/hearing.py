@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 import anyio
 import numpy as np
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from duologue.audio.buffer import AudioBuffer
 from duologue.audio.codec import Pcm16Decoder
@@ -11,19 +15,45 @@ from duologue.audio.frame import SESSION_RATE_HZ, VOICE_RATE_HZ, Float32, ms_to_
 from duologue.audio.resample import Resampler
 from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadState
 from duologue.engines.client import VAD, EngineClient
+from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
 from duologue.session.vad import Onset, Pause, SpeechGate
 
 # A long append is looked at in pieces of 256 ms, so that one client's recording does not hold up the others' VAD.
 WINDOWS_PER_CALL = 8
 # What is kept while nobody speaks: the padding before speech, and what the VAD needs to be sure of it.
 IDLE_KEEP_SAMPLES = ms_to_samples(1_500)
+# Sound is missing for so long, in mid-turn, before silence takes its place and the clock goes on.
+STALL_S = 0.5
+# A client that sends a second of sound at a time is not stalled between two of them.
+LONGEST_APPEND_S = 1.0
+BYTES_PER_S = 2 * VOICE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Sound up to ``now`` has been looked at; ``found``: where speech begins and ends in it."""
+
+    found: list[Onset | Pause]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A commit or clear, and the moment in the sound that it came at."""
+
+    event: CommitAudio | ClearAudio
+    now: int
 
 
 class Hearing:
-    """One session's ears. ``now`` is the session's clock: samples heard since it began."""
+    """One session's ears. ``now`` is the session's clock: samples heard since it began.
 
-    def __init__(self, engines: EngineClient, threshold: float) -> None:
+    ``is_in_turn``: whether the user is in the middle of something, so that the clock must go on without sound.
+    """
+
+    def __init__(self, engines: EngineClient, threshold: float, is_in_turn: Callable[[], bool]) -> None:
         self._engines = engines
+        self._is_in_turn = is_in_turn
         self._decoder = Pcm16Decoder()
         self._resampler = Resampler(VOICE_RATE_HZ, SESSION_RATE_HZ)
         self._buffer = AudioBuffer()
@@ -41,15 +71,44 @@ class Hearing:
         """The first sample that can still be had."""
         return self._buffer.start
 
-    def receive(self, pcm: bytes) -> None:
-        """Take s16le bytes at 24 kHz into the buffer; ``listen`` then looks at them."""
+    async def run(
+        self, told: MemoryObjectReceiveStream[Told], tell: Callable[[Told | Heard | Marked], Awaitable[None]]
+    ) -> None:
+        """Pass on all that the client sends, in order and with its sound looked at, until ``told`` ends."""
+        stall_s = STALL_S
+        while True:
+            event: Told | None = None
+            with anyio.move_on_after(stall_s):
+                try:
+                    event = await told.receive()
+                except anyio.EndOfStream:
+                    return
+            if event is None:
+                if not self._is_in_turn():
+                    continue
+                self._stand_in(stall_s)
+            elif isinstance(event, AppendAudio):
+                self._receive(event.pcm)
+                stall_s = STALL_S + min(len(event.pcm) / BYTES_PER_S, LONGEST_APPEND_S)
+            else:
+                await tell(self._mark(event))
+                continue
+            await tell(Heard(await self._listen(), self.now))
+
+    def _receive(self, pcm: bytes) -> None:
         self._buffer.push(self._resampler.push(to_float(self._decoder.decode(pcm))))
 
-    def receive_silence(self, seconds: float) -> None:
-        """Stand in for sound that did not come, so that a turn ends although the client has gone quiet."""
+    def _stand_in(self, seconds: float) -> None:
+        """No sound came. In mid-turn silence takes its place, or the turn would never end."""
         self._buffer.push(np.zeros(round(seconds * SESSION_RATE_HZ), np.float32))
 
-    async def listen(self) -> list[Onset | Pause]:
+    def _mark(self, event: Told) -> Told | Marked:
+        if not isinstance(event, CommitAudio | ClearAudio):
+            return event
+        self.reset()
+        return Marked(event, self.now)
+
+    async def _listen(self) -> list[Onset | Pause]:
         """Where speech begins and ends in what was received since the last call."""
         found: list[Onset | Pause] = []
         if not self.detects_speech:
@@ -57,8 +116,7 @@ class Hearing:
         while self.now - self._window_start >= VAD_WINDOW_SAMPLES:
             count = min((self.now - self._window_start) // VAD_WINDOW_SAMPLES, WINDOWS_PER_CALL)
             end = self._window_start + count * VAD_WINDOW_SAMPLES
-            windows = self._buffer.slice(self._window_start, end).reshape(count, VAD_WINDOW_SAMPLES)
-            found += await self._look_at(windows)
+            found += await self._look_at(self.sound(self._window_start, end).reshape(count, VAD_WINDOW_SAMPLES))
         return found
 
     async def _look_at(self, windows: Float32) -> list[Onset | Pause]:

@@ -175,8 +175,9 @@ def _merge(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
         if not message.content:
             continue
         if merged and merged[-1].role == message.role:
-            message = ChatMessage(message.role, f"{merged.pop().content}\n{message.content}")
-        merged.append(message)
+            merged.append(ChatMessage(message.role, f"{merged.pop().content}\n{message.content}"))
+        else:
+            merged.append(message)
     return merged
 
 

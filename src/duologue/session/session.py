@@ -4,7 +4,7 @@ Everything that happens to a session goes through ``_inbox`` and is handled, one
 ``_handle``; so no two things ever happen to a conversation at once. What takes time runs beside it in the
 session's one task group and posts what it finds:
 
-* ``_hear`` takes what the client sends, finds speech in the sound (``hearing``), and passes all else on in order.
+* ``hearing`` takes what the client sends, finds speech in the sound, and passes all else on in order.
 * The turn machine (``turn``) says what a change means; ``_perform`` does it.
 * A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer
   (``reply``) and its sound (``speak``), all unheard.
@@ -14,6 +14,7 @@ session's one task group and posts what it finds:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +23,13 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from duologue.audio.frame import Float32, ms_to_samples, samples_to_ms
-from duologue.engines.base import ChatMessage, TurnRequest
+from duologue.engines.base import TurnRequest
 from duologue.engines.client import TURN, EngineClient
 from duologue.errors import CapacityError, ClientError, EngineError, SlowClient
 from duologue.events import (
-    AppendAudio,
     AudioCleared,
     CancelReply,
     ClearAudio,
-    CommitAudio,
     Configure,
     CreateItem,
     CreateReply,
@@ -52,18 +51,14 @@ from duologue.session import turn as floor
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
-from duologue.session.hearing import IDLE_KEEP_SAMPLES, Hearing
-from duologue.session.history import Entry, prompt
+from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.history import Entry
+from duologue.session.prompts import history_prompt, items_prompt, turn_prompt
 from duologue.session.reply import Manner, Prompt, Reply
 from duologue.session.transcribe import Partials, Transcription
-from duologue.session.vad import Onset, Pause
+from duologue.session.vad import Onset
 
 INBOX_EVENTS = 1_024
-# Sound is missing for so long, in mid-turn, before silence takes its place and the clock goes on.
-STALL_S = 0.5
-# A client that sends a second of sound at a time is not stalled between two of them.
-LONGEST_APPEND_S = 1.0
-BYTES_PER_S = 48_000
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 # The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
@@ -71,22 +66,6 @@ TURN_DUE_S = 0.15
 AS_CONFIGURED = ReplyOptions()
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
 TAIL_SAMPLES = ms_to_samples(64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """Sound up to ``now`` has been looked at."""
-
-    found: list[Onset | Pause]
-    now: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Marked:
-    """A commit or clear, and the moment in the sound that it came at."""
-
-    event: CommitAudio | ClearAudio
-    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +111,7 @@ class Session:
         self._outbox = outbox
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
         detection = config.turn_detection or TurnDetection()
-        self._hearing = Hearing(engines, detection.threshold)
+        self._hearing = Hearing(engines, detection.threshold, self._is_in_turn)
         self._machine = floor.TurnMachine(detection, speculates=speculates)
         self._conversation = Conversation(self._say)
         self._answers = Answers(
@@ -158,44 +137,12 @@ class Session:
                     self._handle(event)
                 self._tasks.cancel_scope.cancel()
 
-    # --- what comes in ------------------------------------------------------------------------------------------
-
     async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
-        """Everything the client sends, in order; sound is looked at on the way."""
-        stall_s = STALL_S
         with self._inbox_in, told:
-            while True:
-                event: Told | None = None
-                with anyio.move_on_after(stall_s):
-                    try:
-                        event = await told.receive()
-                    except anyio.EndOfStream:
-                        return
-                if event is None:
-                    await self._hear_nothing(stall_s)
-                elif isinstance(event, AppendAudio):
-                    self._hearing.receive(event.pcm)
-                    stall_s = STALL_S + min(len(event.pcm) / BYTES_PER_S, LONGEST_APPEND_S)
-                    await self._listen()
-                else:
-                    await self._pass_on(event)
+            await self._hearing.run(told, self._inbox_in.send)
 
-    async def _hear_nothing(self, seconds: float) -> None:
-        """No sound came. In mid-turn the clock must go on all the same, or the turn would never end."""
-        if self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED):
-            self._hearing.receive_silence(seconds)
-            await self._listen()
-
-    async def _listen(self) -> None:
-        found = await self._hearing.listen()
-        await self._inbox_in.send(_Heard(found, self._hearing.now))
-
-    async def _pass_on(self, event: Told) -> None:
-        if isinstance(event, CommitAudio | ClearAudio):
-            self._hearing.reset()
-            await self._inbox_in.send(_Marked(event, self._hearing.now))
-        else:
-            await self._inbox_in.send(event)
+    def _is_in_turn(self) -> bool:
+        return self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED)
 
     def _post(self, event: object) -> None:
         self._inbox_in.send_nowait(event)
@@ -204,7 +151,7 @@ class Session:
         try:
             _HANDLERS[type(event)](self, event)
         except ClientError as error:
-            asked = event.event if isinstance(event, _Marked) else event
+            asked = event.event if isinstance(event, Marked) else event
             self._say(
                 Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=asked.ref)
             )
@@ -221,7 +168,7 @@ class Session:
         for command in self._machine.take(event):
             _PERFORMERS[type(command)](self, command)
 
-    def _on_heard(self, heard: _Heard) -> None:
+    def _on_heard(self, heard: Heard) -> None:
         for found in heard.found:
             self._take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
         self._take(floor.Clock(heard.now))
@@ -247,7 +194,9 @@ class Session:
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
         attempt = self._attempt = self._attempt_at(self._turn, command.until, command.attempt)
-        self._tasks.start_soon(self._weigh, attempt, self._hearing.sound(self._turn.start, command.until + TAIL_SAMPLES))
+        self._tasks.start_soon(
+            self._weigh, attempt, self._hearing.sound(self._turn.start, command.until + TAIL_SAMPLES)
+        )
 
     def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
         """Transcript and reply for the turn up to ``until``, begun."""
@@ -285,13 +234,19 @@ class Session:
         if attempt is None:
             attempt = self._attempt_at(turn, command.until)
         attempt.scope.cancel()
-        is_stale = attempt.history_version != self._conversation.history.version
+        reply = self._fresh_reply(attempt)
         self._commit_item(turn.item_id, attempt.transcription)
-        if is_stale or not self._machine.detection.create_reply:
-            attempt.reply.cancel()
         if self._machine.detection.create_reply:
-            reply = self._reply(self._turn_prompt(attempt.transcription)) if is_stale else attempt.reply
             self._answers.begin(self._tasks, reply, AS_CONFIGURED, attempt.transcription)
+        else:
+            reply.cancel()
+
+    def _fresh_reply(self, attempt: Attempt) -> Reply:
+        """The attempt's reply, or a new one if the conversation has changed under it."""
+        if attempt.history_version == self._conversation.history.version:
+            return attempt.reply
+        attempt.reply.cancel()
+        return self._reply(self._turn_prompt(attempt.transcription))
 
     def _close_turn(self, until: int) -> _Turn:
         assert self._turn is not None, "only an open turn can end"
@@ -360,32 +315,13 @@ class Session:
         return reply
 
     def _turn_prompt(self, transcription: Transcription) -> Prompt:
-        """The conversation up to now and the words of the turn, once they are known; None if there are none."""
-        so_far, instructions = self._conversation.history.messages(), self.config.instructions
-
-        async def ask() -> tuple[ChatMessage, ...] | None:
-            await transcription.known.wait()
-            if transcription.failure is not None:
-                raise transcription.failure
-            if not transcription.text:
-                return None
-            return prompt(instructions, [*so_far, ChatMessage("user", transcription.text)])
-
-        return ask
+        return turn_prompt(self._conversation.history, self.config.instructions, transcription)
 
     def _history_prompt(self, options: ReplyOptions) -> Prompt:
-        """The conversation as it is once the words of every committed turn are known, or the prompt asked for."""
         instructions = self.config.instructions if options.instructions is None else options.instructions
-
-        async def ask() -> tuple[ChatMessage, ...] | None:
-            for transcription in list(self._pending):
-                await transcription.known.wait()
-            if options.items is not None:
-                texts = [(i.role, "".join(p.text or "" for p in i.parts)) for i in options.items]
-                return prompt(instructions, [ChatMessage(role, text) for role, text in texts])
-            return prompt(instructions, self._conversation.history.messages())
-
-        return ask
+        if options.items is not None:
+            return items_prompt(options.items, instructions)
+        return history_prompt(self._conversation.history, instructions, self._pending)
 
     # --- what the client asks for -------------------------------------------------------------------------------
 
@@ -409,7 +345,7 @@ class Session:
         if self._turn is not None:
             self._close_turn(self._hearing.now)
 
-    def _on_marked(self, marked: _Marked) -> None:
+    def _on_marked(self, marked: Marked) -> None:
         if isinstance(marked.event, ClearAudio):
             self._give_up_turn()
             self._uncommitted = marked.now
@@ -418,8 +354,8 @@ class Session:
         start = max(self._turn.start if self._turn else self._uncommitted, self._hearing.oldest)
         if marked.now - start < SHORTEST_COMMIT_SAMPLES:
             raise ClientError(
-                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
-                f"only has {max(0, marked.now - start) / 16:.2f}ms of audio.",
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
+                f"buffer only has {max(0, marked.now - start) / 16:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
         item_id = self._turn.item_id if self._turn else new_id("item")
@@ -434,26 +370,14 @@ class Session:
             self._take(floor.ReplyWanted())
         self._answers.begin(self._tasks, self._reply(self._history_prompt(options), options), options, None)
 
-    def _on_cancel_reply(self, event: CancelReply) -> None:
-        self._answers.cancel(event.reply_id)
-
-    def _on_create_item(self, event: CreateItem) -> None:
-        self._conversation.create(event)
-
-    def _on_delete_item(self, event: DeleteItem) -> None:
-        self._conversation.delete(event)
-
-    def _on_retrieve_item(self, event: RetrieveItem) -> None:
-        self._conversation.retrieve(event)
-
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)
         self._answers.end_playout(event.item_id)
 
 
-_HANDLERS = {
-    _Heard: Session._on_heard,
-    _Marked: Session._on_marked,
+_HANDLERS: dict[type, Callable[[Session, Any], None]] = {
+    Heard: Session._on_heard,
+    Marked: Session._on_marked,
     _WordsIn: Session._on_words_in,
     _Over: Session._on_over,
     floor.EndOfTurnKnown: Session._take,
@@ -461,14 +385,14 @@ _HANDLERS = {
     floor.ReplyAudible: Session._take,
     Configure: Session._on_configure,
     CreateReply: Session._on_create_reply,
-    CancelReply: Session._on_cancel_reply,
-    CreateItem: Session._on_create_item,
-    DeleteItem: Session._on_delete_item,
-    RetrieveItem: Session._on_retrieve_item,
+    CancelReply: lambda session, event: session._answers.cancel(event.reply_id),
+    CreateItem: lambda session, event: session._conversation.create(event),
+    DeleteItem: lambda session, event: session._conversation.delete(event),
+    RetrieveItem: lambda session, event: session._conversation.retrieve(event),
     TruncateItem: Session._on_truncate_item,
 }
 
-_PERFORMERS = {
+_PERFORMERS: dict[type, Callable[[Session, Any], None]] = {
     floor.OpenTurn: Session._open_turn,
     floor.StartAttempt: Session._start_attempt,
     floor.DropAttempt: Session._drop_attempt,

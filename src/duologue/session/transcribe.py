@@ -27,7 +27,7 @@ _WORD_EDGES = re.compile(r"^\W+|\W+$")
 
 
 class Transcription:
-    """The words of one stretch of sound, computed once. ``known`` is set when there is a ``text`` or a ``failure``."""
+    """The words of one stretch of sound, computed once; ``known`` is set when ``text`` or ``failure`` is."""
 
     def __init__(self, engines: EngineClient, sound: Float32, language: str | None) -> None:
         self._engines = engines

@@ -8,7 +8,7 @@ Moments are samples on the session's input clock. The machine does no I/O and kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
@@ -86,7 +86,15 @@ class FloorReset:
 
 
 TurnEvent = (
-    SpeechBegan | SpeechEnded | Clock | EndOfTurnKnown | WordsKnown | ReplyWanted | ReplyAudible | ReplyOver | FloorReset
+    SpeechBegan
+    | SpeechEnded
+    | Clock
+    | EndOfTurnKnown
+    | WordsKnown
+    | ReplyWanted
+    | ReplyAudible
+    | ReplyOver
+    | FloorReset
 )
 
 
@@ -154,6 +162,7 @@ class TurnMachine:
         self._evidence = Evidence()
         self._began = 0
         self._ended = 0
+        self._longest_pause_ms = 0.0
         self._has_reply = False
         self._is_audible = False
         self._out: list[TurnCommand] = []
@@ -167,7 +176,7 @@ class TurnMachine:
         self._out = []
         target = getattr(self, method)(event)
         if target not in targets:
-            raise AssertionError(f"{method} led from {self.state.name} to {target.name}, which the table does not list")
+            raise AssertionError(f"{method} led from {self.state.name} to {target.name}: not in the table")
         self.state = target
         return self._out
 
@@ -178,30 +187,35 @@ class TurnMachine:
 
     def _open_turn(self, event: SpeechBegan) -> State:
         self._began = event.at
-        self._out.append(OpenTurn(event.at))
+        self._open()
         return State.USER
+
+    def _open(self) -> None:
+        self._longest_pause_ms = 0.0
+        self._out.append(OpenTurn(self._began))
 
     def _pause(self, event: SpeechEnded) -> State:
         self._ended = event.at
-        self._evidence = Evidence()
+        self._evidence = Evidence(longest_pause_ms=self._longest_pause_ms)
         if self.speculates:
             self._attempts += 1
             self._attempt = self._attempts
             self._out.append(StartAttempt(self._attempt, event.at))
         return State.PAUSE
 
-    def _go_on(self, _event: SpeechBegan) -> State:
+    def _go_on(self, event: SpeechBegan) -> State:
+        self._longest_pause_ms = max(self._longest_pause_ms, _ms(event.at - self._ended))
         self._drop_attempt()
         return State.USER
 
     def _weigh_sound(self, event: EndOfTurnKnown) -> State:
         if event.attempt == self._attempt:
-            self._evidence = Evidence(event.prob, self._evidence.text)
+            self._evidence = replace(self._evidence, end_of_turn_prob=event.prob)
         return self.state
 
     def _weigh_words(self, event: WordsKnown) -> State:
         if event.attempt == self._attempt:
-            self._evidence = Evidence(self._evidence.end_of_turn_prob, event.text)
+            self._evidence = replace(self._evidence, text=event.text)
         return self.state
 
     def _end_pause(self, event: Clock) -> State:
@@ -228,7 +242,7 @@ class TurnMachine:
     def _contest(self, event: SpeechBegan) -> State:
         self._began = event.at
         if not self.detection.interrupt_reply:
-            self._out.append(OpenTurn(event.at))
+            self._open()
             return State.USER
         self._out.append(HoldReply())
         return State.CONTESTED
@@ -248,13 +262,13 @@ class TurnMachine:
             self._out.append(ResumeReply())
             return State.SPEAKING if self._is_audible else State.THINKING
         # Clients cut their playback on the start of speech, so it is told before the end of the reply.
-        self._out.append(OpenTurn(self._began))
+        self._open()
         self._stop_reply()
         return State.USER
 
     def _uncontested(self, _event: ReplyOver) -> State:
         self._forget_reply()
-        self._out.append(OpenTurn(self._began))
+        self._open()
         return State.USER
 
     def _want_reply(self, _event: ReplyWanted) -> State:

@@ -119,7 +119,7 @@ def test_chunks_are_40_to_80_ms_at_24_khz_and_words_come_with_their_sound() -> N
         ("Hello, world!", "Hello, world!"),
         ("a\x01b\x00c\nd", "a b c d"),
         ("hi \U0001f44b\U0001f3fd!", "hi   !"),
-        ("1️⃣", "1  "),
+        ("1\ufe0f\u20e3", "1  "),
         ("20 °C, naïve, 東京", "20 °C, naïve, 東京"),
         ("a\ud800b", "a b"),
         ("→ go", "  go"),

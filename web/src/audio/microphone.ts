@@ -14,12 +14,11 @@ export class Microphone {
     hear: (block: Captured) => void,
     lost: () => void,
   ): Promise<Microphone> {
-    const [stream] = await Promise.all([
-      navigator.mediaDevices.getUserMedia({
-        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-      }),
-      context.audioWorklet.addModule(captureUrl),
-    ]);
+    // The module first: should it fail, no microphone stays switched on.
+    await context.audioWorklet.addModule(captureUrl);
+    const stream = await navigator.mediaDevices.getUserMedia({
+      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+    });
     return new Microphone(context, stream, hear, lost);
   }
 

@@ -25,12 +25,15 @@ const FADE_SAMPLES = 0.005 * WIRE_HZ;
 export class PlaybackBuffer {
   #queue: Chunk[] = [];
   #offset = 0;
+  #waiting = 0;
   #current: Played | null = null;
   #ended = new Set<string>();
   #isHolding = false;
 
   push(itemId: string, samples: Float32Array): void {
-    if (samples.length > 0) this.#queue.push({ itemId, samples });
+    if (samples.length === 0) return;
+    this.#queue.push({ itemId, samples });
+    this.#waiting += samples.length;
   }
 
   /** No more samples of this item will come. */
@@ -64,6 +67,7 @@ export class PlaybackBuffer {
     const fade = this.#fade();
     this.#queue = fade.length > 0 ? [{ itemId: null, samples: fade }] : [];
     this.#offset = 0;
+    this.#waiting = fade.length;
     this.#current = null;
     this.#isHolding = false;
     this.#ended.clear();
@@ -76,7 +80,7 @@ export class PlaybackBuffer {
   }
 
   get waitingSamples(): number {
-    return this.#queue.reduce((sum, chunk) => sum + chunk.samples.length, 0) - this.#offset;
+    return this.#waiting;
   }
 
   #take(into: Float32Array, at: number, chunk: Chunk): number {
@@ -84,6 +88,7 @@ export class PlaybackBuffer {
     into.set(chunk.samples.subarray(this.#offset, this.#offset + count), at);
     this.#count(chunk.itemId, count);
     this.#offset += count;
+    this.#waiting -= count;
     if (this.#offset === chunk.samples.length) {
       this.#queue.shift();
       this.#offset = 0;

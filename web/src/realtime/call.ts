@@ -4,6 +4,7 @@ import type { Captured } from "../audio/messages";
 import { Microphone } from "../audio/microphone";
 import { decodeBase64, encodeBase64, samplesToMs } from "../audio/pcm";
 import { type Heard, Speaker } from "../audio/speaker";
+import { Answers } from "./answers";
 import { type Entries, split } from "./entries";
 import { newItemId, SESSION, type ServerEvent, typedItem } from "./events";
 import { RealtimeSocket } from "./socket";
@@ -30,13 +31,10 @@ export class Call {
   #microphone: Microphone | null = null;
   #speaker: Speaker | null = null;
   #socket: RealtimeSocket | null = null;
+  #wakeLock: Promise<WakeLockSentinel | null> | null = null;
   #isLive = false;
   #isOver = false;
-  #isPlaying = false;
-  /** Items whose sound was cut: what is still on the way is not played. */
-  readonly #cut = new Set<string>();
-  #receivedMs = new Map<string, number>();
-  #responseItems: Set<string> | null = null;
+  readonly #answers = new Answers();
   readonly #clock = new TurnClock();
 
   constructor(options: CallOptions) {
@@ -63,15 +61,16 @@ export class Call {
     this.#socket?.close();
     this.#microphone?.close();
     this.#speaker?.close();
+    void this.#wakeLock?.then((lock) => lock?.release());
     void this.#context.close();
   }
 
   /** Sends typed words; they interrupt an answer as speech does. */
   say(text: string): void {
     const id = newItemId();
-    if (this.#responseItems) this.#socket?.send({ type: "response.cancel" });
+    if (this.#answers.isUnderWay) this.#socket?.send({ type: "response.cancel" });
     void this.#silence().then(() => {
-      this.#socket?.send({ type: "conversation.item.create", item: typedItem(id, "user", text) });
+      this.#create(id, "user", text);
       this.#socket?.send({ type: "response.create" });
     });
     this.#options.tell({ type: "page.typed", id, text });
@@ -116,6 +115,7 @@ export class Call {
     if (event.type === "response.output_audio.delta") this.#play(event.item_id, event.delta);
     else {
       this.#options.tell(event);
+      this.#answers.follow(event);
       this.#follow(event);
     }
   }
@@ -132,17 +132,10 @@ export class Call {
       case "input_audio_buffer.speech_stopped":
         this.#clock.speechStopped(event.audio_end_ms);
         break;
-      case "response.created":
-        this.#responseItems = new Set();
-        break;
-      case "response.output_item.added":
-        this.#responseItems?.add(event.item.id);
-        break;
       case "response.output_audio.done":
         this.#speaker?.end(event.item_id);
         break;
       case "response.done":
-        this.#responseItems = null;
         if (event.response.status === "cancelled") void this.#silence();
         break;
       case "conversation.item.truncated":
@@ -155,49 +148,46 @@ export class Call {
   #open(): void {
     this.#socket?.send({ type: "session.update", session: SESSION });
     for (const entry of this.#options.history) {
-      const item = typedItem(newItemId(), entry.role, split(entry).heard.trim());
-      this.#socket?.send({ type: "conversation.item.create", item });
+      const text = split(entry).heard.trim();
+      if (text) this.#create(newItemId(), entry.role, text);
     }
     this.#isLive = true;
+    this.#wakeLock = stayAwake();
     this.#options.tell({ type: "page.opened" });
   }
 
+  #create(id: string, role: "user" | "assistant", text: string): void {
+    this.#socket?.send({ type: "conversation.item.create", item: typedItem(id, role, text) });
+  }
+
   #play(itemId: string, delta: string): void {
-    if (this.#cut.has(itemId)) return;
     const samples = decodeBase64(delta);
     const ms = samplesToMs(samples.length);
-    this.#receivedMs.set(itemId, (this.#receivedMs.get(itemId) ?? 0) + ms);
+    if (!this.#answers.receive(itemId, ms)) return;
     this.#speaker?.play(itemId, samples);
     this.#options.tell({ type: "page.sound", id: itemId, ms });
   }
 
   /** Falls silent at once, and tells the server how much of each cut item was heard. */
   async #silence(): Promise<void> {
-    const underWay = this.#responseItems ?? new Set<string>();
-    if (!this.#isPlaying && underWay.size === 0) return;
-    for (const itemId of underWay) this.#cut.add(itemId);
+    const underWay = this.#answers.cutIn();
+    if (!underWay) return;
     const flushed = (await this.#speaker?.flush()) ?? [];
-    this.#isPlaying = false;
-    for (const heard of flushed) {
-      const received = Math.floor(this.#receivedMs.get(heard.itemId) ?? 0);
-      if (heard.ms < received || underWay.has(heard.itemId)) this.#truncate(heard, received);
-    }
+    for (const heard of this.#answers.truncations(flushed, underWay)) this.#truncate(heard);
   }
 
-  #truncate({ itemId, ms }: Heard, receivedMs: number): void {
-    const heardMs = Math.min(ms, receivedMs);
-    this.#cut.add(itemId);
+  #truncate({ itemId, ms }: Heard): void {
     this.#socket?.send({
       type: "conversation.item.truncate",
       item_id: itemId,
       content_index: 0,
-      audio_end_ms: heardMs,
+      audio_end_ms: ms,
     });
-    this.#options.tell({ type: "page.cut", id: itemId, heardMs });
+    this.#options.tell({ type: "page.cut", id: itemId, heardMs: ms });
   }
 
   #noteHeard({ itemId, ms }: Heard, rms: number): void {
-    this.#isPlaying = true;
+    this.#answers.playing(true);
     this.#options.hear("assistant", rms);
     this.#options.tell({ type: "page.heard", id: itemId, ms });
   }
@@ -208,7 +198,7 @@ export class Call {
   }
 
   #drained(): void {
-    this.#isPlaying = false;
+    this.#answers.playing(false);
     this.#options.hear("assistant", 0);
     this.#options.tell({ type: "page.played_out" });
   }
@@ -223,6 +213,15 @@ export class Call {
     if (this.#isOver) return;
     this.hangUp();
     this.#options.tell({ type: "page.failed", trouble });
+  }
+}
+
+/** A phone that falls asleep takes the microphone with it. Where staying awake is refused, talk goes on. */
+async function stayAwake(): Promise<WakeLockSentinel | null> {
+  try {
+    return (await navigator.wakeLock?.request("screen")) ?? null;
+  } catch {
+    return null;
   }
 }
 

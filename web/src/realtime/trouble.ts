@@ -53,14 +53,14 @@ function microphoneTrouble(name: string): TroubleKind {
 }
 
 /**
- * Why a WebSocket could not be opened. A browser hides the refusal's status, so the health pages are asked:
- * 503 with `{"status": "full" | "warming", "message"}` tells the two apart; 401 from the models list
- * means that a key is wanted.
+ * Why a WebSocket could not be opened. A browser hides the refusal, so the health pages are asked:
+ * `{"status": "full" | "warming", "message"}` tells the two apart, whatever the HTTP status (a full server
+ * is healthy); 401 from the models list means that a key is wanted.
  */
 export async function diagnose(base: string, key: string | null): Promise<Trouble> {
   for (const page of ["readyz", "healthz"]) {
     const answer = await ask(new URL(page, base));
-    if (answer?.status !== 503) continue;
+    if (!answer) continue;
     const { status, message } = await readStatus(answer);
     const detail = typeof message === "string" && message ? { detail: message } : {};
     if (status === "full") return { kind: "server-full", ...detail };

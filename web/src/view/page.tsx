@@ -77,7 +77,7 @@ function Words({ phase, state }: { phase: Phase; state: ConversationState }) {
       <div role="alert">
         {trouble && <p class="title">{trouble.title}</p>}
         {trouble && <p class="hint">{trouble.hint}</p>}
-        {trouble?.detail && <p class="hint">The server said: {trouble.detail}</p>}
+        {trouble?.detail && <p class="hint">{trouble.detail}</p>}
         {state.notice && <p class="hint notice">{state.notice}</p>}
       </div>
     </div>

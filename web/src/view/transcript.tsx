@@ -1,5 +1,6 @@
 /** The words of both sides. */
 
+import { Component } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Entries, type Entry, split } from "../realtime/entries";
 
@@ -28,18 +29,25 @@ export function Transcript({ entries }: { entries: Entries }) {
   );
 }
 
-function Line({ entry }: { entry: Entry }) {
-  const { heard, unheard } = split(entry);
-  return (
-    <li data-role={entry.role} data-status={entry.status}>
-      <span class="speaker">{entry.role === "user" ? "You" : "Duologue"}</span>
-      <p>
-        {heard}
-        {unheard && entry.status === "interrupted" && <Unheard text={unheard} />}
-        {unheard && entry.status !== "interrupted" && <span class="ahead">{unheard}</span>}
-      </p>
-    </li>
-  );
+/** Entries are replaced when they change, so a long talk costs no more to draw than its last line. */
+class Line extends Component<{ entry: Entry }> {
+  override shouldComponentUpdate(next: { entry: Entry }): boolean {
+    return next.entry !== this.props.entry;
+  }
+
+  override render({ entry }: { entry: Entry }) {
+    const { heard, unheard } = split(entry);
+    return (
+      <li data-role={entry.role} data-status={entry.status}>
+        <span class="speaker">{entry.role === "user" ? "You" : "Duologue"}</span>
+        <p>
+          {heard}
+          {unheard && entry.status === "interrupted" && <Unheard text={unheard} />}
+          {unheard && entry.status !== "interrupted" && <span class="ahead">{unheard}</span>}
+        </p>
+      </li>
+    );
+  }
 }
 
 function Unheard({ text }: { text: string }) {

@@ -78,8 +78,11 @@ const TROUBLES: Record<TroubleKind, Line> = {
 
 const RECONNECTS = new Set<TroubleKind>(["connection-lost", "connection-slow", "session-over"]);
 
-export function troubleLine(trouble: Trouble): Line & { detail: string | null } {
-  return { ...TROUBLES[trouble.kind], detail: trouble.detail ?? null };
+/** A server that is up says best itself why it has no place; other details stand below our own words. */
+export function troubleLine({ kind, detail }: Trouble): Line & { detail: string | null } {
+  const line = TROUBLES[kind];
+  if (detail && kind.startsWith("server-")) return { title: line.title, hint: detail, detail: null };
+  return { ...line, detail: detail ?? null };
 }
 
 export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationState): Line {

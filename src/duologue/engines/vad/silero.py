@@ -2,8 +2,8 @@
 
 The weights are the ``silero_vad_v6.onnx`` of the faster-whisper wheel. That export serves one whole recording:
 its first axis is time, and its LSTM walks along it with a batch of one. Here windows of many streams must share
-a run, so three places of the graph are rewritten as it is read (see ``batched_graph``); the weights stay as
-they are. A window costs 0.21 ms alone, 0.07 in a batch of 32.
+a run, so one order of axes and the shapes declared behind it are rewritten as the file is read (see
+``batched_graph``); the weights stay as they are. A window costs 0.21 ms alone, 0.07 in a batch of 32.
 
 The network hears 64 samples of the window before together with each 512 new ones; without them its answers
 are worth little.

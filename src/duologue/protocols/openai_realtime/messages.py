@@ -7,34 +7,42 @@ JSON, since a partial, unknown or newer field there must never be an error (``se
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from duologue.errors import ClientError
 from duologue.events import Item, Part, PartKind, Role, new_id
 
 # Objects in free form are small; parsing a hostile 16 MiB one would hold up every session for seconds.
 LARGEST_OBJECT_BYTES = 256 * 1024
+# JSON schemas of tools nest some 20 deep. Copying and encoding recurse, and Python's stack ends at 1,000.
+DEEPEST_OBJECT = 100
+# Ids are echoed in frames that clients take up to 1 MiB of.
+LONGEST_ID_CHARS = 512
+LONGEST_AUDIO_MS = 24 * 60 * 60 * 1000
+
+Id = Annotated[str, Meta(max_length=LONGEST_ID_CHARS)]
 
 
 class ClientEvent(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
-    event_id: str | None = None
+    event_id: Id | None = None
 
 
-class SessionUpdate(ClientEvent, tag="session.update", kw_only=True):
+class SessionUpdate(ClientEvent, frozen=True, tag="session.update", kw_only=True):
     session: msgspec.Raw
 
 
-class AudioAppend(ClientEvent, tag="input_audio_buffer.append", kw_only=True):
+class AudioAppend(ClientEvent, frozen=True, tag="input_audio_buffer.append", kw_only=True):
     audio: bytes
 
 
-class AudioCommit(ClientEvent, tag="input_audio_buffer.commit"):
+class AudioCommit(ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
     pass
 
 
-class AudioClear(ClientEvent, tag="input_audio_buffer.clear"):
+class AudioClear(ClientEvent, frozen=True, tag="input_audio_buffer.clear"):
     pass
 
 
@@ -47,39 +55,39 @@ class ContentPart(msgspec.Struct, frozen=True):
 
 class WireItem(msgspec.Struct, frozen=True, kw_only=True):
     type: str
-    id: str | None = None
+    id: Id | None = None
     role: str | None = None
     content: list[ContentPart] | None = None
 
 
-class ItemCreate(ClientEvent, tag="conversation.item.create", kw_only=True):
+class ItemCreate(ClientEvent, frozen=True, tag="conversation.item.create", kw_only=True):
     item: WireItem
-    previous_item_id: str | None = None
+    previous_item_id: Id | None = None
 
 
-class ItemDelete(ClientEvent, tag="conversation.item.delete", kw_only=True):
-    item_id: str
+class ItemDelete(ClientEvent, frozen=True, tag="conversation.item.delete", kw_only=True):
+    item_id: Id
 
 
-class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve", kw_only=True):
-    item_id: str
+class ItemRetrieve(ClientEvent, frozen=True, tag="conversation.item.retrieve", kw_only=True):
+    item_id: Id
 
 
-class ItemTruncate(ClientEvent, tag="conversation.item.truncate", kw_only=True):
-    item_id: str
-    audio_end_ms: int
+class ItemTruncate(ClientEvent, frozen=True, tag="conversation.item.truncate", kw_only=True):
+    item_id: Id
+    audio_end_ms: Annotated[float, Meta(ge=0, le=LONGEST_AUDIO_MS)]
     content_index: int = 0
 
 
-class ResponseCreate(ClientEvent, tag="response.create"):
-    response: msgspec.Raw | None = None
+class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):
+    response: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class ResponseCancel(ClientEvent, tag="response.cancel"):
-    response_id: str | None = None
+class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
+    response_id: Id | None = None
 
 
-class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
+class OutputClear(ClientEvent, frozen=True, tag="output_audio_buffer.clear"):
     pass
 
 
@@ -126,7 +134,7 @@ def decode(data: str | bytes) -> AnyClientEvent:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _explain(data, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadEvent("The message is not valid JSON.", code="invalid_json") from None
 
 
@@ -135,15 +143,15 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
         header = _header_decoder.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
-    ref = header.event_id if isinstance(header.event_id, str) else None
+    ref = header.event_id[:LONGEST_ID_CHARS] if isinstance(header.event_id, str) else None
     if header.type is None:
         return BadEvent(
             "Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref
         )
-    if header.type not in _TYPES:
+    if not isinstance(header.type, str) or header.type not in _TYPES:
         known = ", ".join(sorted(map(str, _TYPES)))
         return BadEvent(
-            f"Invalid value: {str(header.type)[:64]!r}. Supported values are: {known}.",
+            f"Invalid value: {brief(header.type)}. Supported values are: {known}.",
             code="invalid_value",
             param="type",
             ref=ref,
@@ -157,6 +165,13 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
     return BadEvent(f"Invalid value for '{path}': {problem}.", code="invalid_value", param=path or None, ref=ref)
 
 
+def brief(value: object) -> str:
+    """A value of the client's as an error message quotes it: never long, whatever it is."""
+    return repr(
+        value[:64] if isinstance(value, str) else type(value).__name__ if isinstance(value, list | dict) else value
+    )[:80]
+
+
 def parse_object(raw: msgspec.Raw, param: str) -> dict[str, Any]:
     """A free-form JSON object. Raises ClientError for one that is no object, too large or too deep."""
     data = bytes(raw)
@@ -168,7 +183,16 @@ def parse_object(raw: msgspec.Raw, param: str) -> dict[str, Any]:
         raise ClientError(f"'{param}' is not valid JSON.", code="invalid_json", param=param) from None
     if not isinstance(parsed, dict):
         raise ClientError(f"Invalid type for '{param}': expected an object.", param=param)
+    if _is_deeper(parsed, DEEPEST_OBJECT):
+        raise ClientError(f"'{param}' is nested more than {DEEPEST_OBJECT} deep.", param=param)
     return parsed
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_is_deeper(each, limit - 1) for each in inner)
 
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
@@ -190,9 +214,13 @@ def to_item(wire: WireItem, param: str = "item") -> Item:
     role = _ROLES.get(wire.role or "")
     if role is None:
         raise ClientError(
-            f"Invalid value: {wire.role!r}. Supported values are: {', '.join(_ROLES)}.", param=f"{param}.role"
+            f"Invalid value: {brief(wire.role)}. Supported values are: {', '.join(_ROLES)}.", param=f"{param}.role"
         )
     parts = tuple(_to_part(part, f"{param}.content[{i}]") for i, part in enumerate(wire.content or []))
+    if sum(len(part.text or "") for part in parts) > LARGEST_OBJECT_BYTES:
+        raise ClientError(
+            f"'{param}' holds more than {LARGEST_OBJECT_BYTES // 1024} KiB of text.", param=f"{param}.content"
+        )
     if not parts:
         raise ClientError(
             f"Missing required parameter: '{param}.content'.",

@@ -53,6 +53,7 @@ from duologue.protocols.openai_realtime import messages as wire
 from duologue.protocols.openai_realtime.settings import WireSession, reply_options
 
 Frame = dict[str, Any]
+NULL = msgspec.Raw(b"null")
 
 
 @dataclass
@@ -66,8 +67,9 @@ class Received:
 class RealtimeProtocol:
     """One connection's dialect: its effective settings, and translation both ways."""
 
-    def __init__(self, model: str, defaults: SessionConfig) -> None:
-        self._session = WireSession(model, defaults)
+    def __init__(self, model: str, defaults: SessionConfig, *, now_s: int) -> None:
+        """``now_s``: the present second of the calendar, for what the wire says of expiry."""
+        self._session = WireSession(model, defaults, now_s)
         self._conversation_id = new_id("conv")
         self._encoder = msgspec.json.Encoder()
 
@@ -119,14 +121,18 @@ class RealtimeProtocol:
             case wire.ItemRetrieve():
                 return Received([RetrieveItem(item_id=event.item_id, ref=ref)])
             case wire.ItemTruncate():
-                return Received([TruncateItem(item_id=event.item_id, audio_end_ms=event.audio_end_ms, ref=ref)])
+                return Received(
+                    [TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)]
+                )
             case wire.ResponseCreate():
-                asked = wire.parse_object(event.response, "response") if event.response else {}
+                asked = {} if event.response == NULL else wire.parse_object(event.response, "response")
                 return Received([CreateReply(options=reply_options(asked), ref=ref)])
             case wire.ResponseCancel():
                 return Received([CancelReply(reply_id=event.response_id, ref=ref)])
             case wire.OutputClear():
-                raise ClientError("output_audio_buffer.clear is for WebRTC: over a WebSocket the client holds the buffer.")
+                raise ClientError(
+                    "output_audio_buffer.clear is for WebRTC: over a WebSocket the client holds the buffer."
+                )
 
     def _update(self, event: wire.SessionUpdate) -> Received:
         self._session.update(wire.parse_object(event.session, "session"))

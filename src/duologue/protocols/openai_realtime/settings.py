@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from msgspec import structs
 
 from duologue.errors import ClientError
 from duologue.events import Modality, ReplyOptions, SessionConfig, TurnDetection, new_id
-from duologue.protocols.openai_realtime.messages import WireItem, to_item
+from duologue.protocols.openai_realtime.messages import WireItem, brief, to_item
 
 LONGEST_SESSION_S = 60 * 60
 PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
@@ -39,7 +38,7 @@ _EAGERNESS = {"low": (1.6, 8_000), "medium": (1.0, 4_000), "high": (0.7, 2_000),
 class WireSession:
     """The effective session: defaults, and every update since."""
 
-    def __init__(self, model: str, defaults: SessionConfig) -> None:
+    def __init__(self, model: str, defaults: SessionConfig, now_s: int) -> None:
         self._defaults = defaults
         self._silence_ms: int | None = None
         self.shown: dict[str, Any] = {
@@ -47,7 +46,7 @@ class WireSession:
             "object": "realtime.session",
             "type": "realtime",
             "model": model,
-            "expires_at": int(time.time()) + LONGEST_SESSION_S,
+            "expires_at": now_s + LONGEST_SESSION_S,
             "output_modalities": ["audio"],
             "instructions": defaults.instructions,
             "audio": {
@@ -72,7 +71,9 @@ class WireSession:
         """Take over the fields that ``change`` has. All or nothing: raises ClientError and changes nothing."""
         kind = change.get("type", "realtime")
         if kind != "realtime":
-            raise ClientError(f"Sessions of type {kind!r} are not supported; use 'realtime'.", param="session.type")
+            raise ClientError(
+                f"Sessions of type {brief(kind)} are not supported; use 'realtime'.", param="session.type"
+            )
         old, old_silence_ms = self.shown, self._silence_ms
         self.shown = copy.deepcopy(old)
         try:
@@ -90,7 +91,10 @@ class WireSession:
             if key in change:
                 self.shown[key] = change[key]
         audio = _object(change, "audio", "session.audio")
-        sound_in, sound_out = _object(audio, "input", "session.audio.input"), _object(audio, "output", "session.audio.output")
+        sound_in, sound_out = (
+            _object(audio, "input", "session.audio.input"),
+            _object(audio, "output", "session.audio.output"),
+        )
         for key in ("transcription", "noise_reduction"):
             if key in sound_in:
                 self.shown["audio"]["input"][key] = sound_in[key]
@@ -110,17 +114,22 @@ class WireSession:
             sound_in["turn_detection"] = None
             return
         if not isinstance(change, dict):
-            raise ClientError("Invalid type: expected an object or null.", param="session.audio.input.turn_detection")
+            raise ClientError(
+                "Invalid type: expected an object or null.", param="session.audio.input.turn_detection"
+            )
         before = sound_in["turn_detection"] or {}
         kind = change.get("type", before.get("type", "server_vad"))
-        if kind not in _DETECTIONS:
+        if not isinstance(kind, str) or kind not in _DETECTIONS:
             raise ClientError(
-                f"Invalid value: {kind!r}. Supported values are: 'server_vad', 'semantic_vad'.",
+                f"Invalid value: {brief(kind)}. Supported values are: 'server_vad', 'semantic_vad'.",
                 param="session.audio.input.turn_detection.type",
             )
-        base = before if before.get("type") == kind else _DETECTIONS[kind]
-        known = {key: value for key, value in change.items() if key in base and value is not None}
-        sound_in["turn_detection"] = {**base, **known, "type": kind}
+        default = _DETECTIONS[kind]
+        is_same = before.get("type") == kind
+        known = {k: v for k, v in change.items() if k in default and (v is not None or default[k] is None)}
+        sound_in["turn_detection"] = {**(before if is_same else default), **known, "type": kind}
+        if not is_same:
+            self._silence_ms = None
         if kind == "server_vad" and "silence_duration_ms" in known:
             self._silence_ms = _number(known, "silence_duration_ms", 0, 10_000, int)
 
@@ -136,7 +145,7 @@ class WireSession:
             speed=_number(sound_out, "speed", 0.25, 1.5, float),
             max_output_tokens=_max_tokens(shown["max_output_tokens"], "session.max_output_tokens"),
             show_transcript=transcription is not None,
-            language=transcription.get("language") if isinstance(transcription, dict) else None,
+            language=_language(transcription, "session.audio.input.transcription"),
             turn_detection=self._detection(sound_in["turn_detection"]),
         )
 
@@ -150,13 +159,16 @@ class WireSession:
             interrupt_reply=_flag(shown, "interrupt_response"),
         )
         if shown["type"] == "semantic_vad":
-            if shown["eagerness"] not in _EAGERNESS:
+            eagerness = shown["eagerness"]
+            if not isinstance(eagerness, str) or eagerness not in _EAGERNESS:
                 raise ClientError(
-                    f"Invalid value: {shown['eagerness']!r}. Supported values are: {', '.join(_EAGERNESS)}.",
+                    f"Invalid value: {brief(eagerness)}. Supported values are: {', '.join(_EAGERNESS)}.",
                     param="session.audio.input.turn_detection.eagerness",
                 )
-            patience, max_wait_ms = _EAGERNESS[shown["eagerness"]]
+            patience, max_wait_ms = _EAGERNESS[eagerness]
             return structs.replace(turns, patience=patience, max_wait_ms=max_wait_ms)
+        if shown["idle_timeout_ms"] is not None:
+            _number(shown, "idle_timeout_ms", 0, LONGEST_SESSION_S * 1000, int)
         # A silence that the client asked for is a rule. The default is not: there endpointing decides.
         silence_ms = default.silence_ms if self._silence_ms is None else self._silence_ms
         return structs.replace(
@@ -176,10 +188,19 @@ def reply_options(response: Mapping[str, Any]) -> ReplyOptions:
         modality=None if modalities is None else _modality(modalities, "response.output_modalities"),
         voice=None if output.get("voice") is None else _voice(output["voice"], "response.audio.output.voice"),
         max_output_tokens=None if tokens is None else _max_tokens(tokens, "response.max_output_tokens"),
-        metadata=_object(response, "metadata", "response.metadata") or None,
+        metadata=_metadata(response),
         items=_items(response.get("input")),
         in_conversation=response.get("conversation") != "none",
     )
+
+
+def _metadata(response: Mapping[str, Any]) -> dict[str, str] | None:
+    metadata = _object(response, "metadata", "response.metadata")
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise ClientError(
+            "Invalid type for 'response.metadata': its values are strings.", param="response.metadata"
+        )
+    return metadata or None
 
 
 def _items(wire: object) -> Any:
@@ -213,6 +234,14 @@ def _optional_text(value: object, param: str) -> str | None:
 
 def _voice(value: object, param: str) -> str:
     return _text(value.get("id") if isinstance(value, dict) else value, param)
+
+
+def _language(transcription: object, param: str) -> str | None:
+    if transcription is None:
+        return None
+    if not isinstance(transcription, dict):
+        raise ClientError(f"Invalid type for '{param}': expected an object or null.", param=param)
+    return _optional_text(transcription.get("language"), f"{param}.language")
 
 
 def _modality(value: object, param: str) -> Modality:

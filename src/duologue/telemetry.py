@@ -1,0 +1,25 @@
+"""Every log event by name, with the keys that it carries.
+
+None of them carries what people said: no transcript, no answer, no sound, and no key. A new event is added here
+first, and says so where that would change.
+"""
+
+from __future__ import annotations
+
+SESSION_STARTED = "session_started"
+"""A client was admitted. ``session``: its id; ``lease``: the place that it took."""
+
+SESSION_ENDED = "session_ended"
+"""Its connection is closed, by either side. ``session``."""
+
+SESSION_EVICTED = "session_evicted"
+"""It did not read what it was sent. ``session``, ``reason``."""
+
+SESSION_FAILED = "session_failed"
+"""A fault of ours ended it. ``session``, and the traceback."""
+
+ENGINE_STEP_FAILED = "engine_step_failed"
+"""A model raised on a batch; its requests got an engine error. ``engine``, ``batch``: how many, and the traceback."""
+
+CHAT_MODEL_DOUBTFUL = "chat_model_doubtful"
+"""The chat server answers but may not know the model that it is asked for. ``warning``."""
