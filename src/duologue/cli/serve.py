@@ -41,4 +41,10 @@ def serve(
     )
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
-    anyio.run(run, settings, lambda url: typer.echo(f"Duologue is ready: {url}"))
+    anyio.run(run, settings, _announce)
+
+
+def _announce(url: str, engines: dict[str, str]) -> None:
+    typer.echo(f"Duologue is ready: {url}")
+    if engines["chat"] == "builtin":
+        typer.echo("Answers come from the built-in responder. Attach a model: --llm URL --llm-model NAME", err=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -157,7 +157,10 @@ class BatchEngine(Protocol[Req, Res]):
         """
 
     def step(self, requests: Sequence[Req]) -> Sequence[Res]:
-        """One result a request, in the same order. Batched and single calls agree."""
+        """One result a request, in the same order. Batched and single calls agree.
+
+        Several threads may be in here at once.
+        """
 
     def close(self) -> None:
         """Give everything back. Called once, after the last step."""
@@ -179,6 +182,14 @@ class StreamEngine(Protocol[Req, Res]):
 
     async def aclose(self) -> None:
         """Give everything back. Called once."""
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """An engine whose far side may still be slow on its first request after ``start``."""
+
+    async def warm_up(self) -> None:
+        """Make that request. A failure is no matter: the first turn will tell."""
 
 
 class Vad(BatchEngine[VadRequest, VadResult], Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, cast
 
 import anyio
@@ -16,9 +16,11 @@ from duologue.engines.base import (
     Transcriber,
     TurnDetector,
     Vad,
+    WarmsUp,
 )
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
+from duologue.errors import EngineError
 
 
 class LocalEngines:
@@ -53,6 +55,13 @@ class LocalEngines:
             for engine in self._streams.values():
                 tg.start_soon(engine.start)
             tg.start_soon(self._runner.load, list(self._batch.values()))
+
+    async def warm_up(self) -> None:
+        """What may take minutes and need not keep anyone waiting: a chat server that loads its model on demand."""
+        for engine in self._streams.values():
+            if isinstance(engine, WarmsUp):
+                with suppress(EngineError):
+                    await engine.warm_up()
 
     async def aclose(self) -> None:
         """Stop all work and give everything back."""

@@ -11,12 +11,17 @@ import os
 from importlib.metadata import entry_points
 from typing import Any
 
+import structlog
+
+from duologue import telemetry
 from duologue.config import ProfileEngines
 from duologue.engines.chat.discover import find_chat
 from duologue.engines.local import LocalEngines
 from duologue.engines.runner import Runner
 from duologue.engines.turn.smart_turn import find_weights
 from duologue.errors import ConfigError, EngineUnavailable
+
+log = structlog.get_logger(__name__)
 
 ENTRY_POINTS = "duologue.engines"
 
@@ -67,7 +72,12 @@ async def make_chat(name: str, llm: str | None, llm_model: str | None) -> Any:
     """The chat model; "auto" looks for a server and falls back on the built-in responder."""
     if name != "auto" and llm is None:
         return make("chat", name)
-    return await find_chat(llm, llm_model, os.environ) or make("chat", "builtin")
+    chat = await find_chat(llm, llm_model, os.environ)
+    if chat is None:
+        return make("chat", "builtin")
+    if chat.model_warning:
+        log.warning(telemetry.CHAT_MODEL_DOUBTFUL, warning=chat.model_warning)
+    return chat
 
 
 async def assemble(chosen: ProfileEngines, llm: str | None = None, llm_model: str | None = None) -> LocalEngines:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue.server.state import State
 from duologue.server.websocket import realtime
@@ -24,9 +28,31 @@ def make_app(state: State) -> Starlette:
         WebSocketRoute("/v1/realtime", realtime),
         Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
     ]
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, middleware=[Middleware(PageHeaders)])
     app.state.duologue = state
     return app
+
+
+class PageHeaders:
+    """Headers for the page: nothing from a foreign host, the microphone for itself alone, assets kept for good.
+
+    The names of built assets carry a hash of their contents; ``index.html`` names them and must be asked for anew.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = "default-src 'self'; connect-src 'self' ws: wss:"
+                headers["Permissions-Policy"] = "microphone=(self)"
+                is_asset = scope["path"].startswith("/assets/") and message["status"] == HTTPStatus.OK
+                headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_asset else "no-cache"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -21,8 +21,9 @@ PING_S = 10.0
 SHUTDOWN_S = 5
 
 
-async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. ``announce`` is told the URL once the engines are warm.
+async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], None]) -> None:
+    """Serve until SIGINT or SIGTERM. ``announce`` is told the URL, and the engine of each stage, once
+    all are warm.
 
     The socket listens before the engines load, so that health checks and early clients get an answer.
     Raises ConfigError, EngineUnavailable.
@@ -36,7 +37,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     async def load() -> None:
         await engines.start()
         state.is_ready = True
-        announce(f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}")
+        url = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
+        announce(url, {stage: stats.engine for stage, stats in engines.stats().items()})
+        await engines.warm_up()
 
     async with anyio.create_task_group() as tg:
         tg.start_soon(load)

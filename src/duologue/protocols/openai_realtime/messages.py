@@ -167,9 +167,9 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
 
 def brief(value: object) -> str:
     """A value of the client's as an error message quotes it: never long, whatever it is."""
-    return repr(
-        value[:64] if isinstance(value, str) else type(value).__name__ if isinstance(value, list | dict) else value
-    )[:80]
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    return repr(value[:64] if isinstance(value, str) else value)[:80]
 
 
 def parse_object(raw: msgspec.Raw, param: str) -> dict[str, Any]:

@@ -87,17 +87,19 @@ class WireSession:
         for key in ("output_modalities", "instructions", "max_output_tokens"):
             if change.get(key) is not None:
                 self.shown[key] = change[key]
+        if change.get("tools") is not None and not isinstance(change["tools"], list):
+            raise ClientError("Invalid type for 'session.tools': expected an array.", param="session.tools")
         for key in ("tools", "tool_choice", "truncation", "tracing", "prompt", "include"):
             if key in change:
                 self.shown[key] = change[key]
         audio = _object(change, "audio", "session.audio")
-        sound_in, sound_out = (
-            _object(audio, "input", "session.audio.input"),
-            _object(audio, "output", "session.audio.output"),
-        )
+        sound_in = _object(audio, "input", "session.audio.input")
+        sound_out = _object(audio, "output", "session.audio.output")
         for key in ("transcription", "noise_reduction"):
             if key in sound_in:
-                self.shown["audio"]["input"][key] = sound_in[key]
+                self.shown["audio"]["input"][key] = (
+                    _object(sound_in, key, f"session.audio.input.{key}") or sound_in[key]
+                )
         if "turn_detection" in sound_in:
             self._merge_detection(sound_in["turn_detection"])
         for side, sound in (("input", sound_in), ("output", sound_out)):
