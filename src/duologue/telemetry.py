@@ -19,7 +19,7 @@ SESSION_FAILED = "session_failed"
 """A fault of ours ended it. ``session``, and the traceback."""
 
 ENGINE_STEP_FAILED = "engine_step_failed"
-"""A model raised on a batch; its requests got an engine error. ``engine``, ``batch``: how many, and the traceback."""
+"""A model raised on a batch; its requests got an error. ``engine``, ``batch``: how many, and the traceback."""
 
 CHAT_MODEL_DOUBTFUL = "chat_model_doubtful"
 """The chat server answers but may not know the model that it is asked for. ``warning``."""

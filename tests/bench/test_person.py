@@ -126,6 +126,15 @@ def test_no_answer_to_the_long_wish_is_told(clip: Clip) -> None:
     assert [each.ended for each in person.interruptions] == ["no answer"]
 
 
+@pytest.mark.parametrize(("share", "times"), [(0.0, 0), (0.25, 2), (0.5, 4), (1.0, 8)])
+def test_the_share_of_interruptions_is_kept(clip: Clip, share: float, times: int) -> None:
+    for seed in range(5):
+        habits = Habits(turns=8, interrupt_share=share, answer_timeout_s=0.1, gap_s=0.1)
+        person = Person([clip], habits, seed=seed)
+        run(person)
+        assert len(person.interruptions) == times
+
+
 def test_every_frame_is_whole(clip: Clip) -> None:
     person = Person([clip], Habits(turns=1, answer_timeout_s=0.5))
     for frame in range(200):

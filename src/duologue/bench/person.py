@@ -61,6 +61,7 @@ class Person:
         self._habits = habits
         self._rng = random.Random(seed)
         self._order = _order(clips, habits, self._rng)
+        self._offset = self._rng.random()
         self._room = _room_tone(habits.noise_dbfs, seed)
         self._on_turn = on_turn
         self._saying = np.zeros(0, dtype=np.int16)
@@ -103,7 +104,7 @@ class Person:
                 first = self._began_at + self._habits.start_after_s
                 yield from self._pause_until(first + number * self._habits.turns_every_s)
             interruption = None
-            if self._rng.random() < self._habits.interrupt_share:
+            if self._interrupts(number):
                 interruption = Interruption()
                 yield from self._wait_to_interrupt(interruption)
             while len(self._saying):
@@ -115,6 +116,11 @@ class Person:
             yield from self._listen(log)
             self._on_turn()
         yield from self._await_last_transcript()
+
+    def _interrupts(self, number: int) -> bool:
+        """Evenly spread over the turns, from a place of the person's own, so that the share is kept."""
+        share = self._habits.interrupt_share
+        return int((number + 1) * share + self._offset) > int(number * share + self._offset)
 
     def _speak(self, clip: Clip) -> TurnLog:
         """Begin a clip with the frame that is being captured now."""

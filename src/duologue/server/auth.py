@@ -14,5 +14,8 @@ def is_allowed_origin(origin: str | None, host: str | None, allowed: Collection[
     """``origin``, ``host``: the request's headers; ``allowed``: origins let in besides the server's own page."""
     if origin is None or origin in allowed:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(host) and parts.netloc == host

@@ -26,6 +26,7 @@ SUBPROTOCOL = "realtime"
 TOLD_EVENTS = 256
 # What a client has not read yet: 25 s of sound. One that is so far behind is not listening.
 UNREAD_EVENTS = 256
+GOODBYE_S = 1.0
 POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 
 Outgoing = Event | list[bytes]
@@ -81,12 +82,14 @@ async def _run(ws: WebSocket, state: State, protocol: RealtimeProtocol) -> None:
     outbox, said = anyio.create_memory_object_stream[Outgoing](UNREAD_EVENTS)
     session = Session(state.engines, protocol.config(), outbox.clone(), speculates=state.profile.turns.speculates)
     outbox.send_nowait(protocol.greet())
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(_write, ws, protocol, said)
-        tg.start_soon(session.run, told)
-        with outbox, told_in:
-            await _read(ws, protocol, told_in, outbox)
-        tg.cancel_scope.cancel()
+    # ``said`` stays open to the end: that the client vanished while the session spoke is no fault of the session.
+    with said:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(_write, ws, protocol, said, tg.cancel_scope)
+            tg.start_soon(session.run, told)
+            with outbox, told_in:
+                await _read(ws, protocol, told_in, outbox)
+            tg.cancel_scope.cancel()
 
 
 async def _read(
@@ -108,20 +111,24 @@ async def _read(
             await told.send(event)
 
 
-async def _write(ws: WebSocket, protocol: RealtimeProtocol, said: MemoryObjectReceiveStream[Outgoing]) -> None:
-    """Everything for the client, in order, by the only task that writes to the socket."""
-    with said:
-        async for event in said:
-            for frame in event if isinstance(event, list) else protocol.send(event):
-                try:
-                    await ws.send_text(frame.decode())
-                except (WebSocketDisconnect, RuntimeError):
-                    return
+async def _write(
+    ws: WebSocket, protocol: RealtimeProtocol, said: MemoryObjectReceiveStream[Outgoing], leave: anyio.CancelScope
+) -> None:
+    """Everything for the client, in order, by the only task that writes to the socket; ``leave`` when it is gone."""
+    async for event in said:
+        for frame in event if isinstance(event, list) else protocol.send(event):
+            try:
+                await ws.send_text(frame.decode())
+            except (WebSocketDisconnect, RuntimeError):
+                leave.cancel()
+                return
 
 
 async def _close(ws: WebSocket, code: int, reason: str) -> None:
+    """Say goodbye, briefly: to a client that does not read, no goodbye gets through and its place is wanted."""
     if ws.application_state is WebSocketState.CONNECTED and ws.client_state is WebSocketState.CONNECTED:
-        await ws.close(code, reason)
+        with anyio.move_on_after(GOODBYE_S):
+            await ws.close(code, reason)
 
 
 def _first(group: BaseExceptionGroup[DuologueError]) -> DuologueError:

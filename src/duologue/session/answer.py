@@ -26,6 +26,7 @@ from duologue.events import (
     new_id,
 )
 from duologue.session.history import Entry, HeardWord, History
+from duologue.session.phrase import is_speakable
 from duologue.session.playout import Playout
 from duologue.session.reply import Reply
 from duologue.session.speak import Piece
@@ -154,20 +155,24 @@ class Answer:
         )
         return self._entry
 
-    def stop(self, reason: str) -> None:
-        """Cut the answer off, now: nothing more is made or sent, and what was not heard is not remembered."""
+    def stop(self, reason: str) -> str | None:
+        """Cut the answer off, now: nothing more is made or sent, and what was not heard is not remembered.
+
+        What was made and not heard: "" if nothing was made yet, None if there is no more to hear.
+        """
+        was_sent = self.is_finished
         self.reply.cancel()
         self.scope.cancel()
         if self._entry is not None and self._history is not None and self.reply.manner.modality == "audio":
             heard_ms = self.playout.heard_ms(anyio.current_time())
-            if heard_ms < self.playout.sent_ms or not self.is_finished:
+            if heard_ms < self.playout.sent_ms or not was_sent:
                 self._history.cut(self._entry, heard_ms)
         self.finish("cancelled", reason)
-
-    def unheard_text(self) -> str:
-        """What the chat model had already said and the listener did not hear."""
+        if not self.reply.text:
+            return None if was_sent else ""
         heard = self._entry.heard_text if self._entry else ""
-        return self.reply.text[len(heard) :]
+        rest = self.reply.text[len(heard) :]
+        return rest if is_speakable(rest) else None
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""
@@ -199,6 +204,8 @@ class Answer:
         if self._entry is None:
             return ()
         self._entry.set_status("completed" if status == "completed" else "incomplete")
+        if self._history is not None:
+            self._history.version += 1
         self._say(
             ReplyItemDone(
                 reply_id=self.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
 from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
@@ -38,6 +39,10 @@ class Answers:
     @property
     def is_empty(self) -> bool:
         return not self._sounding
+
+    def unfinished(self) -> list[anyio.Event]:
+        """One event for each answer that is not all sent yet, set when it is over."""
+        return [answer.over for answer in self._sounding if not answer.is_finished]
 
     def refuse_second(self) -> None:
         """Raises ClientError while an answer is being given."""
@@ -89,11 +94,10 @@ class Answers:
             answer.gate.open()
 
     def stop(self, reason: str) -> str | None:
-        """Stop all that sounds; the words that were made and not heard, None if nothing was stopped."""
+        """Stop all that sounds; what was made and not heard, as ``Answer.stop`` has it."""
         stopped, self._sounding = self._sounding, []
-        for answer in stopped:
-            answer.stop(reason)
-        return "".join(answer.unheard_text() for answer in stopped) if stopped else None
+        unheard = [rest for answer in stopped if (rest := answer.stop(reason)) is not None]
+        return "".join(unheard) if unheard else None
 
     def cancel(self, reply_id: str | None) -> None:
         """The client cancels. Raises ClientError if there is no such answer in progress."""

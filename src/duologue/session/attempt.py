@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
 
+from duologue.audio.frame import Float32
+from duologue.engines.base import TurnRequest
+from duologue.engines.client import TURN, EngineClient
+from duologue.errors import CapacityError, EngineError
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
+from duologue.session.turn import EndOfTurnKnown, WordsKnown
+
+# The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
+TURN_DUE_S = 0.15
+
+Post = Callable[[EndOfTurnKnown | WordsKnown], None]
 
 
 @dataclass(slots=True)
 class Attempt:
     """Work on one pause. Dropped, it leaves no trace; committed, what is ready is let out at once.
 
-    ``scope`` holds what only matters while it is undecided whether the turn is over. ``history_version``: of the
-    conversation that the reply was made from; another one at commit makes the reply stale.
+    ``reply`` None: turns are not answered by themselves. ``scope`` holds what only matters while it is undecided
+    whether the turn is over. ``history_version``: of the conversation that the reply was made from; another one at
+    commit makes the reply stale.
     """
 
     number: int
     transcription: Transcription
-    reply: Reply
+    reply: Reply | None
     history_version: int
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     def drop(self) -> None:
         self.scope.cancel()
         self.transcription.scope.cancel()
-        self.reply.cancel()
+        if self.reply is not None:
+            self.reply.cancel()
+
+    async def weigh(self, engines: EngineClient, sound: Float32 | None, post: Post) -> None:
+        """Find out, while it matters, whether the turn is over: from its words and, given ``sound``, from that."""
+        with self.scope:
+            async with anyio.create_task_group() as tg:
+                if sound is not None:
+                    tg.start_soon(self._judge, engines, sound, post)
+                await self.transcription.known.wait()
+                post(WordsKnown(self.number, self.transcription.text or ""))
+
+    async def _judge(self, engines: EngineClient, sound: Float32, post: Post) -> None:
+        """Ask the end-of-turn model. Without its answer silence and words decide, so a failure is no matter."""
+        due_s = anyio.current_time() + TURN_DUE_S
+        try:
+            result = await engines.call(TURN, TurnRequest(sound), deadline_s=due_s)
+        except (EngineError, CapacityError):
+            return
+        post(EndOfTurnKnown(self.number, result.end_of_turn_prob))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import anyio
+
 from duologue.errors import ClientError
 from duologue.events import (
     CreateItem,
@@ -32,18 +34,25 @@ class Conversation:
     def __init__(self, say: Callable[[Event], None]) -> None:
         self.history = History()
         self._say = say
+        self._awaited: dict[str, anyio.Event] = {}
 
     def commit(self, item_id: str) -> Entry:
         """The user's turn becomes an item; its words follow when they are known."""
         previous_id = self.history.last_id()
         self._say(TurnCommitted(item_id=item_id, previous_item_id=previous_id))
+        self._awaited[item_id] = anyio.Event()
         return self._add(Item(id=item_id, role="user", parts=(Part(kind="input_audio"),)), None)
+
+    def awaited(self) -> list[anyio.Event]:
+        """One event for each committed turn without words yet, set when it has them or never will."""
+        return list(self._awaited.values())
 
     def set_words(self, entry: Entry, transcription: Transcription, *, show: bool) -> None:
         """The transcript of a committed turn. ``show``: the client asked for transcripts."""
         failure = transcription.failure
         if failure is None:
             self.history.set_words(entry, transcription.text or "")
+        self._awaited.pop(entry.item.id).set()
         if not show:
             return
         if failure is not None:

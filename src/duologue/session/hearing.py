@@ -15,6 +15,7 @@ from duologue.audio.frame import SESSION_RATE_HZ, VOICE_RATE_HZ, Float32, ms_to_
 from duologue.audio.resample import Resampler
 from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadState
 from duologue.engines.client import VAD, EngineClient
+from duologue.errors import CapacityError, EngineError
 from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
 from duologue.session.vad import Onset, Pause, SpeechGate
 
@@ -120,7 +121,14 @@ class Hearing:
         return found
 
     async def _look_at(self, windows: Float32) -> list[Onset | Pause]:
-        result = await self._engines.call(VAD, VadRequest(windows, self._state), deadline_s=anyio.current_time())
+        request = VadRequest(windows, self._state)
+        try:
+            result = await self._engines.call(VAD, request, deadline_s=anyio.current_time())
+        except (EngineError, CapacityError):
+            # Not known is not speech: the stretch is skipped, and the stream begins anew behind it.
+            self._window_start += windows.size
+            self._state = None
+            return []
         self._state = result.state
         found = []
         for prob in result.speech_probs:

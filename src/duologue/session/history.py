@@ -143,10 +143,6 @@ class History:
         entry.heard_ms = max(0.0, heard_ms)
         self.version += 1
 
-    def messages(self) -> list[ChatMessage]:
-        """The conversation as it was heard, oldest first."""
-        return [ChatMessage(e.item.role, _as_prompt(e)) for e in self._entries]
-
 
 def snapshot(entry: Entry) -> Item:
     """The item as a client is shown it: an answer only as far as it was heard."""
@@ -160,6 +156,11 @@ def _as_prompt(entry: Entry) -> str:
     heard = entry.heard_text.strip()
     # The mark tells the model that it was interrupted here, so that it neither repeats nor assumes the rest.
     return f"{heard} ..." if entry.is_cut and heard else heard
+
+
+def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
+    """What was heard of each, in order."""
+    return [ChatMessage(entry.item.role, _as_prompt(entry)) for entry in entries]
 
 
 def prompt(instructions: str, messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:

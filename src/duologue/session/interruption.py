@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-# Coughs, clicks and a "mm" measured 60-150 ms as the VAD sees them; a word that means to interrupt is longer.
-BARGE_IN_MS = 160.0
+# Three VAD windows. The VAD itself sees speech 26 ms after its onset in the median and 138 ms at the 90th
+# percentile of recorded commands; with more than this on top, silence would come later than 300 ms.
+BARGE_IN_MS = 96.0
 
 
 class Verdict(Enum):

@@ -4,36 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import anyio
+
 from duologue.engines.base import ChatMessage
 from duologue.events import Item
-from duologue.session.history import History, prompt
+from duologue.session.history import History, messages, prompt
 from duologue.session.reply import Prompt
 from duologue.session.transcribe import Transcription
 
 
-def turn_prompt(history: History, instructions: str, turn: Transcription) -> Prompt:
-    """The conversation up to this moment, then the words of ``turn`` once they are known.
+def turn_prompt(
+    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event]
+) -> Prompt:
+    """The conversation up to this moment, once it has the words of all that came before (``pending``: set as they
+    come), then the words of ``turn``.
 
     Asks for nothing (None) if there are none; raises the transcription's failure.
     """
-    so_far = history.messages()
+    entries, awaited = list(history), list(pending)
 
     async def ask() -> tuple[ChatMessage, ...] | None:
         await turn.known.wait()
         if turn.failure is not None:
             raise turn.failure
-        return prompt(instructions, [*so_far, ChatMessage("user", turn.text)]) if turn.text else None
+        if not turn.text:
+            return None
+        for event in awaited:
+            await event.wait()
+        return prompt(instructions, [*messages(entries), ChatMessage("user", turn.text)])
 
     return ask
 
 
-def history_prompt(history: History, instructions: str, pending: Collection[Transcription]) -> Prompt:
-    """The conversation as it is once the words of every committed turn (``pending``) are known."""
+def history_prompt(history: History, instructions: str, pending: Collection[anyio.Event]) -> Prompt:
+    """The conversation as it is once it has the words of every committed turn; ``pending``: set as they come."""
+    awaited = list(pending)
 
     async def ask() -> tuple[ChatMessage, ...]:
-        for transcription in list(pending):
-            await transcription.known.wait()
-        return prompt(instructions, history.messages())
+        for event in awaited:
+            await event.wait()
+        return prompt(instructions, messages(history))
 
     return ask
 
@@ -42,7 +52,7 @@ def items_prompt(items: Collection[Item], instructions: str) -> Prompt:
     """These items in place of the conversation."""
 
     async def ask() -> tuple[ChatMessage, ...]:
-        messages = [ChatMessage(item.role, "".join(part.text or "" for part in item.parts)) for item in items]
-        return prompt(instructions, messages)
+        texts = [ChatMessage(item.role, "".join(part.text or "" for part in item.parts)) for item in items]
+        return prompt(instructions, texts)
 
     return ask

@@ -15,7 +15,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from duologue.engines.base import ChatMessage, ChatRequest, SpeakRequest
 from duologue.engines.client import CHAT, EngineClient
 from duologue.errors import CapacityError, DuologueError, EngineError
-from duologue.events import Modality
+from duologue.events import Modality, ReplyOptions, SessionConfig
 from duologue.session.phrase import Phraser, is_speakable
 from duologue.session.speak import Piece, speak, watched
 
@@ -35,6 +35,16 @@ class Manner(msgspec.Struct, frozen=True):
     voice: str = ""
     speed: float = 1.0
     max_tokens: int | None = None
+
+    @classmethod
+    def of(cls, config: SessionConfig, options: ReplyOptions) -> Manner:
+        """As the session has it, but for what ``options`` says."""
+        return cls(
+            modality=options.modality or config.modality,
+            voice=options.voice or config.voice,
+            speed=config.speed,
+            max_tokens=options.max_output_tokens or config.max_output_tokens,
+        )
 
 
 class Reply:
@@ -80,10 +90,10 @@ class Reply:
         """The chat model's text into phrases."""
         phraser = Phraser()
 
-        def take(delta: str) -> None:
+        async def take(delta: str) -> None:
             self.text += delta
             for phrase in phraser.push(delta):
-                phrases.send_nowait(phrase)
+                await phrases.send(phrase)
 
         with phrases:
             try:
@@ -91,12 +101,12 @@ class Reply:
             except (EngineError, CapacityError) as error:
                 self.failure = error
             for phrase in phraser.flush():
-                phrases.send_nowait(phrase)
+                await phrases.send(phrase)
 
-    async def _ask(self, take: Callable[[str], None]) -> None:
+    async def _ask(self, take: Callable[[str], Awaitable[None]]) -> None:
         """Every delta of the answer's text into ``take``; none if there is nothing to answer."""
         if self._script is not None:
-            take(self._script)
+            await take(self._script)
             return
         messages = await self._prompt()
         if messages is None:
@@ -106,7 +116,7 @@ class Reply:
         async with self._engines.stream(CHAT, request, deadline_s=anyio.current_time()) as deltas:
             async for delta in watched(deltas, CHAT_PATIENCE_S, "The chat model"):
                 self.was_cut_short |= delta.finish == "length"
-                take(delta.text)
+                await take(delta.text)
 
     async def _say(self, phrase: str, is_first: bool) -> bool:
         """One phrase into pieces; False if the voice failed."""

@@ -22,10 +22,9 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from duologue.audio.frame import Float32, ms_to_samples, samples_to_ms
-from duologue.engines.base import TurnRequest
-from duologue.engines.client import TURN, EngineClient
-from duologue.errors import CapacityError, ClientError, EngineError, SlowClient
+from duologue.audio.frame import ms_to_samples, samples_to_ms
+from duologue.engines.client import EngineClient
+from duologue.errors import ClientError, SlowClient
 from duologue.events import (
     AudioCleared,
     CancelReply,
@@ -61,8 +60,6 @@ from duologue.session.vad import Onset
 INBOX_EVENTS = 1_024
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
-# The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
-TURN_DUE_S = 0.15
 AS_CONFIGURED = ReplyOptions()
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
 TAIL_SAMPLES = ms_to_samples(64)
@@ -85,11 +82,13 @@ class _Over:
 
 @dataclass(slots=True)
 class _Turn:
-    """The user's open turn: ``start`` is its first sample, padding included."""
+    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answer
+    that it interrupted, to be said after all if it turns out to be no speech."""
 
     item_id: str
     start: int
     partials: Partials
+    unheard: str | None = None
 
 
 class Session:
@@ -124,7 +123,6 @@ class Session:
         self._attempt: Attempt | None = None
         self._unheard: str | None = None
         self._uncommitted = 0
-        self._pending: set[Transcription] = set()
         self._tasks: TaskGroup
         self._apply(config)
 
@@ -170,6 +168,7 @@ class Session:
 
     def _on_heard(self, heard: Heard) -> None:
         for found in heard.found:
+            self._take(floor.Clock(found.at))
             self._take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
         self._take(floor.Clock(heard.now))
         if not self._hearing.detects_speech:
@@ -194,34 +193,23 @@ class Session:
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
         attempt = self._attempt = self._attempt_at(self._turn, command.until, command.attempt)
-        self._tasks.start_soon(
-            self._weigh, attempt, self._hearing.sound(self._turn.start, command.until + TAIL_SAMPLES)
-        )
+        is_judged = self._machine.detection.silence_ms is None
+        sound = self._hearing.sound(self._turn.start, command.until + TAIL_SAMPLES) if is_judged else None
+        self._tasks.start_soon(attempt.weigh, self._engines, sound, self._post)
 
     def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
         """Transcript and reply for the turn up to ``until``, begun."""
         transcription = self._transcribe(turn.start, until + TAIL_SAMPLES)
         history = self._conversation.history
-        reply = self._reply(self._turn_prompt(transcription))
+        is_answered = self._machine.detection.create_reply
+        reply = self._reply(self._turn_prompt(transcription)) if is_answered else None
         return Attempt(number, transcription, reply, history.version)
 
-    async def _weigh(self, attempt: Attempt, sound: Float32) -> None:
-        """Find out, while it matters, whether the turn is over: from its sound and from its words."""
-        with attempt.scope:
-            async with anyio.create_task_group() as tg:
-                if self._machine.detection.silence_ms is None:
-                    tg.start_soon(self._judge_end, attempt.number, sound)
-                await attempt.transcription.known.wait()
-                self._post(floor.WordsKnown(attempt.number, attempt.transcription.text or ""))
-
-    async def _judge_end(self, attempt: int, sound: Float32) -> None:
-        """Ask the end-of-turn model. Without its answer silence and words decide, so a failure is no matter."""
-        due_s = anyio.current_time() + TURN_DUE_S
-        try:
-            result = await self._engines.call(TURN, TurnRequest(sound), deadline_s=due_s)
-        except (EngineError, CapacityError):
-            return
-        self._post(floor.EndOfTurnKnown(attempt, result.end_of_turn_prob))
+    def _on_words_known(self, event: floor.WordsKnown) -> None:
+        is_current = self._attempt is not None and self._attempt.number == event.attempt
+        if is_current and self._turn is not None and self.config.show_transcript:
+            self._turn.partials.settle(event.text)
+        self._take(event)
 
     def _drop_attempt(self, _command: floor.DropAttempt) -> None:
         if self._attempt is not None:
@@ -236,17 +224,20 @@ class Session:
         attempt.scope.cancel()
         reply = self._fresh_reply(attempt)
         self._commit_item(turn.item_id, attempt.transcription)
-        if self._machine.detection.create_reply:
+        if reply is not None:
+            self._unheard = turn.unheard
             self._answers.begin(self._tasks, reply, AS_CONFIGURED, attempt.transcription)
-        else:
-            reply.cancel()
 
-    def _fresh_reply(self, attempt: Attempt) -> Reply:
-        """The attempt's reply, or a new one if the conversation has changed under it."""
-        if attempt.history_version == self._conversation.history.version:
+    def _fresh_reply(self, attempt: Attempt) -> Reply | None:
+        """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
+        is_fresh = attempt.history_version == self._conversation.history.version
+        if attempt.reply is not None and is_fresh and self._machine.detection.create_reply:
             return attempt.reply
-        attempt.reply.cancel()
-        return self._reply(self._turn_prompt(attempt.transcription))
+        if attempt.reply is not None:
+            attempt.reply.cancel()
+        return (
+            self._reply(self._turn_prompt(attempt.transcription)) if self._machine.detection.create_reply else None
+        )
 
     def _close_turn(self, until: int) -> _Turn:
         assert self._turn is not None, "only an open turn can end"
@@ -258,7 +249,6 @@ class Session:
 
     def _commit_item(self, item_id: str, transcription: Transcription) -> None:
         entry = self._conversation.commit(item_id)
-        self._pending.add(transcription)
         if transcription.known.is_set():
             self._on_words_in(_WordsIn(entry, transcription))
         else:
@@ -269,10 +259,7 @@ class Session:
         self._post(_WordsIn(entry, transcription))
 
     def _on_words_in(self, words: _WordsIn) -> None:
-        self._pending.discard(words.transcription)
         self._conversation.set_words(words.entry, words.transcription, show=self.config.show_transcript)
-        if words.transcription.text:
-            self._unheard = None
 
     def _hold_reply(self, _command: floor.HoldReply) -> None:
         self._answers.hold()
@@ -281,17 +268,23 @@ class Session:
         self._answers.resume()
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
-        self._unheard = self._answers.stop("turn_detected")
+        unheard = self._answers.stop("turn_detected")
+        if not unheard and self._unheard is not None:
+            # What was stopped was only about to say the rest of an earlier answer.
+            unheard = self._unheard
+        self._unheard = None
+        if self._turn is not None:
+            self._turn.unheard = unheard
 
     def _on_over(self, over: _Over) -> None:
-        if over.said_nothing and self._unheard is not None:
-            self._answer_on(self._unheard)
+        unheard, self._unheard = self._unheard, None
+        if over.said_nothing and unheard is not None:
+            self._answer_on(unheard)
         elif self._answers.is_empty:
             self._take(floor.ReplyOver())
 
     def _answer_on(self, unheard: str) -> None:
         """What interrupted the answer was not speech: say the rest of it, or if none was made yet, make it."""
-        self._unheard = None
         reply = self._reply(self._history_prompt(AS_CONFIGURED), script=unheard.strip() or None)
         self._answers.begin(self._tasks, reply, AS_CONFIGURED, None)
 
@@ -303,25 +296,21 @@ class Session:
         return transcription
 
     def _reply(self, ask: Prompt, options: ReplyOptions = AS_CONFIGURED, script: str | None = None) -> Reply:
-        config = self.config
-        manner = Manner(
-            modality=options.modality or config.modality,
-            voice=options.voice or config.voice,
-            speed=config.speed,
-            max_tokens=options.max_output_tokens or config.max_output_tokens,
-        )
-        reply = Reply(self._engines, ask, manner, script)
+        reply = Reply(self._engines, ask, Manner.of(self.config, options), script)
         self._tasks.start_soon(reply.run)
         return reply
 
     def _turn_prompt(self, transcription: Transcription) -> Prompt:
-        return turn_prompt(self._conversation.history, self.config.instructions, transcription)
+        pending = self._conversation.awaited()
+        if not self._machine.detection.interrupt_reply:
+            pending += self._answers.unfinished()
+        return turn_prompt(self._conversation.history, self.config.instructions, transcription, pending)
 
     def _history_prompt(self, options: ReplyOptions) -> Prompt:
         instructions = self.config.instructions if options.instructions is None else options.instructions
         if options.items is not None:
             return items_prompt(options.items, instructions)
-        return history_prompt(self._conversation.history, instructions, self._pending)
+        return history_prompt(self._conversation.history, instructions, self._conversation.awaited())
 
     # --- what the client asks for -------------------------------------------------------------------------------
 
@@ -381,7 +370,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     _WordsIn: Session._on_words_in,
     _Over: Session._on_over,
     floor.EndOfTurnKnown: Session._take,
-    floor.WordsKnown: Session._take,
+    floor.WordsKnown: Session._on_words_known,
     floor.ReplyAudible: Session._take,
     Configure: Session._on_configure,
     CreateReply: Session._on_create_reply,

@@ -82,6 +82,15 @@ class Partials:
                 await self._transcribe(sound)
                 wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * length_s)
 
+    def settle(self, text: str) -> None:
+        """All words up to a pause, from a transcript that is final unless the speaker goes on."""
+        self._tell(text.split())
+
+    def _tell(self, words: list[str]) -> None:
+        if len(words) > self._settled:
+            self._say((" " if self._settled else "") + " ".join(words[self._settled :]))
+            self._settled = len(words)
+
     async def _transcribe(self, sound: Float32) -> None:
         due_s = anyio.current_time() + PARTIAL_DUE_S
         try:
@@ -90,12 +99,8 @@ class Partials:
         except (EngineError, Overloaded):
             return
         words = result.text.split()
-        agreed = _agreement(self._last, words)
+        self._tell(words[: _agreement(self._last, words)])
         self._last = words
-        if agreed > self._settled:
-            fresh = words[self._settled : agreed]
-            self._say((" " if self._settled else "") + " ".join(fresh))
-            self._settled = agreed
 
 
 def _agreement(a: list[str], b: list[str]) -> int:

@@ -1,0 +1,78 @@
+"""A real server in the test's own loop, on a free port, with scripted engines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import uvicorn
+
+from duologue.config import ProfileTurns, Settings, load_profile
+from duologue.engines.scripted import (
+    InlineEngines,
+    ScriptedChat,
+    ScriptedSynthesizer,
+    ScriptedTranscriber,
+    ScriptedTurn,
+    ScriptedVad,
+)
+from duologue.server import run
+from duologue.server.state import State
+
+SILENCE_MS = 200
+
+
+@dataclass
+class Serving:
+    """A server that listens. ``state`` is what its connections share."""
+
+    state: State
+    port: int
+
+    @property
+    def http(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/realtime?model=gpt-realtime"
+
+
+def engines(**parts: Any) -> InlineEngines:
+    """Scripted engines, any stage replaced by name. Speech is what is loud; no weights are needed."""
+    stages = {
+        "vad": ScriptedVad(),
+        "turn": ScriptedTurn(),
+        "asr": ScriptedTranscriber(),
+        "chat": ScriptedChat(),
+        "tts": ScriptedSynthesizer(phrase_s=0.3),
+    }
+    return InlineEngines(stages | parts)
+
+
+@asynccontextmanager
+async def serving(
+    client: InlineEngines | None = None, *, is_ready: bool = True, speculates: bool = False, **settings: Any
+) -> AsyncIterator[Serving]:
+    """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence."""
+    turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
+    profile = load_profile("scripted").model_copy(update={"turns": turns})
+    state = State(Settings(**settings), profile, client or engines(), voice="tone", is_ready=is_ready)
+    listener = run._listen("127.0.0.1", 0)
+    server = uvicorn.Server(run._uvicorn_config(state.settings, state))
+    with listener:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(lambda: server.serve(sockets=[listener]))
+            await until(lambda: server.started)
+            yield Serving(state, listener.getsockname()[1])
+            server.should_exit = True
+
+
+async def until(is_so: Callable[[], bool], within_s: float = 10) -> None:
+    """Wait until ``is_so``; TimeoutError if it never is."""
+    with anyio.fail_after(within_s):
+        while not is_so():
+            await anyio.sleep(0.01)

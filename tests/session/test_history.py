@@ -1,0 +1,179 @@
+"""What is remembered: the order of items, and of an answer only what was heard."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duologue.engines.base import ChatMessage
+from duologue.errors import ClientError
+from duologue.events import Item, Part, Role
+from duologue.session.history import PROMPT_WORDS, Entry, HeardWord, History, prompt, snapshot
+
+WORDS = "one two three four"
+
+
+def _item(name: str, text: str | None = "words", role: Role = "user") -> Item:
+    kind = "output_audio" if role == "assistant" else "input_text"
+    return Item(id=name, role=role, parts=(Part(kind=kind, text=text),))
+
+
+def _answer(history: History, text: str = WORDS, word_ms: float = 100) -> Entry:
+    """An answer whose words are ``word_ms`` long each, and heard from their middle."""
+    entry = history.add(_item("answer", text, "assistant"))
+    at = 0
+    for index, word in enumerate(text.split()):
+        at = text.index(word, at) + len(word)
+        entry.words.append(HeardWord(at, word_ms * (index + 0.5)))
+    return entry
+
+
+def _ids(history: History) -> list[str]:
+    return [entry.item.id for entry in history]
+
+
+@pytest.mark.parametrize(
+    ("heard_ms", "heard"),
+    [
+        (-50, ""),
+        (0, ""),
+        (49, ""),
+        (50, "one"),
+        (149, "one"),
+        (150, "one two"),
+        (399, "one two three four"),
+        (10_000, "one two three four"),
+    ],
+)
+def test_an_answer_is_cut_at_the_last_word_that_was_heard(heard_ms: float, heard: str) -> None:
+    history = History()
+    entry = _answer(history)
+    history.cut(entry, heard_ms)
+    assert entry.heard_text == heard
+    assert entry.text == WORDS
+    assert snapshot(entry).parts[0].text == heard
+
+
+def test_the_last_cut_counts_whether_it_is_shorter_or_longer() -> None:
+    history = History()
+    entry = _answer(history)
+    history.cut(entry, 150)
+    history.cut(entry, 50)
+    assert entry.heard_text == "one"
+    history.cut(entry, 260)
+    assert entry.heard_text == "one two three"
+
+
+def test_a_prompt_marks_where_an_answer_was_cut() -> None:
+    history = History()
+    history.cut(_answer(history), 150)
+    assert [m.content for m in history.messages()] == ["one two ..."]
+
+
+def test_an_answer_cut_before_its_first_word_leaves_the_prompt() -> None:
+    history = History()
+    history.add(_item("u", "hello"))
+    history.cut(_answer(history), 10)
+    assert _same(prompt("", history.messages()), [("user", "hello")])
+
+
+def test_a_cut_behind_the_last_word_leaves_no_mark() -> None:
+    history = History()
+    history.cut(_answer(history), 1_000)
+    assert [m.content for m in history.messages()] == [WORDS]
+
+
+def test_each_thing_that_a_prompt_would_show_changes_the_version() -> None:
+    history = History()
+    versions = [history.version]
+
+    def note() -> None:
+        versions.append(history.version)
+
+    entry = _answer(history)
+    note()
+    history.cut(entry, 100)
+    note()
+    history.set_words(history.add(_item("u", None)), "hello")
+    note()
+    history.remove("u")
+    note()
+    assert len(set(versions)) == len(versions)
+
+
+def test_items_go_where_they_are_wanted() -> None:
+    history = History()
+    for name, after in [("a", None), ("b", None), ("front", "root"), ("between", "a")]:
+        history.add(_item(name), after)
+    assert _ids(history) == ["front", "a", "between", "b"]
+    assert [history.previous_id(name) for name in _ids(history)] == [None, "front", "a", "between"]
+    assert history.last_id() == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "code"),
+    [
+        ("a", None, "item_create_duplicate_item_id"),
+        ("b", "nowhere", "item_create_invalid_previous_item_id"),
+    ],
+)
+def test_an_impossible_place_is_refused_and_changes_nothing(name: str, after: str | None, code: str) -> None:
+    history = History()
+    history.add(_item("a"))
+    with pytest.raises(ClientError) as refused:
+        history.add(_item(name), after)
+    assert refused.value.code == code
+    assert _ids(history) == ["a"]
+
+
+@pytest.mark.parametrize("act", ["delet", "retriev", "truncat"])
+def test_what_is_not_there_is_named(act: str) -> None:
+    with pytest.raises(ClientError, match="'ghost' does not exist") as refused:
+        History().require("ghost", act)
+    assert refused.value.code == f"item_{act}e_invalid_item_id"
+    assert refused.value.param == "item_id"
+
+
+def test_words_that_are_not_known_yet_are_left_out() -> None:
+    history = History()
+    entry = history.add(_item("u", None))
+    assert entry.text is None
+    assert prompt("", history.messages()) == ()
+    history.set_words(entry, "hello")
+    assert _same(prompt("", history.messages()), [("user", "hello")])
+
+
+# --- the prompt -------------------------------------------------------------------------------------------------
+
+
+def _same(messages: tuple[ChatMessage, ...], wanted: list[tuple[str, str]]) -> bool:
+    return [(m.role, m.content) for m in messages] == wanted
+
+
+def test_neighbours_of_one_role_become_one_message() -> None:
+    said = [ChatMessage("user", "a"), ChatMessage("user", "b"), ChatMessage("assistant", ""), ChatMessage("user", "c")]
+    assert _same(prompt("be kind", said), [("system", "be kind"), ("user", "a\nb\nc")])
+
+
+roles: st.SearchStrategy[Role] = st.sampled_from(["user", "assistant", "system"])
+messages = st.lists(st.builds(ChatMessage, roles, st.sampled_from(["", "one", "two words", "w " * 900])), max_size=12)
+
+
+@given(messages, st.sampled_from(["", "be kind"]))
+def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instructions: str) -> None:
+    got = list(prompt(instructions, said))
+    if instructions:
+        assert (got[0].role, got[0].content) == ("system", instructions)
+        got = got[1:]
+    assert all(message.content for message in got)
+    assert all(a.role != b.role for a, b in zip(got, got[1:], strict=False))
+    assert len(got) <= 1 or sum(len(m.content.split()) for m in got) <= PROMPT_WORDS
+    assert bool(got) == any(message.content for message in said)
+
+
+def test_the_oldest_is_forgotten_first_and_the_newest_never() -> None:
+    long = "w " * (PROMPT_WORDS // 2)
+    said = [ChatMessage("user", "first"), ChatMessage("assistant", long), ChatMessage("user", long + "x")]
+    assert [m.role for m in prompt("", said)] == ["user"]
+    assert len(prompt("", [ChatMessage("user", "w " * PROMPT_WORDS * 2)])) == 1

@@ -1,0 +1,64 @@
+"""What was sent, and what of it has been heard."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duologue.session.playout import Playout
+
+
+def test_sound_is_heard_from_when_it_leaves() -> None:
+    playout = Playout()
+    playout.send(500, 10.0)
+    assert [playout.heard_ms(t) for t in (9.0, 10.0, 10.2, 10.5, 99.0)] == pytest.approx([0, 0, 200, 500, 500])
+    assert playout.ends_at_s == pytest.approx(10.5)
+    assert playout.lead_ms(10.2) == pytest.approx(300)
+
+
+def test_more_sound_in_time_follows_without_a_gap() -> None:
+    playout = Playout()
+    playout.send(500, 10.0)
+    playout.send(500, 10.4)
+    assert playout.ends_at_s == pytest.approx(11.0)
+    assert playout.heard_ms(10.7) == pytest.approx(700)
+    assert playout.underruns == 0
+
+
+def test_a_gap_is_counted_and_not_heard() -> None:
+    playout = Playout()
+    playout.send(500, 10.0)
+    playout.send(500, 12.0)
+    assert playout.underruns == 1
+    assert [playout.heard_ms(t) for t in (11.0, 12.0, 12.25)] == pytest.approx([500, 500, 750])
+
+
+def test_behind_an_earlier_answer_it_waits_its_turn() -> None:
+    playout = Playout(starts_at_s=20.0)
+    playout.send(500, 10.0)
+    assert playout.heard_ms(20.0) == 0
+    assert playout.heard_ms(20.1) == pytest.approx(100)
+    assert playout.underruns == 0
+
+
+sends = st.lists(st.tuples(st.floats(0, 3), st.floats(1, 2_000)), min_size=1, max_size=20)
+
+
+@given(sends, st.floats(0, 5), st.floats(0, 5))
+def test_nothing_is_heard_twice_or_before_it_was_sent(
+    sent: list[tuple[float, float]], early_s: float, later_s: float
+) -> None:
+    playout, now_s, total_ms = Playout(), 0.0, 0.0
+    for gap_s, length_ms in sent:
+        now_s += gap_s
+        playout.send(length_ms, now_s)
+        total_ms += length_ms
+        assert playout.heard_ms(now_s) <= total_ms - length_ms + 1e-6
+    assert playout.sent_ms == pytest.approx(total_ms)
+    first, second = playout.heard_ms(now_s + early_s), playout.heard_ms(now_s + early_s + later_s)
+    assert 0 <= first <= second <= total_ms + 1e-6
+    # Nothing is heard faster than it sounds.
+    assert second - first <= later_s * 1000 + 1e-6
+    assert playout.heard_ms(playout.ends_at_s) == pytest.approx(total_ms)
+    assert playout.lead_ms(playout.ends_at_s) == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,104 @@
+"""A turn's words: once for good, and the ones that will not change while it goes on."""
+
+from __future__ import annotations
+
+import anyio
+import numpy as np
+import pytest
+
+from duologue.engines.base import TranscribeRequest
+from duologue.engines.scripted import ScriptedTranscriber
+from duologue.errors import EngineError, EngineLost, Overloaded
+from duologue.session.transcribe import LONGEST_PARTIAL_S, PATIENCE_S, Partials, Transcription
+from tests.conversations.talk import engines
+from tests.virtual_time import VIRTUAL
+
+pytestmark = pytest.mark.anyio
+SECOND = np.zeros(16_000, np.float32)
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    return VIRTUAL
+
+
+async def test_words_are_known_once() -> None:
+    transcription = Transcription(engines(asr=ScriptedTranscriber(" hello you \n")), SECOND, None)
+    await transcription.run()
+    assert transcription.known.is_set()
+    assert (transcription.text, transcription.failure, transcription.audio_s) == ("hello you", None, 1.0)
+
+
+@pytest.mark.parametrize("error", [EngineError("no"), EngineLost("gone"), Overloaded("late")])
+async def test_a_failure_is_known_too(error: EngineError) -> None:
+    def fail(_request: TranscribeRequest) -> str:
+        raise error
+
+    transcription = Transcription(engines(asr=ScriptedTranscriber(hear=fail)), SECOND, None)
+    await transcription.run()
+    assert transcription.known.is_set()
+    assert (transcription.text, transcription.failure) == (None, error)
+
+
+async def test_a_transcriber_that_hangs_is_taken_for_lost() -> None:
+    transcription = Transcription(engines(delays_s={"asr": 3_600}), SECOND, None)
+    await transcription.run()
+    assert isinstance(transcription.failure, EngineLost)
+    assert anyio.current_time() == pytest.approx(PATIENCE_S, abs=0.01)
+
+
+async def _settled(hypotheses: list[str], seconds: float = 60.0, sound_s: float = 1.0) -> list[str]:
+    """What is said of a turn that is heard, one after the other, as ``hypotheses``."""
+    left = iter(hypotheses)
+
+    def hear(_request: TranscribeRequest) -> str:
+        return next(left, hypotheses[-1])
+
+    said: list[str] = []
+    sound = np.zeros(int(16_000 * sound_s), np.float32)
+    client = engines(asr=ScriptedTranscriber(hear=hear))
+    partials = Partials(client, lambda: sound, None, said.append)
+    with anyio.move_on_after(seconds):
+        await partials.run()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "said"),
+    [
+        (["I", "I want", "I want it"], ["I", " want", " it"]),
+        (["I want a cat", "I want a cap", "I want a cap now"], ["I want a", " cap", " now"]),
+        (["so.", "So I", "so, I"], ["So", " I"]),
+        (["one two three", "one", "one two three"], ["one", " two three"]),
+        (["", "", "hello"], ["hello"]),
+        (["a", "b", "c"], ["c"]),
+    ],
+)
+async def test_words_settle_when_two_transcripts_agree(hypotheses: list[str], said: list[str]) -> None:
+    assert await _settled(hypotheses) == said
+
+
+async def test_one_transcript_settles_nothing() -> None:
+    assert await _settled(["hello there"], seconds=1.0) == []
+
+
+async def test_a_failing_transcriber_says_nothing_and_is_asked_again() -> None:
+    asked = 0
+
+    def hear(_request: TranscribeRequest) -> str:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise Overloaded("busy")
+        return "hello"
+
+    said: list[str] = []
+    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda: SECOND, None, said.append)
+    with anyio.move_on_after(10):
+        await partials.run()
+    assert said == ["hello"]
+
+
+async def test_a_long_turn_is_left_to_the_final_transcript() -> None:
+    assert await _settled(["a b"], sound_s=LONGEST_PARTIAL_S + 1) == []
+    assert anyio.current_time() < 1.0

@@ -1,0 +1,240 @@
+"""The turn machine's table: complete, and every way through it leads where it says."""
+
+from __future__ import annotations
+
+import itertools
+from typing import get_args
+
+import pytest
+
+from duologue.audio.frame import ms_to_samples
+from duologue.events import TurnDetection
+from duologue.session.turn import (
+    MAX_TURN_SAMPLES,
+    TRANSITIONS,
+    Clock,
+    CommitTurn,
+    DropAttempt,
+    EndOfTurnKnown,
+    FloorReset,
+    HoldReply,
+    OpenTurn,
+    ReplyAudible,
+    ReplyOver,
+    ReplyWanted,
+    ResumeReply,
+    SpeechBegan,
+    SpeechEnded,
+    StartAttempt,
+    State,
+    StopReply,
+    TurnCommand,
+    TurnEvent,
+    TurnMachine,
+    WordsKnown,
+)
+
+EVENTS = get_args(TurnEvent)
+ASKING = TurnDetection()
+LISTENING = TurnDetection(create_reply=False)
+DEAF = TurnDetection(interrupt_reply=False)
+
+
+def _at(ms: float) -> int:
+    return ms_to_samples(ms)
+
+
+def _take(machine: TurnMachine, *events: TurnEvent) -> list[TurnCommand]:
+    return [command for event in events for command in machine.take(event)]
+
+
+def _machine(detection: TurnDetection = ASKING, *events: TurnEvent, speculates: bool = True) -> TurnMachine:
+    machine = TurnMachine(detection, speculates=speculates)
+    _take(machine, *events)
+    return machine
+
+
+SPOKE = (SpeechBegan(_at(0)), SpeechEnded(_at(1_000)))
+COMMITTED = (*SPOKE, Clock(_at(9_000)))
+# Ways into each state; the second kind of SPEAKING is contested by a detection that does not interrupt.
+WAYS: dict[State, tuple[TurnEvent, ...]] = {
+    State.IDLE: (),
+    State.USER: SPOKE[:1],
+    State.PAUSE: SPOKE,
+    State.THINKING: COMMITTED,
+    State.SPEAKING: (*COMMITTED, ReplyAudible()),
+    State.CONTESTED: (*COMMITTED, ReplyAudible(), SpeechBegan(_at(9_500))),
+}
+SAMPLES: dict[type, tuple[TurnEvent, ...]] = {
+    SpeechBegan: (SpeechBegan(_at(9_600)),),
+    SpeechEnded: (SpeechEnded(_at(9_600)), SpeechEnded(_at(9_900))),
+    Clock: (Clock(_at(9_600)), Clock(_at(9_900)), Clock(MAX_TURN_SAMPLES + _at(9_900))),
+    EndOfTurnKnown: (EndOfTurnKnown(1, 1.0), EndOfTurnKnown(99, 1.0)),
+    WordsKnown: (WordsKnown(1, "hello."), WordsKnown(99, "hello.")),
+    ReplyWanted: (ReplyWanted(),),
+    ReplyAudible: (ReplyAudible(),),
+    ReplyOver: (ReplyOver(),),
+    FloorReset: (FloorReset(),),
+}
+
+
+def test_every_pair_of_state_and_event_stands_in_the_table() -> None:
+    assert set(TRANSITIONS) == set(State)
+    for row in TRANSITIONS.values():
+        assert set(row) == set(EVENTS)
+
+
+def test_every_state_can_be_left_and_reached() -> None:
+    for state, row in TRANSITIONS.items():
+        targets = {target for _, ends in row.values() for target in ends}
+        assert targets - {state}
+    reached = {target for row in TRANSITIONS.values() for _, ends in row.values() for target in ends}
+    assert reached == set(State)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_ways_into_the_states_lead_there(state: State) -> None:
+    assert _machine(ASKING, *WAYS[state]).state is state
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "detection"), list(itertools.product(State, EVENTS, (ASKING, LISTENING, DEAF)))
+)
+def test_each_transition_leads_to_one_of_its_targets(state: State, kind: type, detection: TurnDetection) -> None:
+    for event in SAMPLES[kind]:
+        machine = _machine(ASKING, *WAYS[state])
+        machine.detection = detection
+        machine.take(event)
+        assert machine.state in TRANSITIONS[state][kind][1]
+
+
+def test_every_target_in_the_table_is_reached_by_some_way() -> None:
+    reached: set[tuple[State, type, State]] = set()
+    more_ways = [
+        (ASKING, ()),
+        (DEAF, (ReplyWanted(), SpeechBegan(_at(9_000)))),
+        (DEAF, (ReplyWanted(), ReplyAudible(), SpeechBegan(_at(9_000)))),
+        (DEAF, (ReplyWanted(), SpeechBegan(_at(9_000)), SpeechEnded(_at(9_100)))),
+        (DEAF, (ReplyWanted(), ReplyAudible(), SpeechBegan(_at(9_000)), SpeechEnded(_at(9_100)))),
+        (ASKING, (ReplyWanted(), SpeechBegan(_at(9_500)))),
+    ]
+    ways = [(ASKING, way) for way in WAYS.values()] + more_ways
+    for (start, way), detection in itertools.product(ways, (ASKING, LISTENING, DEAF)):
+        for kind, events in SAMPLES.items():
+            for event in events:
+                machine = _machine(start, *way)
+                machine.detection = detection
+                state = machine.state
+                machine.take(event)
+                reached.add((state, kind, machine.state))
+    listed = {(s, kind, t) for s, row in TRANSITIONS.items() for kind, (_, ends) in row.items() for t in ends}
+    assert reached == listed
+
+
+def test_an_absent_pair_is_an_error_that_names_both() -> None:
+    with pytest.raises(KeyError, match="IDLE on str"):
+        TurnMachine(ASKING).take("nonsense")  # type: ignore[arg-type]
+
+
+# --- stories ----------------------------------------------------------------------------------------------------
+
+
+def test_a_turn_from_first_sound_to_silence() -> None:
+    machine = TurnMachine(ASKING)
+    assert _take(machine, SpeechBegan(_at(100))) == [OpenTurn(_at(100))]
+    assert _take(machine, SpeechEnded(_at(1_100))) == [StartAttempt(1, _at(1_100))]
+    assert _take(machine, EndOfTurnKnown(1, 1.0), Clock(_at(1_400))) == []
+    assert _take(machine, Clock(_at(1_500))) == [CommitTurn(1, _at(1_100))]
+    assert _take(machine, ReplyAudible()) == []
+    assert machine.state is State.SPEAKING
+    _take(machine, ReplyOver())
+    assert machine.state is State.IDLE
+
+
+def test_going_on_drops_the_attempt_and_learns_the_pause() -> None:
+    machine = _machine(ASKING, *SPOKE)
+    assert _take(machine, SpeechBegan(_at(1_900))) == [DropAttempt(1)]
+    assert _take(machine, SpeechEnded(_at(2_500)), EndOfTurnKnown(2, 0.9)) == [StartAttempt(2, _at(2_500))]
+    assert _take(machine, Clock(_at(3_390))) == []
+    assert _take(machine, Clock(_at(3_400))) == [CommitTurn(2, _at(2_500))]
+
+
+def test_evidence_of_an_attempt_that_was_dropped_counts_for_nothing() -> None:
+    machine = _machine(ASKING, *SPOKE, SpeechBegan(_at(1_500)), SpeechEnded(_at(2_000)))
+    assert _take(machine, EndOfTurnKnown(1, 1.0), WordsKnown(1, "Yes."), Clock(_at(2_600))) == []
+
+
+def test_without_speculation_a_pause_starts_nothing() -> None:
+    machine = _machine(ASKING, SPOKE[0], speculates=False)
+    assert _take(machine, SPOKE[1]) == []
+    assert _take(machine, Clock(_at(9_000))) == [CommitTurn(None, _at(1_000))]
+
+
+def test_a_turn_that_nobody_should_answer_leaves_the_floor_free() -> None:
+    machine = _machine(LISTENING, *COMMITTED)
+    assert machine.state is State.IDLE
+
+
+def test_speech_without_end_is_taken_as_it_is() -> None:
+    machine = _machine(ASKING, SPOKE[0])
+    assert _take(machine, Clock(MAX_TURN_SAMPLES - 1)) == []
+    assert _take(machine, Clock(MAX_TURN_SAMPLES)) == [CommitTurn(None, MAX_TURN_SAMPLES)]
+
+
+def test_an_interruption_is_told_before_the_answer_is_stopped() -> None:
+    machine = _machine(ASKING, *WAYS[State.SPEAKING])
+    assert _take(machine, SpeechBegan(_at(9_500))) == [HoldReply()]
+    assert _take(machine, Clock(_at(9_600))) == []
+    assert _take(machine, Clock(_at(9_700))) == [OpenTurn(_at(9_500)), StopReply()]
+    assert machine.state is State.USER
+
+
+@pytest.mark.parametrize("state", [State.THINKING, State.SPEAKING])
+def test_a_cough_is_a_false_alarm(state: State) -> None:
+    machine = _machine(ASKING, *WAYS[state])
+    assert _take(machine, SpeechBegan(_at(9_500)), SpeechEnded(_at(9_600))) == [HoldReply(), ResumeReply()]
+    assert machine.state is state
+
+
+def test_an_interruption_that_is_over_at_once_is_a_turn_in_its_pause() -> None:
+    machine = _machine(ASKING, *WAYS[State.CONTESTED])
+    ended = _take(machine, SpeechEnded(_at(9_900)))
+    assert ended == [OpenTurn(_at(9_500)), StopReply(), StartAttempt(2, _at(9_900))]
+    assert machine.state is State.PAUSE
+
+
+def test_a_first_sound_while_contested_is_not_forgotten() -> None:
+    machine = _machine(ASKING, *COMMITTED, SpeechBegan(_at(9_500)), ReplyAudible())
+    _take(machine, SpeechEnded(_at(9_600)))
+    assert machine.state is State.SPEAKING
+
+
+def test_the_answer_may_end_while_contested() -> None:
+    machine = _machine(ASKING, *WAYS[State.CONTESTED])
+    assert _take(machine, ReplyOver()) == [OpenTurn(_at(9_500))]
+    assert _take(machine, SpeechEnded(_at(9_900)), Clock(_at(19_000)))[-1] == CommitTurn(2, _at(9_900))
+
+
+def test_who_may_not_interrupt_waits_for_the_answer() -> None:
+    machine = _machine(DEAF, *COMMITTED, ReplyAudible())
+    said = _take(machine, SpeechBegan(_at(9_500)), SpeechEnded(_at(10_500)), Clock(_at(19_000)))
+    assert said == [OpenTurn(_at(9_500)), StartAttempt(2, _at(10_500)), CommitTurn(2, _at(10_500))]
+    assert machine.state is State.THINKING
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "commands"),
+    [
+        (State.USER, State.IDLE, []),
+        (State.PAUSE, State.IDLE, [DropAttempt(1)]),
+        (State.THINKING, State.THINKING, []),
+        (State.SPEAKING, State.SPEAKING, []),
+        (State.CONTESTED, State.SPEAKING, [ResumeReply()]),
+    ],
+)
+def test_a_reset_forgets_the_user_and_not_the_answer(
+    state: State, after: State, commands: list[TurnCommand]
+) -> None:
+    machine = _machine(ASKING, *WAYS[state])
+    assert machine.take(FloorReset()) == commands
+    assert machine.state is after
