@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,8 +12,10 @@ import anyio
 import numpy as np
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from duologue.engines.base import ChatRequest, TranscribeRequest
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import (
+    TRANSCRIPT,
     InlineEngines,
     ScriptedChat,
     ScriptedSynthesizer,
@@ -20,14 +23,25 @@ from duologue.engines.scripted import (
     ScriptedTurn,
     ScriptedVad,
 )
-from duologue.events import AppendAudio, Event, ReplyAudio, SessionConfig, Told
+from duologue.events import AppendAudio, Event, ReplyAudio, SessionConfig, SpeechStarted, Told
 from duologue.session.session import Session
+from tests.conversations.checker import check
 
 FRAME_S = 0.02
-_SILENCE = bytes(960)
-_VOICE = (np.sin(np.arange(480) * 0.2) * 8000).astype("<i2").tobytes()
+PCM_BYTES_PER_MS = 48
+
+
+def _frame(level: int) -> bytes:
+    return (np.sin(np.arange(480) * 0.2) * level).astype("<i2").tobytes()
+
+
+SILENCE = bytes(960)
+VOICE = _frame(8_000)
+# As loud as the VAD needs it, and quieter than ``hear_voices`` takes for words.
+NOISE = _frame(2_000)
 
 E = TypeVar("E", bound=Event)
+Prompts = list[list[tuple[str, str]]]
 
 
 def engines(**parts: Any) -> InlineEngines:
@@ -43,6 +57,25 @@ def engines(**parts: Any) -> InlineEngines:
     return InlineEngines(stages | parts, delays_s)
 
 
+def hear_voices(text: str = TRANSCRIPT) -> ScriptedTranscriber:
+    """Hears words where somebody spoke, and none where there was only ``NOISE``."""
+
+    def hear(request: TranscribeRequest) -> str:
+        return text if len(request.audio) and float(np.abs(request.audio).max()) > 0.15 else ""
+
+    return ScriptedTranscriber(hear=hear)
+
+
+def remembering(prompts: Prompts, text: str | Callable[[int], str], **timing: float) -> ScriptedChat:
+    """A chat model that notes what it is asked. ``text``: its answer, or what it answers to the n-th prompt."""
+
+    def answer(request: ChatRequest) -> str:
+        prompts.append([(message.role, message.content) for message in request.messages])
+        return text if isinstance(text, str) else text(len(prompts))
+
+    return ScriptedChat(answer=answer, **timing)
+
+
 @dataclass
 class Person:
     """Speaks into the session and hears it, frame by frame, in the loop's time.
@@ -54,7 +87,7 @@ class Person:
     told: MemoryObjectSendStream[Told]
     said: MemoryObjectReceiveStream[Event]
     log: list[tuple[float, Event]] = field(default_factory=list)
-    voice: bytes = _SILENCE
+    voice: bytes = SILENCE
     is_sending: bool = True
 
     async def run(self) -> None:
@@ -71,9 +104,16 @@ class Person:
 
     async def speak(self, seconds: float) -> None:
         """Be loud for ``seconds``, then silent."""
-        self.voice = _VOICE
+        await self._sound(VOICE, seconds)
+
+    async def make_noise(self, seconds: float) -> None:
+        """A sound without words."""
+        await self._sound(NOISE, seconds)
+
+    async def _sound(self, frame: bytes, seconds: float) -> None:
+        self.voice = frame
         await anyio.sleep(seconds)
-        self.voice = _SILENCE
+        self.voice = SILENCE
 
     async def tell(self, event: Told) -> None:
         await self.told.send(event)
@@ -93,6 +133,29 @@ class Person:
                 names.append(name)
         return names
 
+    def sound(self, index: int = 0) -> bytes:
+        """All the sound of the ``index``-th reply that had any."""
+        sounds: dict[str, bytes] = {}
+        for event in self.heard(ReplyAudio):
+            sounds[event.reply_id] = sounds.get(event.reply_id, b"") + event.pcm
+        return list(sounds.values())[index]
+
+    def played_ms(self, item_id: str, until_s: float) -> float:
+        """How much of an item the loudspeaker has played by ``until_s``: sound is queued as it comes, and flushed
+        when speech starts."""
+        played_ms, free_s = 0.0, 0.0
+        flushes_s = [at for at, event in self.log if isinstance(event, SpeechStarted)]
+        for at, event in self.log:
+            if not isinstance(event, ReplyAudio) or at > until_s:
+                continue
+            start_s = max(at, free_s)
+            flushed_s = next((f for f in flushes_s if f >= at), until_s)
+            end_s = min(start_s + len(event.pcm) / PCM_BYTES_PER_MS / 1000, flushed_s, until_s)
+            free_s = max(free_s, end_s) if end_s > start_s else free_s
+            if event.item_id == item_id:
+                played_ms += max(0.0, end_s - start_s) * 1000
+        return played_ms
+
     async def until(self, kind: type[Event], count: int = 1, within_s: float = 30) -> None:
         """Wait until ``count`` events of ``kind`` have been said."""
         with anyio.fail_after(within_s):
@@ -102,14 +165,17 @@ class Person:
 
 @asynccontextmanager
 async def talk(
-    client: EngineClient | None = None, config: SessionConfig | None = None, *, speculates: bool = True
+    client: EngineClient | None = None,
+    config: SessionConfig | None = None,
+    *,
+    speculates: bool = True,
+    outbox_events: int = 4_096,
 ) -> AsyncIterator[tuple[Person, Session]]:
-    """A session and a person in front of it."""
+    """A session and a person in front of it. At the end the log is checked, and that no task is left."""
+    others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
-    outbox, said = anyio.create_memory_object_stream[Event](4_096)
-    session = Session(
-        client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates
-    )
+    outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
+    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates)
     person = Person(told_in, said)
     async with anyio.create_task_group() as tg:
         tg.start_soon(session.run, told)
@@ -117,3 +183,6 @@ async def talk(
         with told_in, said:
             yield person, session
             tg.cancel_scope.cancel()
+    await anyio.sleep(0.001)
+    assert not asyncio.all_tasks() - others, "the session left tasks behind"
+    check(person.log)

@@ -91,7 +91,7 @@ def _reset(client: ClientConnection) -> None:
 
 
 async def _call_and_vanish(server: Serving, dice: random.Random) -> None:
-    async with connect(server.ws, compression=None) as client:
+    async with connect(server.ws, compression=None, close_timeout=0.2) as client:
         messages = [
             {"type": "session.update", "session": {"type": "realtime"}},
             {"type": "input_audio_buffer.append", "audio": base64.b64encode(voice(0.6)).decode()},
@@ -119,9 +119,7 @@ async def test_fifty_vanish_and_no_place_is_lost(capsys: pytest.CaptureFixture[s
         async with calling(server.ws) as caller:
             await caller.say()
             await caller.wait("response.done")
-    log = capsys.readouterr().out
-    open("/tmp/w/vanish.log","w").write(log)
-    assert "session_failed" not in log
+    assert "session_failed" not in capsys.readouterr().out
 
 
 async def test_who_never_reads_is_put_out_and_the_neighbour_is_not_harmed() -> None:
@@ -134,10 +132,9 @@ async def test_who_never_reads_is_put_out_and_the_neighbour_is_not_harmed() -> N
             content = [{"type": "input_text", "text": "x" * 200_000}]
             item = {"id": "long", "type": "message", "role": "user", "content": content}
             await deaf.send(json.dumps({"type": "conversation.item.create", "item": item}))
-            with anyio.fail_after(15):
-                while server.state.slots.taken == 2:
-                    with anyio.move_on_after(0.2):
-                        await deaf.send(json.dumps({"type": "conversation.item.retrieve", "item_id": "long"}))
+            for _ in range(400):
+                await deaf.send(json.dumps({"type": "conversation.item.retrieve", "item_id": "long"}))
+            await until(lambda: server.state.slots.taken == 1)
             await neighbour.say()
             assert (await neighbour.wait("response.done"))["response"]["status"] == "completed"
             _reset(deaf)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
 from duologue.events import Item, Part, Role
-from duologue.session.history import PROMPT_WORDS, Entry, HeardWord, History, prompt, snapshot
+from duologue.session.history import PROMPT_WORDS, Entry, HeardWord, History, messages, prompt, snapshot
 
 WORDS = "one two three four"
 
@@ -68,20 +68,20 @@ def test_the_last_cut_counts_whether_it_is_shorter_or_longer() -> None:
 def test_a_prompt_marks_where_an_answer_was_cut() -> None:
     history = History()
     history.cut(_answer(history), 150)
-    assert [m.content for m in history.messages()] == ["one two ..."]
+    assert [m.content for m in messages(history)] == ["one two ..."]
 
 
 def test_an_answer_cut_before_its_first_word_leaves_the_prompt() -> None:
     history = History()
     history.add(_item("u", "hello"))
     history.cut(_answer(history), 10)
-    assert _same(prompt("", history.messages()), [("user", "hello")])
+    assert _same(prompt("", messages(history)), [("user", "hello")])
 
 
 def test_a_cut_behind_the_last_word_leaves_no_mark() -> None:
     history = History()
     history.cut(_answer(history), 1_000)
-    assert [m.content for m in history.messages()] == [WORDS]
+    assert [m.content for m in messages(history)] == [WORDS]
 
 
 def test_each_thing_that_a_prompt_would_show_changes_the_version() -> None:
@@ -139,9 +139,9 @@ def test_words_that_are_not_known_yet_are_left_out() -> None:
     history = History()
     entry = history.add(_item("u", None))
     assert entry.text is None
-    assert prompt("", history.messages()) == ()
+    assert prompt("", messages(history)) == ()
     history.set_words(entry, "hello")
-    assert _same(prompt("", history.messages()), [("user", "hello")])
+    assert _same(prompt("", messages(history)), [("user", "hello")])
 
 
 # --- the prompt -------------------------------------------------------------------------------------------------
@@ -157,10 +157,10 @@ def test_neighbours_of_one_role_become_one_message() -> None:
 
 
 roles: st.SearchStrategy[Role] = st.sampled_from(["user", "assistant", "system"])
-messages = st.lists(st.builds(ChatMessage, roles, st.sampled_from(["", "one", "two words", "w " * 900])), max_size=12)
+talks = st.lists(st.builds(ChatMessage, roles, st.sampled_from(["", "one", "two words", "w " * 900])), max_size=12)
 
 
-@given(messages, st.sampled_from(["", "be kind"]))
+@given(talks, st.sampled_from(["", "be kind"]))
 def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instructions: str) -> None:
     got = list(prompt(instructions, said))
     if instructions:

@@ -67,8 +67,8 @@ WAYS: dict[State, tuple[TurnEvent, ...]] = {
 }
 SAMPLES: dict[type, tuple[TurnEvent, ...]] = {
     SpeechBegan: (SpeechBegan(_at(9_600)),),
-    SpeechEnded: (SpeechEnded(_at(9_600)), SpeechEnded(_at(9_900))),
-    Clock: (Clock(_at(9_600)), Clock(_at(9_900)), Clock(MAX_TURN_SAMPLES + _at(9_900))),
+    SpeechEnded: (SpeechEnded(_at(9_564)), SpeechEnded(_at(9_900))),
+    Clock: (Clock(_at(9_564)), Clock(_at(9_900)), Clock(MAX_TURN_SAMPLES + _at(9_900))),
     EndOfTurnKnown: (EndOfTurnKnown(1, 1.0), EndOfTurnKnown(99, 1.0)),
     WordsKnown: (WordsKnown(1, "hello."), WordsKnown(99, "hello.")),
     ReplyWanted: (ReplyWanted(),),
@@ -175,6 +175,16 @@ def test_a_turn_that_nobody_should_answer_leaves_the_floor_free() -> None:
     assert machine.state is State.IDLE
 
 
+@pytest.mark.xfail(strict=True, reason="a reply that sounds on is forgotten at commit, and remembered when it is over")
+def test_a_turn_that_nobody_answers_leaves_the_floor_to_a_sounding_answer() -> None:
+    machine = _machine(TurnDetection(create_reply=False, interrupt_reply=False), ReplyWanted(), ReplyAudible(), *COMMITTED)
+    assert machine.state is State.SPEAKING
+    _take(machine, ReplyOver())
+    assert machine.state is State.IDLE
+    _take(machine, SpeechBegan(_at(20_000)), FloorReset())
+    assert machine.state is State.IDLE
+
+
 def test_speech_without_end_is_taken_as_it_is() -> None:
     machine = _machine(ASKING, SPOKE[0])
     assert _take(machine, Clock(MAX_TURN_SAMPLES - 1)) == []
@@ -184,7 +194,7 @@ def test_speech_without_end_is_taken_as_it_is() -> None:
 def test_an_interruption_is_told_before_the_answer_is_stopped() -> None:
     machine = _machine(ASKING, *WAYS[State.SPEAKING])
     assert _take(machine, SpeechBegan(_at(9_500))) == [HoldReply()]
-    assert _take(machine, Clock(_at(9_600))) == []
+    assert _take(machine, Clock(_at(9_564))) == []
     assert _take(machine, Clock(_at(9_700))) == [OpenTurn(_at(9_500)), StopReply()]
     assert machine.state is State.USER
 
@@ -192,7 +202,7 @@ def test_an_interruption_is_told_before_the_answer_is_stopped() -> None:
 @pytest.mark.parametrize("state", [State.THINKING, State.SPEAKING])
 def test_a_cough_is_a_false_alarm(state: State) -> None:
     machine = _machine(ASKING, *WAYS[state])
-    assert _take(machine, SpeechBegan(_at(9_500)), SpeechEnded(_at(9_600))) == [HoldReply(), ResumeReply()]
+    assert _take(machine, SpeechBegan(_at(9_500)), SpeechEnded(_at(9_564))) == [HoldReply(), ResumeReply()]
     assert machine.state is state
 
 
@@ -205,7 +215,7 @@ def test_an_interruption_that_is_over_at_once_is_a_turn_in_its_pause() -> None:
 
 def test_a_first_sound_while_contested_is_not_forgotten() -> None:
     machine = _machine(ASKING, *COMMITTED, SpeechBegan(_at(9_500)), ReplyAudible())
-    _take(machine, SpeechEnded(_at(9_600)))
+    _take(machine, SpeechEnded(_at(9_564)))
     assert machine.state is State.SPEAKING
 
 

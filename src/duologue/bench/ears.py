@@ -53,6 +53,8 @@ class Ears:
             case "input_audio_buffer.committed":
                 self._take(event).committed_at = at
                 self._current = self._turn_of.get(event.item_id or "")
+            case "conversation.item.input_audio_transcription.delta":
+                self._take(event).deltas.append((at, event.delta or ""))
             case "conversation.item.input_audio_transcription.completed":
                 take = self._take(event)
                 take.transcript_at, take.transcript = at, event.transcript or ""

@@ -61,6 +61,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     turns_unanswered: int
     voice_to_voice_ms: Summary
     endpointing_ms: Summary
+    words_ms: Summary
     transcript_ms: Summary
     thinking_ms: Summary
     first_audio_ms: Summary
@@ -126,7 +127,7 @@ def report_run(run: Run) -> RunReport:
         turns_spoken=len(logs),
         turns_answered=answered,
         turns_unanswered=run.turns_planned - answered,
-        **{stage: _stage(falls, stage) for stage in ("voice_to_voice_ms", "transcript_ms", *STAGES)},
+        **{stage: _stage(falls, stage) for stage in ("voice_to_voice_ms", "words_ms", "transcript_ms", *STAGES)},
         interruption_stop_ms=summarise(each.stop_ms for each in stops),
         interruption_outcomes=dict(Counter(each.ended for each in stops)),
         cut_offs=_cut_offs(logs),

@@ -18,7 +18,8 @@ _STAGE_NAMES = {
     "first_audio_ms": "  to first audio",
     "delivery_ms": "  queued at the client",
     "leading_silence_ms": "  leading silence",
-    "transcript_ms": "transcript after speech",
+    "words_ms": "all words shown after speech",
+    "transcript_ms": "transcript final after speech",
 }
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import msgspec
 
+from duologue.bench.words import normalise
+
 # The true end is itself an estimate, good to a few hundredths of a second.
 END_TOLERANCE_S = 0.1
 # How long after the caller's own words a server may take to fall silent and still count as interrupted.
@@ -27,8 +29,19 @@ class Take(msgspec.Struct, kw_only=True):
     speech_started_at: float | None = None
     speech_stopped_at: float | None = None
     committed_at: float | None = None
+    deltas: list[tuple[float, str]] = []
     transcript_at: float | None = None
     transcript: str = ""
+
+    @property
+    def words_at(self) -> float | None:
+        """When the client first had every word of the final transcript: by a delta, or with it."""
+        final, so_far = normalise(self.transcript), ""
+        for at, text in self.deltas:
+            so_far += text
+            if final and normalise(so_far) == final:
+                return at
+        return self.transcript_at
 
     @property
     def floor_taken_at(self) -> float | None:
@@ -73,6 +86,7 @@ class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
 
     voice_to_voice_ms: float
     endpointing_ms: float | None
+    words_ms: float | None
     transcript_ms: float | None
     thinking_ms: float | None
     first_audio_ms: float
@@ -133,10 +147,12 @@ def waterfall(log: TurnLog) -> Waterfall | None:
         return None
     take = _take_before(log, answer.created_at)
     stopped_at = take.floor_taken_at if take else None
+    words_at = take.words_at if take else None
     transcript_at = take.transcript_at if take else None
     return Waterfall(
         voice_to_voice_ms=_ms(log.speech_end_at, answer.audible_at),
         endpointing_ms=None if stopped_at is None else _ms(log.speech_end_at, stopped_at),
+        words_ms=None if words_at is None else _ms(log.speech_end_at, words_at),
         transcript_ms=None if transcript_at is None else _ms(log.speech_end_at, transcript_at),
         thinking_ms=None if stopped_at is None else _ms(stopped_at, answer.created_at),
         first_audio_ms=_ms(answer.created_at, answer.first_delta_at),

@@ -13,7 +13,7 @@ from duologue.audio.buffer import AudioBuffer
 from duologue.audio.codec import Pcm16Decoder
 from duologue.audio.frame import SESSION_RATE_HZ, VOICE_RATE_HZ, Float32, ms_to_samples, to_float
 from duologue.audio.resample import Resampler
-from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadState
+from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadResult, VadState
 from duologue.engines.client import VAD, EngineClient
 from duologue.errors import CapacityError, EngineError
 from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
@@ -125,10 +125,8 @@ class Hearing:
         try:
             result = await self._engines.call(VAD, request, deadline_s=anyio.current_time())
         except (EngineError, CapacityError):
-            # Not known is not speech: the stretch is skipped, and the stream begins anew behind it.
-            self._window_start += windows.size
-            self._state = None
-            return []
+            # Not known is not speech, or a turn would never end; the stream begins anew behind it.
+            result = VadResult(np.zeros(len(windows), np.float32), None)
         self._state = result.state
         found = []
         for prob in result.speech_probs:

@@ -235,9 +235,15 @@ class TurnMachine:
         self._out.append(CommitTurn(self._attempt, until))
         self._attempt = None
         if not self.detection.create_reply:
-            return State.IDLE
+            return self._leave_turn()
         self._has_reply = True
         return State.THINKING
+
+    def _leave_turn(self) -> State:
+        """Nobody is to answer the user: back to the reply that may still be going on, or to nothing."""
+        if not self._has_reply:
+            return State.IDLE
+        return State.SPEAKING if self._is_audible else State.THINKING
 
     def _contest(self, event: SpeechBegan) -> State:
         self._began = event.at
@@ -260,7 +266,7 @@ class TurnMachine:
             return State.CONTESTED
         if verdict is Verdict.FALSE_ALARM:
             self._out.append(ResumeReply())
-            return State.SPEAKING if self._is_audible else State.THINKING
+            return self._leave_turn()
         # Clients cut their playback on the start of speech, so it is told before the end of the reply.
         self._open()
         self._stop_reply()
@@ -297,7 +303,7 @@ class TurnMachine:
 
     def _reset(self, _event: FloorReset) -> State:
         self._drop_attempt()
-        return (State.SPEAKING if self._is_audible else State.THINKING) if self._has_reply else State.IDLE
+        return self._leave_turn()
 
     def _reset_contested(self, _event: FloorReset) -> State:
         return self._act_on(Verdict.FALSE_ALARM)
@@ -333,13 +339,13 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
         WordsKnown: ("_stay", (_S.IDLE,)),
         ReplyWanted: ("_want_reply", (_S.THINKING,)),
         ReplyAudible: ("_stay", (_S.IDLE,)),
-        ReplyOver: ("_stay", (_S.IDLE,)),
+        ReplyOver: ("_fall_idle", (_S.IDLE,)),
         FloorReset: ("_stay", (_S.IDLE,)),
     },
     _S.USER: {
         SpeechBegan: ("_stay", (_S.USER,)),
         SpeechEnded: ("_pause", (_S.PAUSE,)),
-        Clock: ("_end_long_turn", (_S.USER, _S.THINKING, _S.IDLE)),
+        Clock: ("_end_long_turn", (_S.USER, _S.IDLE, _S.THINKING, _S.SPEAKING)),
         EndOfTurnKnown: ("_stay", (_S.USER,)),
         WordsKnown: ("_stay", (_S.USER,)),
         ReplyWanted: ("_want_reply_meanwhile", (_S.USER,)),
@@ -350,7 +356,7 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
     _S.PAUSE: {
         SpeechBegan: ("_go_on", (_S.USER,)),
         SpeechEnded: ("_stay", (_S.PAUSE,)),
-        Clock: ("_end_pause", (_S.PAUSE, _S.THINKING, _S.IDLE)),
+        Clock: ("_end_pause", (_S.PAUSE, _S.IDLE, _S.THINKING, _S.SPEAKING)),
         EndOfTurnKnown: ("_weigh_sound", (_S.PAUSE,)),
         WordsKnown: ("_weigh_words", (_S.PAUSE,)),
         ReplyWanted: ("_want_reply_meanwhile", (_S.PAUSE,)),

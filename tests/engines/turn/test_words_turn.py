@@ -23,7 +23,6 @@ def test_whole_turns_are_likely(text: str) -> None:
         "And um,",
         "uhh",
         "Well, I'm",
-        "First,",
         "It was...",
         "It was…",
         "Because",
@@ -34,6 +33,10 @@ def test_whole_turns_are_likely(text: str) -> None:
 )
 def test_open_ends_are_unlikely(text: str) -> None:
     assert finished_prob(text) < 0.2
+
+
+def test_a_comma_leans_to_more() -> None:
+    assert 0.2 < finished_prob("Today,") < 0.5
 
 
 @pytest.mark.parametrize("text", ["", "   ", '"'])

@@ -57,7 +57,9 @@ def _is_open(text: str, word: str) -> bool:
 _RULES: tuple[tuple[float, Callable[[str, str], bool]], ...] = (
     (0.05, lambda _, word: _HESITATIONS.fullmatch(word) is not None),
     (0.1, lambda text, _: text.endswith(("...", "…", "-", "–", "—"))),
-    (0.15, lambda text, _: text.endswith((",", ";", ":"))),
+    # A transcriber ends short commands in a comma ("Today,", "No,") as often as clauses.
+    (0.35, lambda text, _: text.endswith(",")),
+    (0.15, lambda text, _: text.endswith((";", ":"))),
     (0.1, _is_open),
     (0.95, lambda text, _: text.endswith(("?", "!", "？", "！"))),
     (0.85, lambda text, _: text.endswith((".", "。"))),

@@ -1,0 +1,169 @@
+"""What holds for the log of every talk, whatever happens in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from duologue.events import (
+    Event,
+    ItemAdded,
+    ItemDeleted,
+    ItemDone,
+    ReplyAudio,
+    ReplyDone,
+    ReplyItemDone,
+    ReplyItemStarted,
+    ReplyStarted,
+    ReplyText,
+    SpeechStarted,
+    SpeechStopped,
+    TranscriptDelta,
+    TranscriptDone,
+    TranscriptFailed,
+    TurnCommitted,
+)
+
+PCM_BYTES_PER_MS = 48
+LONGEST_PIECE_MS = 200
+# The server sends at most two seconds ahead of what is heard, and a piece on top.
+LONGEST_LEAD_MS = 2_000 + LONGEST_PIECE_MS
+# A reply outside the conversation says so here, since ReplyStarted has no other sign of it.
+ASIDE = {"aside": "yes"}
+REASONS = {
+    "completed": {None},
+    "cancelled": {"turn_detected", "client_cancelled"},
+    "failed": {None},
+    "incomplete": {"max_output_tokens"},
+}
+
+
+@dataclass
+class _Reply:
+    is_aside: bool
+    item_id: str | None = None
+    is_item_done: bool = False
+    text: str = ""
+    sent_ms: float = 0.0
+    first_sound_s: float = 0.0
+
+
+@dataclass
+class _Log:
+    """What has been said so far."""
+
+    replies: dict[str, _Reply] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    items: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+    committed: set[str] = field(default_factory=set)
+    announced: list[str] = field(default_factory=list)
+    turn: SpeechStarted | None = None
+    last_stop_ms: int = 0
+    transcribed: set[str] = field(default_factory=set)
+
+
+def check(log: Sequence[tuple[float, Event]]) -> None:
+    """Raises AssertionError at the first event that may not come where it came."""
+    seen, last_s = _Log(), 0.0
+    for at_s, event in log:
+        assert at_s >= last_s, "time goes backwards"
+        last_s = at_s
+        _check_turn(seen, event)
+        _check_item(seen, event)
+        _check_reply(seen, event, at_s)
+    assert sum(not reply.is_aside for reply in seen.replies.values()) <= 1, "two replies are alive at the end"
+
+
+def _check_turn(seen: _Log, event: Event) -> None:
+    match event:
+        case SpeechStarted():
+            assert seen.turn is None, "speech started twice"
+            assert event.at_ms >= seen.last_stop_ms, "speech started before the last one stopped"
+            assert event.item_id not in seen.announced, "two turns of one item id"
+            seen.announced.append(event.item_id)
+            seen.turn = event
+        case SpeechStopped():
+            assert seen.turn is not None, "speech stopped that had not started"
+            assert event.item_id == seen.turn.item_id, "another speech stopped than had started"
+            assert event.at_ms >= seen.turn.at_ms, "speech stopped before it started"
+            seen.turn, seen.last_stop_ms = None, event.at_ms
+        case TurnCommitted():
+            assert event.item_id not in seen.committed, "a turn was committed twice"
+            assert seen.turn is None, "a turn was committed while speech goes on"
+            seen.committed.add(event.item_id)
+        case TranscriptDelta():
+            assert seen.turn is not None, "words of a turn that is not open"
+            assert event.item_id == seen.turn.item_id, "words of another turn than the open one"
+        case TranscriptDone() | TranscriptFailed():
+            assert event.item_id in seen.committed, "the transcript of no turn"
+            assert event.item_id not in seen.transcribed, "a turn was transcribed twice"
+            seen.transcribed.add(event.item_id)
+
+
+def _check_item(seen: _Log, event: Event) -> None:
+    match event:
+        case ItemAdded() | ReplyItemStarted():
+            assert event.item.id not in seen.items | seen.deleted, "an item id came twice"
+            assert event.previous_item_id in {None, *seen.items, *seen.deleted}, "an item after one that never was"
+            seen.items.add(event.item.id)
+        case ItemDone():
+            assert event.item.id in seen.items, "the end of an item that was not added"
+        case ItemDeleted():
+            assert event.item_id in seen.items, "an item was deleted that is not there"
+            seen.items.remove(event.item_id)
+            seen.deleted.add(event.item_id)
+
+
+def _check_reply(seen: _Log, event: Event, at_s: float) -> None:
+    match event:
+        case ReplyStarted():
+            is_aside = dict(event.metadata or {}) == ASIDE
+            assert event.reply_id not in {*seen.replies, *seen.ended}, "a reply started twice"
+            alone = is_aside or all(reply.is_aside for reply in seen.replies.values())
+            assert alone, "two replies at once in the conversation"
+            seen.replies[event.reply_id] = _Reply(is_aside)
+        case ReplyItemStarted() | ReplyText() | ReplyAudio() | ReplyItemDone() | ReplyDone():
+            reply = seen.replies.get(event.reply_id)
+            assert reply is not None, f"{type(event).__name__} outside its reply"
+            _check_part(reply, event, at_s)
+            if isinstance(event, ReplyDone):
+                seen.ended.add(event.reply_id)
+                del seen.replies[event.reply_id]
+
+
+def _check_part(
+    reply: _Reply, event: ReplyItemStarted | ReplyText | ReplyAudio | ReplyItemDone | ReplyDone, at_s: float
+) -> None:
+    match event:
+        case ReplyItemStarted():
+            assert reply.item_id is None, "two items in a reply"
+            assert event.in_conversation != reply.is_aside
+            reply.item_id = event.item.id
+        case ReplyText() | ReplyAudio():
+            assert event.item_id == reply.item_id, "a delta of another item"
+            assert not reply.is_item_done, "a delta after the end of its item"
+            _check_delta(reply, event, at_s)
+        case ReplyItemDone():
+            assert event.item.id == reply.item_id, "the end of another item"
+            assert event.item.parts[0].text == reply.text, "an item's text is not what was said"
+            reply.is_item_done = True
+        case ReplyDone():
+            assert reply.is_item_done == (reply.item_id is not None), "a reply is over and its item is not"
+            assert event.reason in REASONS[event.status], f"{event.status} for {event.reason}"
+            assert (event.error_code is not None) == (event.status == "failed")
+            wanted = "completed" if event.status == "completed" else "incomplete"
+            assert all(item.status == wanted for item in event.output), f"an item of a reply that is {event.status}"
+
+
+def _check_delta(reply: _Reply, event: ReplyText | ReplyAudio, at_s: float) -> None:
+    if isinstance(event, ReplyText):
+        reply.text += event.text
+        return
+    length_ms = len(event.pcm) / PCM_BYTES_PER_MS
+    assert 0 < length_ms <= LONGEST_PIECE_MS, f"a piece of {length_ms:.0f} ms"
+    if not reply.sent_ms:
+        reply.first_sound_s = at_s
+    reply.sent_ms += length_ms
+    lead_ms = reply.sent_ms - (at_s - reply.first_sound_s) * 1000
+    assert lead_ms <= LONGEST_LEAD_MS, f"sent {lead_ms:.0f} ms ahead of the hearing"
