@@ -37,8 +37,10 @@ def _frame(level: int) -> bytes:
 
 SILENCE = bytes(960)
 VOICE = _frame(8_000)
-# As loud as the VAD needs it, and quieter than ``hear_voices`` takes for words.
-NOISE = _frame(2_000)
+# So loud that a window of the VAD counts when three quarters of it are noise, and quieter than ``hear_voices`` takes
+# for words. 80 ms of it, wherever they begin, are two windows: a cough.
+NOISE = _frame(535)
+COUGH_S = 0.08
 
 E = TypeVar("E", bound=Event)
 Prompts = list[list[tuple[str, str]]]

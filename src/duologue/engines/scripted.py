@@ -6,8 +6,8 @@ virtual one. ``InlineEngines`` puts them behind the seam without threads.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, cast
 
 import anyio
@@ -115,9 +115,10 @@ class ScriptedChat:
 
     @asynccontextmanager
     async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
-        yield self._words(request)
+        async with aclosing(self._words(request)) as words:
+            yield words
 
-    async def _words(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    async def _words(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         await anyio.sleep(self._first_s)
         words = self._answer(request).split()
         allowed = words[: request.max_tokens]
@@ -146,9 +147,10 @@ class ScriptedSynthesizer:
 
     @asynccontextmanager
     async def stream(self, request: SpeakRequest) -> AsyncIterator[AsyncIterator[SpeechChunk]]:
-        yield self._sound(request)
+        async with aclosing(self._sound(request)) as sound:
+            yield sound
 
-    async def _sound(self, request: SpeakRequest) -> AsyncIterator[SpeechChunk]:
+    async def _sound(self, request: SpeakRequest) -> AsyncGenerator[SpeechChunk, None]:
         await anyio.sleep(self._first_s)
         words = _word_spans(request.text)
         length_s = self._phrase_s if self._word_s is None else self._word_s * len(words)

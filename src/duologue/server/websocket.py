@@ -83,7 +83,7 @@ async def _run(ws: WebSocket, state: State, protocol: RealtimeProtocol) -> None:
     session = Session(state.engines, protocol.config(), outbox.clone(), speculates=state.profile.turns.speculates)
     outbox.send_nowait(protocol.greet())
     # ``said`` stays open to the end: that the client vanished while the session spoke is no fault of the session.
-    with said:
+    with said, told:
         async with anyio.create_task_group() as tg:
             tg.start_soon(_write, ws, protocol, said, tg.cancel_scope)
             tg.start_soon(session.run, told)

@@ -94,8 +94,8 @@ class Answer:
 
     async def run(self, on_audible: Callable[[], None]) -> None:
         """Send the reply until its end, then wait until it has been heard."""
-        async with self.reply.pieces:
-            async for piece in self.reply.pieces:
+        async with self.reply.take() as pieces:
+            async for piece in pieces:
                 await self._keep_pace()
                 self.take(piece)
                 if piece.pcm is not None:

@@ -72,7 +72,7 @@ class Answers:
                 said_nothing = words.failure is None and not words.text
             if said_nothing:
                 answer.reply.cancel()
-            else:
+            elif not answer.is_finished:
                 answer.start()
                 await answer.run(self._on_audible if answer in self._sounding else _ignore)
         self._forget(answer, said_nothing)
@@ -106,6 +106,11 @@ class Answers:
                 answer.stop("client_cancelled")
                 return
         raise ClientError("Cancellation failed: no active response found", code="response_cancel_not_active")
+
+    def abandon(self) -> None:
+        """The session is over: let go of what nobody will hear."""
+        for answer in self._sounding + self._aside:
+            answer.reply.cancel()
 
     def end_playout(self, item_id: str) -> None:
         """The client has stopped playing this item: an answer that was all sent is over now."""

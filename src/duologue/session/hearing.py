@@ -32,10 +32,12 @@ BYTES_PER_S = 2 * VOICE_RATE_HZ
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Sound up to ``now`` has been looked at; ``found``: where speech begins and ends in it."""
+    """Sound up to ``now`` has been looked at. ``found``: where speech begins and ends in it; ``loud_until``: where
+    the last window of speech so far ended."""
 
     found: list[Onset | Pause]
     now: int
+    loud_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Hearing:
             else:
                 await tell(self._mark(event))
                 continue
-            await tell(Heard(await self._listen(), self.now))
+            found = await self._listen()
+            await tell(Heard(found, self.now, self.gate.loud_until))
 
     def _receive(self, pcm: bytes) -> None:
         self._buffer.push(self._resampler.push(to_float(self._decoder.decode(pcm))))

@@ -1,7 +1,7 @@
 """History and turn -> the answer: text as the chat model gives it, phrase by phrase into sound.
 
 A reply runs from the moment that it is started, whether or not anyone may hear it yet. What it has made waits in
-``pieces``; the bound of that stream is how far an answer is prepared ahead.
+a stream, whose bound is how far an answer is prepared ahead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import msgspec
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from duologue.engines.base import ChatMessage, ChatRequest, SpeakRequest
 from duologue.engines.client import CHAT, EngineClient
@@ -50,8 +50,9 @@ class Manner(msgspec.Struct, frozen=True):
 class Reply:
     """One answer in the making.
 
-    ``pieces`` ends when all has been said, on a failure and on cancelling alike; ``failure`` and ``was_cut_short``
-    (the model reached its limit of tokens) then tell which. ``text`` is all that the chat model has said so far.
+    What ``take`` gives ends when all has been said, on a failure and on cancelling alike; ``failure`` and
+    ``was_cut_short`` (the model reached its limit of tokens) then tell which. ``text`` is all that the chat model
+    has said so far.
     With a ``script`` no model is asked: the reply is these words.
     """
 
@@ -60,8 +61,9 @@ class Reply:
         self._prompt = prompt
         self._script = script
         self.manner = manner
-        self._send, self.pieces = anyio.create_memory_object_stream[Piece](PIECES_AHEAD)
+        self._send, self._pieces = anyio.create_memory_object_stream[Piece](PIECES_AHEAD)
         self.scope = anyio.CancelScope()
+        self._is_taken = False
         self.failure: DuologueError | None = None
         self.was_cut_short = False
         self.text = ""
@@ -82,9 +84,15 @@ class Reply:
                         is_first = False
 
     def cancel(self) -> None:
-        """Stop making it, from outside and without waiting."""
+        """Stop making it, from outside and without waiting. Whoever took ``pieces`` sees them end."""
         self.scope.cancel()
-        self.pieces.close()
+        if not self._is_taken:
+            self._pieces.close()
+
+    def take(self) -> MemoryObjectReceiveStream[Piece]:
+        """The pieces as they are made, to be closed by the one who takes them."""
+        self._is_taken = True
+        return self._pieces
 
     async def _write(self, phrases: MemoryObjectSendStream[str]) -> None:
         """The chat model's text into phrases."""

@@ -62,7 +62,7 @@ SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 AS_CONFIGURED = ReplyOptions()
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
-TAIL_SAMPLES = ms_to_samples(64)
+TAIL_SAMPLES = ms_to_samples(96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,15 @@ class Session:
     async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
         """Hold the conversation until ``told`` ends. Raises SlowClient when ``outbox`` is full."""
         with self._inbox, self._outbox:
-            async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._hear, told)
-                async for event in self._inbox:
-                    self._handle(event)
-                self._tasks.cancel_scope.cancel()
+            try:
+                async with anyio.create_task_group() as self._tasks:
+                    self._tasks.start_soon(self._hear, told)
+                    async for event in self._inbox:
+                        self._handle(event)
+                    self._tasks.cancel_scope.cancel()
+            finally:
+                self._answers.abandon()
+                self._drop_attempt()
 
     async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
         with self._inbox_in, told:
@@ -168,9 +172,9 @@ class Session:
 
     def _on_heard(self, heard: Heard) -> None:
         for found in heard.found:
-            self._take(floor.Clock(found.at))
+            self._take(floor.Clock(found.at, found.at))
             self._take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
-        self._take(floor.Clock(heard.now))
+        self._take(floor.Clock(heard.now, heard.loud_until))
         if not self._hearing.detects_speech:
             self._hearing.forget_before(heard.now - LONGEST_UNCOMMITTED_SAMPLES)
         elif self._turn is None:
@@ -211,7 +215,7 @@ class Session:
             self._turn.partials.settle(event.text)
         self._take(event)
 
-    def _drop_attempt(self, _command: floor.DropAttempt) -> None:
+    def _drop_attempt(self, _command: floor.DropAttempt | None = None) -> None:
         if self._attempt is not None:
             self._attempt.drop()
             self._attempt = None

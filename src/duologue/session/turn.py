@@ -50,7 +50,10 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
+    """It is ``now``; ``loud_until``: the user made sound up to here."""
+
     now: int
+    loud_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,7 @@ class TurnMachine:
         return State.CONTESTED
 
     def _judge_ongoing(self, event: Clock) -> State:
-        return self._act_on(judge(_ms(event.now - self._began), has_ended=False))
+        return self._act_on(judge(_ms(event.loud_until - self._began), has_ended=False))
 
     def _judge_ended(self, event: SpeechEnded) -> State:
         verdict = judge(_ms(event.at - self._began), has_ended=True)
@@ -287,11 +290,7 @@ class TurnMachine:
 
     def _hear_reply(self, _event: ReplyAudible) -> State:
         self._is_audible = True
-        return State.SPEAKING
-
-    def _hear_reply_meanwhile(self, _event: ReplyAudible) -> State:
-        self._is_audible = True
-        return self.state
+        return State.SPEAKING if self.state is State.THINKING else self.state
 
     def _fall_idle(self, _event: ReplyOver) -> State:
         self._forget_reply()
@@ -349,7 +348,7 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
         EndOfTurnKnown: ("_stay", (_S.USER,)),
         WordsKnown: ("_stay", (_S.USER,)),
         ReplyWanted: ("_want_reply_meanwhile", (_S.USER,)),
-        ReplyAudible: ("_hear_reply_meanwhile", (_S.USER,)),
+        ReplyAudible: ("_hear_reply", (_S.USER,)),
         ReplyOver: ("_lose_reply_meanwhile", (_S.USER,)),
         FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
     },
@@ -360,7 +359,7 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
         EndOfTurnKnown: ("_weigh_sound", (_S.PAUSE,)),
         WordsKnown: ("_weigh_words", (_S.PAUSE,)),
         ReplyWanted: ("_want_reply_meanwhile", (_S.PAUSE,)),
-        ReplyAudible: ("_hear_reply_meanwhile", (_S.PAUSE,)),
+        ReplyAudible: ("_hear_reply", (_S.PAUSE,)),
         ReplyOver: ("_lose_reply_meanwhile", (_S.PAUSE,)),
         FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
     },
@@ -393,7 +392,7 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
         EndOfTurnKnown: ("_stay", (_S.CONTESTED,)),
         WordsKnown: ("_stay", (_S.CONTESTED,)),
         ReplyWanted: ("_stay", (_S.CONTESTED,)),
-        ReplyAudible: ("_hear_reply_meanwhile", (_S.CONTESTED,)),
+        ReplyAudible: ("_hear_reply", (_S.CONTESTED,)),
         ReplyOver: ("_uncontested", (_S.USER,)),
         FloorReset: ("_reset_contested", (_S.THINKING, _S.SPEAKING)),
     },

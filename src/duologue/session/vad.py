@@ -33,13 +33,16 @@ class Pause:
 
 
 class SpeechGate:
-    """Turns one stream's window probabilities into ``Onset`` and ``Pause``, strictly alternating."""
+    """Turns one stream's window probabilities into ``Onset`` and ``Pause``, strictly alternating.
+
+    ``loud_until``: where the last window of speech ended.
+    """
 
     def __init__(self, threshold: float = 0.5) -> None:
         self.threshold = threshold
         self.is_speaking = False
         self._run = 0
-        self._last_speech_end = 0
+        self.loud_until = 0
 
     def push(self, prob: float, window_end: int) -> Onset | Pause | None:
         """``window_end``: the sample after the window that ``prob`` is of."""
@@ -49,15 +52,15 @@ class SpeechGate:
         if self._run < ONSET_WINDOWS:
             return None
         self.is_speaking = True
-        self._last_speech_end = window_end
+        self.loud_until = window_end
         return Onset(window_end - self._run * VAD_WINDOW_SAMPLES)
 
     def _watch_for_pause(self, prob: float, window_end: int) -> Pause | None:
         if prob >= self.threshold - HYSTERESIS:
-            self._last_speech_end = window_end
+            self.loud_until = window_end
             return None
-        if window_end - self._last_speech_end < PAUSE_SAMPLES:
+        if window_end - self.loud_until < PAUSE_SAMPLES:
             return None
         self.is_speaking = False
         self._run = 0
-        return Pause(self._last_speech_end)
+        return Pause(self.loud_until)

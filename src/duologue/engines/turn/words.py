@@ -18,7 +18,7 @@ _OPEN_WORDS = re.compile(
     r"an?|and|any|as|at|because|but|by|every|for|from|how|if|into|its|my|of|or|our|than|the|their|they|to"
     r"|we|when|where|whether|which|while|who|with|your|(i|you|we|they)'(m|ll|d|re)|(he|she|let)'s|gonna|wanna"
 )
-_HESITATIONS = re.compile(r"u+m+|u+h+|e+r+m*|h+m+|m+")
+_HESITATIONS = re.compile(r"u+m+|u+h+|e+r+m*|h+m+|mm+")
 # Short questions end in these all the same: "what for?", "where to?".
 _CLOSED_BY_QUESTION = re.compile(r"for|to|at|from|of|with|how|who|where|when|which|by")
 

@@ -1,0 +1,191 @@
+"""A person and a client who do anything at any time, and what must hold all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import anyio
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
+from duologue.events import (
+    CancelReply,
+    ClearAudio,
+    CommitAudio,
+    Configure,
+    CreateItem,
+    CreateReply,
+    DeleteItem,
+    Event,
+    Item,
+    Part,
+    ReplyAudio,
+    ReplyDone,
+    ReplyItemStarted,
+    ReplyOptions,
+    ReplyStarted,
+    SessionConfig,
+    TruncateItem,
+    TurnDetection,
+    new_id,
+)
+from duologue.session.session import Session
+from tests.conversations.checker import ASIDE, check
+from tests.conversations.talk import COUGH_S, Person, engines, hear_voices, talk
+from tests.virtual_time import VirtualTimeLoop
+
+WORD_S = 0.2
+SLACK_WORDS = 1.5
+moments = st.integers(1, 100).map(lambda n: n * 0.02)
+detections = st.one_of(
+    st.none(),
+    st.builds(
+        TurnDetection,
+        silence_ms=st.sampled_from([None, 400]),
+        create_reply=st.booleans(),
+        interrupt_reply=st.booleans(),
+        prefix_padding_ms=st.sampled_from([0, 300]),
+    ),
+)
+
+
+def _chat(words: int, first_s: float) -> ScriptedChat:
+    text = " ".join(f"w{n}." if n % 7 == 6 else f"w{n}" for n in range(words)) + "."
+    return ScriptedChat(text, first_s=first_s, word_s=0.02)
+
+
+class Talk(RuleBasedStateMachine):
+    """One session on a virtual clock; each rule takes some of its time."""
+
+    @initialize(
+        words=st.sampled_from([2, 12, 40]), first_s=st.sampled_from([0.0, 1.0]), asr_s=st.sampled_from([0.0, 0.1, 1.0])
+    )
+    def begin(self, words: int, first_s: float, asr_s: float) -> None:
+        client = engines(
+            chat=_chat(words, first_s),
+            asr=hear_voices("Some words."),
+            tts=ScriptedSynthesizer(word_s=WORD_S, first_s=0.05),
+            delays_s={"asr": asr_s, "turn": 0.03},
+        )
+        self.loop = VirtualTimeLoop()
+        self.is_over = asyncio.Event()
+        self.truncated: set[str] = set()
+        self.person: Person
+        self.session: Session
+        self.task = self.loop.create_task(self._live(client))
+        self._do(asyncio.sleep(0.1))
+
+    async def _live(self, client: Any) -> None:
+        async with talk(client, SessionConfig(show_transcript=True)) as (self.person, self.session):
+            await self.is_over.wait()
+
+    def _do(self, act: Coroutine[Any, Any, Any]) -> None:
+        self.loop.run_until_complete(act)
+        assert not self.task.done(), self.task.exception()
+
+    def _events(self, kind: type[Event]) -> list[Any]:
+        return self.person.heard(kind)
+
+    @rule(seconds=moments)
+    def the_person_speaks(self, seconds: float) -> None:
+        self._do(self.person.speak(seconds))
+
+    @rule(seconds=moments)
+    def nobody_speaks(self, seconds: float) -> None:
+        self._do(anyio.sleep(seconds))
+
+    @rule(seconds=moments)
+    def the_person_speaks_and_waits(self, seconds: float) -> None:
+        self._do(self.person.speak(0.6))
+        self._do(anyio.sleep(0.5 + seconds))
+
+    @rule(seconds=st.sampled_from([COUGH_S, 0.3, 0.8]))
+    def there_is_a_noise(self, seconds: float) -> None:
+        self._do(self.person.make_noise(seconds))
+
+    @rule(seconds=moments)
+    def the_microphone_is_off(self, seconds: float) -> None:
+        self.person.is_sending = False
+        self._do(anyio.sleep(seconds))
+        self.person.is_sending = True
+
+    @rule(event=st.sampled_from([CommitAudio(), ClearAudio(), CancelReply(), CreateReply()]))
+    def the_client_asks(self, event: Any) -> None:
+        self._do(self.person.tell(event))
+
+    @rule()
+    def the_client_asks_aside(self) -> None:
+        options = ReplyOptions(in_conversation=False, metadata=ASIDE, modality="text", items=(self._text(),))
+        self._do(self.person.tell(CreateReply(options=options)))
+
+    def _text(self) -> Item:
+        return Item(id=new_id("item"), role="user", parts=(Part(kind="input_text", text="Written words."),))
+
+    @rule(after=st.sampled_from([None, "root", "ghost"]))
+    def the_client_writes(self, after: str | None) -> None:
+        self._do(self.person.tell(CreateItem(item=self._text(), after=after)))
+
+    @rule(ms=st.sampled_from([-5, 0, 350, 100_000]))
+    def the_client_truncates(self, ms: int) -> None:
+        items = self._events(ReplyItemStarted)
+        item_id = items[-1].item.id if items else "ghost"
+        self.truncated.add(item_id)
+        self._do(self.person.tell(TruncateItem(item_id=item_id, audio_end_ms=ms)))
+
+    @rule()
+    def the_client_deletes(self) -> None:
+        items = self._events(ReplyItemStarted)
+        self._do(self.person.tell(DeleteItem(item_id=items[-1].item.id if items else "ghost")))
+
+    @rule(detection=detections, modality=st.sampled_from(["audio", "audio", "text"]))
+    def the_client_configures(self, detection: TurnDetection | None, modality: Any) -> None:
+        config = SessionConfig(turn_detection=detection, modality=modality, show_transcript=True)
+        self._do(self.person.tell(Configure(config=config)))
+
+    @invariant()
+    def the_log_is_in_order(self) -> None:
+        if hasattr(self, "person"):
+            check(self.person.log)
+
+    @invariant()
+    def nothing_is_remembered_that_was_not_heard(self) -> None:
+        if not hasattr(self, "person"):
+            return
+        cut_short = {done.reply_id for done in self._events(ReplyDone) if done.status == "cancelled"}
+        for started in self._events(ReplyItemStarted):
+            entry = self.session._conversation.history.find(started.item.id)
+            spoken = any(audio.item_id == started.item.id for audio in self._events(ReplyAudio))
+            if entry and spoken and started.reply_id in cut_short and started.item.id not in self.truncated:
+                heard_ms = self.person.played_ms(started.item.id, self.loop.time())
+                words = len(entry.heard_text.split())
+                assert words * WORD_S <= heard_ms / 1000 + SLACK_WORDS * WORD_S, f"{words} words, {heard_ms:.0f} ms"
+
+    def teardown(self) -> None:
+        """Whatever has happened: after some quiet, a turn is answered."""
+        if not hasattr(self, "person"):
+            return
+        try:
+            self.person.is_sending = True
+            self._do(self.person.tell(Configure(config=SessionConfig(show_transcript=True))))
+            self._do(anyio.sleep(25))
+            replies = len(self._events(ReplyStarted))
+            assert len(self._events(ReplyDone)) == replies, "a reply never ended"
+            self._do(self.person.speak(0.8))
+            self._do(self.person.until(ReplyDone, replies + 1, 20))
+            self.is_over.set()
+            self.loop.run_until_complete(self.task)
+        finally:
+            self.task.cancel()
+            self.loop.run_until_complete(asyncio.gather(self.task, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+
+Talk.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestTalk = Talk.TestCase
