@@ -179,10 +179,10 @@ async def talk(
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
     session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates)
     person = Person(told_in, said)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(session.run, told)
-        tg.start_soon(person.run)
-        with told_in, said:
+    with told_in, said:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(session.run, told)
+            tg.start_soon(person.run)
             yield person, session
             tg.cancel_scope.cancel()
     await anyio.sleep(0.001)

@@ -135,14 +135,14 @@ async def test_a_commit_in_mid_word_goes_on_as_the_next_turn() -> None:
 async def test_a_commit_that_is_refused_does_not_lose_the_floor() -> None:
     config = SessionConfig(turn_detection=TurnDetection(prefix_padding_ms=0))
     async with talk(config=config) as (person, _):
-        await anyio.sleep(0.5)
-        person.voice = VOICE
+        person.is_sending = False
+        await person.tell(AppendAudio(pcm=VOICE * 4))
         await person.until(SpeechStarted)
         await person.tell(CommitAudio())
-        person.voice = SILENCE
+        person.is_sending = True
         await anyio.sleep(10)
         await person.speak(1.0)
-        await anyio.sleep(6)
+        await person.until(ReplyDone, 2)
     assert person.heard(Failed)
     assert len(person.heard(SpeechStarted)) == len(person.heard(SpeechStopped)) == 2
 

@@ -234,7 +234,6 @@ async def test_an_error_of_ours_keeps_its_kind() -> None:
             await runner.submit(engine, Ask("lost"), deadline_s=FAR_S)
 
 
-@pytest.mark.xfail(strict=True, reason="a step that gives too few results leaves its jobs waiting for ever")
 async def test_a_step_that_gives_too_few_results_has_failed() -> None:
     engine = Failing(max_batch=2)
     async with _runner(engine) as runner:

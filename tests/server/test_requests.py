@@ -152,6 +152,19 @@ async def test_cancel_then_create_at_once(names_it: bool) -> None:
         caller.checker.rest()
 
 
+@pytest.mark.parametrize("first_s", [0.0, 1.0])
+async def test_cancel_while_the_answer_waits_for_its_next_words(first_s: float) -> None:
+    chat = ScriptedChat("one two three four, five six seven. eight nine ten.", first_s=first_s, word_s=0.15)
+    async with serving(engines(chat=chat)) as server, calling(server.ws) as caller:
+        await caller.write("hello")
+        await caller.send("response.create")
+        await caller.wait("response.created" if first_s else "response.output_audio.delta")
+        await anyio.sleep(0.1)
+        await caller.send("response.cancel")
+        assert (await caller.wait("response.done"))["response"]["status"] == "cancelled"
+        await caller.settled()
+
+
 async def test_a_second_response_is_refused_and_the_first_undisturbed() -> None:
     client = engines(chat=ScriptedChat(SLOW), tts=ScriptedSynthesizer(word_s=0.02))
     async with serving(client) as server, calling(server.ws) as caller:

@@ -45,7 +45,7 @@ class Floor(RuleBasedStateMachine):
     @initialize(detection=detections, speculates=st.booleans())
     def begin(self, detection: TurnDetection, speculates: bool) -> None:
         self.machine = TurnMachine(detection, speculates=speculates)
-        self.now = 0
+        self.now = self.loud_until = 0
         self.is_speaking = False
         self.is_open = False
         self.is_held = False
@@ -55,6 +55,11 @@ class Floor(RuleBasedStateMachine):
     def _take(self, event: TurnEvent) -> None:
         for command in self.machine.take(event):
             self._perform(command)
+
+    def _tick(self) -> None:
+        if self.is_speaking:
+            self.loud_until = self.now
+        self._take(Clock(self.now, self.loud_until))
 
     def _perform(self, command: TurnCommand) -> None:
         match command:
@@ -89,12 +94,14 @@ class Floor(RuleBasedStateMachine):
     @rule(ms=st.integers(0, 3_000))
     def time_passes(self, ms: int) -> None:
         self.now += ms * 16
-        self._take(Clock(self.now))
+        self._tick()
 
     @rule(ms=st.integers(32, 500))
     def speech_begins_or_ends(self, ms: int) -> None:
         self.now += ms * 16
+        self._tick()
         self.is_speaking = not self.is_speaking
+        self.loud_until = self.now
         self._take(SpeechBegan(self.now) if self.is_speaking else SpeechEnded(self.now))
 
     @precondition(lambda self: not self.is_speaking)
@@ -161,15 +168,17 @@ class Floor(RuleBasedStateMachine):
         if not hasattr(self, "machine"):
             return
         self.now += SESSION_RATE_HZ
+        self.is_speaking = False
         self._take(SpeechEnded(self.now))
         self.now += 60 * SESSION_RATE_HZ
-        self._take(Clock(self.now))
+        self._tick()
         if self.has_reply:
             self.has_reply = self.is_held = False
             self._take(ReplyOver())
         if self.machine.state is State.USER:  # the reply was contested: what contested it is a turn, and it ends
             self._take(SpeechEnded(self.now))
-            self._take(Clock(self.now + 60 * SESSION_RATE_HZ))
+            self.now += 60 * SESSION_RATE_HZ
+            self._tick()
         assert self.machine.state is State.IDLE
 
 

@@ -16,7 +16,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ConfigError('drawing needs matplotlib: pip install "duologue[bench]"') from None
+        raise ConfigError('drawing needs matplotlib: pip install "matplotlib>=3.10"') from None
 
 
 def draw(report: Report, path: Path) -> None:

@@ -55,7 +55,7 @@ def word_errors(pairs: Iterable[tuple[str, str]]) -> WordErrors:
     try:
         import jiwer
     except ImportError:
-        raise ConfigError('counting words needs jiwer: pip install "duologue[bench]"') from None
+        raise ConfigError('counting words needs jiwer: pip install "jiwer>=4"') from None
     ready = [(normalise(reference), normalise(heard)) for reference, heard in pairs]
     ready = [(reference, heard) for reference, heard in ready if reference]
     if not ready:

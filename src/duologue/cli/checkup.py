@@ -130,7 +130,7 @@ def _benchmark() -> Finding:
 
     missing = [name for name in ("jiwer", "matplotlib") if find_spec(name) is None]
     found = f"without {' and '.join(missing)}" if missing else "ready"
-    return Finding("Benchmark", not missing, found, 'pip install "duologue[bench]"', is_needed=False)
+    return Finding("Benchmark", not missing, found, 'pip install "jiwer>=4" "matplotlib>=3.10"', is_needed=False)
 
 
 def run_checks(show: Callable[[list[Finding]], None]) -> bool:

@@ -20,6 +20,7 @@ def doctor() -> None:
 
 def _show(findings: list[Finding]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -27,7 +28,7 @@ def _show(findings: list[Finding]) -> None:
         table.add_column(heading, overflow="fold")
     for finding in findings:
         mark = "[green]ok[/]" if finding.is_ok else "[red]missing[/]" if finding.is_needed else "[yellow]note[/]"
-        table.add_row(mark, finding.what, finding.found, "" if finding.is_ok else finding.remedy)
+        table.add_row(mark, finding.what, escape(finding.found), "" if finding.is_ok else escape(finding.remedy))
     console = Console()
     console.print(table)
     if all(f.is_ok for f in findings if f.is_needed):

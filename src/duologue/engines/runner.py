@@ -170,20 +170,31 @@ class Runner:
 
 
 def _scatter(batch: list[_Job], step: asyncio.Future[Sequence[Any]]) -> None:
-    failure = None if step.cancelled() else step.exception()
-    if failure is not None and not isinstance(failure, DuologueError):
-        log.error(telemetry.ENGINE_STEP_FAILED, engine=batch[0].engine.name, batch=len(batch), exc_info=failure)
-        failure = EngineError(f"The engine {batch[0].engine.name} failed on this request.")
-    results = [None] * len(batch) if failure or step.cancelled() else step.result()
+    failure = _failure_of(batch, step)
+    results = step.result() if failure is None else [None] * len(batch)
     for job, result in zip(batch, results, strict=True):
         if job.result.done():
             continue
         if failure is not None:
             job.result.set_exception(failure)
-        elif step.cancelled():
-            job.result.set_exception(EngineLost("The engine was stopped."))
         else:
             job.result.set_result(result)
+
+
+def _failure_of(batch: list[_Job], step: asyncio.Future[Sequence[Any]]) -> DuologueError | None:
+    """Why ``step`` gave no result for each job of ``batch``; None if it did."""
+    name = batch[0].engine.name
+    if step.cancelled():
+        return EngineLost(f"The engine {name} was stopped.")
+    raised = step.exception()
+    if isinstance(raised, DuologueError):
+        return raised
+    if raised is not None:
+        log.error(telemetry.ENGINE_STEP_FAILED, engine=name, batch=len(batch), exc_info=raised)
+        return EngineError(f"The engine {name} failed on this request.")
+    if len(step.result()) != len(batch):
+        return EngineError(f"The engine {name} gave {len(step.result())} results for {len(batch)} requests.")
+    return None
 
 
 def _percentile(values: deque[float], percent: int) -> float | None:

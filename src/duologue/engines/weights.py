@@ -18,7 +18,7 @@ _REQUIREMENTS = {
     "espeakng_loader": "espeakng-loader",
     "faster_whisper": "faster-whisper>=1.2.1,<2",
     "moonshine_voice": "moonshine-voice==0.1.0",  # 0.1.1 and later carry no weights
-    "pipecat": "duologue[turn]",
+    "pipecat": "pipecat-ai>=1.14,<2",
 }
 
 
