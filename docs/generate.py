@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -75,7 +76,7 @@ def logs_page() -> str:
     """Every log event."""
     lines = ["# Log events", "", MADE, "", (telemetry.__doc__ or "").strip(), "", "| event | |", "|---|---|"]
     body = ast.parse(Path(telemetry.__file__).read_text(encoding="utf-8")).body
-    for assigned, text in zip(body, body[1:], strict=False):
+    for assigned, text in pairwise(body):
         if isinstance(assigned, ast.Assign) and isinstance(text, ast.Expr):
             lines.append(f"| `{ast.literal_eval(assigned.value)}` | {ast.literal_eval(text.value)} |")
     return "\n".join([*lines, ""])

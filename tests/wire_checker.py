@@ -1,7 +1,7 @@
 """A linter for the wire: reads every frame that a server sends on one connection and knows what may follow what.
 
-The rules are those of OpenAI's own server (GA), as its clients rely on them. A checker is fed by the tests' clients,
-so that every conversation of every test is held to all of the rules, whatever it is about.
+The rules are those of OpenAI's own server (GA), as its clients rely on them. The tests' clients feed a checker, so
+that every conversation of every test is held to all of the rules, whatever it is about.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class WireChecker:
         _check_nulls(frame)
         if kind.startswith("response."):
             demand(self._committed is None, "a turn's item comes before anything else")
+            demand(not self._unfinished & self._user_items, "a turn's item is done before it is answered")
             self._check_response(kind, frame)
         elif kind.startswith("input_audio_buffer."):
             self._check_input(kind.removeprefix("input_audio_buffer."), frame)
@@ -171,9 +172,7 @@ class WireChecker:
 
     def _check_committed(self, frame: Frame) -> None:
         demand(self.speaking is None, "speech_stopped comes before committed")
-        demand(
-            self._stopped in (None, frame["item_id"]) or self._may_drop_turn, "committed is of the speech before"
-        )
+        demand(self._stopped in (None, frame["item_id"]) or self._may_drop_turn, "committed is of the speech before")
         demand(frame["item_id"] not in self.order, "an item is committed once")
         demand(frame["previous_item_id"] == self._last_item(), "committed.previous_item_id is the last item")
         self._committed, self._stopped = frame["item_id"], None
@@ -191,14 +190,10 @@ class WireChecker:
         if kind.endswith("delta"):
             demand(bool(frame["delta"]), "a delta says something")
         else:
-            demand(
-                item_id in self.order or item_id == self._committed, "a transcript ends after its item was added"
-            )
+            demand(item_id in self.order or item_id == self._committed, "a transcript ends after its item was added")
             self._transcribed.add(item_id)
         if kind.endswith("completed"):
-            demand(
-                isinstance(frame["transcript"], str) and "type" in frame["usage"], "transcript and usage are there"
-            )
+            demand(isinstance(frame["transcript"], str) and "type" in frame["usage"], "transcript and usage are there")
 
     # --- items ----------------------------------------------------------------------------------------------------
 
@@ -227,12 +222,12 @@ class WireChecker:
         response = self._of_item(item["id"])
         if self._committed is not None:
             demand(item["id"] == self._committed, "the item added is the turn that was committed")
-            demand(
-                item["role"] == "user" and item["status"] == "completed", "a turn's item is the user's, completed"
-            )
+            demand(item["role"] == "user" and item["status"] == "completed", "a turn's item is the user's, completed")
             demand(item["content"] == [{"type": "input_audio", "transcript": None}], "its words are not known yet")
             demand(previous_id == self._last_item(), "a turn's item comes last")
             self._committed = None
+        else:
+            demand(item["id"] not in self._user_items, "a turn is committed before its item is added")
         if response is not None:
             demand(previous_id == self._last_item(), "an answer's item comes last")
             response.is_in_conversation = True
@@ -268,11 +263,11 @@ class WireChecker:
         if kind == "response.created":
             self._check_created(frame["response"])
             return
+        demand(kind in NEXT, f"unknown type {kind}")
         response_id = frame["response"]["id"] if kind == _END else frame["response_id"]
         response = self.responses.get(response_id)
         demand(response is not None, "response.created comes first")
         assert response is not None
-        demand(kind in NEXT, f"unknown type {kind}")
         self._advance(response, kind)
         if kind == _END:
             self._check_done(response, frame["response"])
@@ -338,15 +333,11 @@ class WireChecker:
         demand(status in ("completed", "cancelled", "failed", "incomplete"), f"status {status} at the end")
         demand((details is None) == (status == "completed"), "status_details tell why it is not completed")
         demand(details is None or details["type"] == status, "status_details are of the status")
-        demand(
-            all((i["status"] == "completed") == (status == "completed") for i in outputs), "the item ends likewise"
-        )
+        demand(all((i["status"] == "completed") == (status == "completed") for i in outputs), "the item ends likewise")
         if status == "cancelled" and details["reason"] == "turn_detected":
             demand(self.speaking is not None, "speech_started comes before the answer's end, as clients cut on it")
         if status == "failed":
-            demand(
-                all(isinstance(details["error"][key], str) for key in ("type", "code", "message")), "it says why"
-            )
+            demand(all(isinstance(details["error"][key], str) for key in ("type", "code", "message")), "it says why")
         counts = [shown["usage"][key] for key in ("total_tokens", "input_tokens", "output_tokens")]
         demand(all(isinstance(n, int) and n >= 0 for n in counts), "usage is counted")
         demand(counts[0] == counts[1] + counts[2], "usage adds up")
@@ -363,12 +354,8 @@ def _check_item_shape(item: Frame) -> None:
     demand(bool(item["id"]) and item["role"] in ("system", "user", "assistant"), "an item has an id and a role")
     demand(item["status"] in ("in_progress", "completed", "incomplete"), f"no such status: {item['status']}")
     for part in item["content"]:
-        demand(
-            part["type"] in ("input_text", "input_audio", "output_text", "output_audio"), f"no such part: {part}"
-        )
-        demand(
-            ("transcript" if part["type"].endswith("audio") else "text") in part, f"a part without words: {part}"
-        )
+        demand(part["type"] in ("input_text", "input_audio", "output_text", "output_audio"), f"no such part: {part}")
+        demand(("transcript" if part["type"].endswith("audio") else "text") in part, f"a part without words: {part}")
 
 
 def _check_nulls(frame: Frame) -> None:

@@ -130,9 +130,7 @@ class Profile(_Part):
 
 
 def profile_names() -> list[str]:
-    return sorted(
-        Path(str(f)).stem for f in resources.files("duologue.profiles").iterdir() if str(f).endswith(".toml")
-    )
+    return sorted(Path(str(f)).stem for f in resources.files("duologue.profiles").iterdir() if str(f).endswith(".toml"))
 
 
 def load_profile(name: str) -> Profile:

@@ -133,5 +133,5 @@ def test_the_picture(tmp_path: Path) -> None:
 
 def test_without_matplotlib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r"pip install \"duologue\[bench\]\""):
+    with pytest.raises(ConfigError, match="pip install"):
         require_matplotlib()

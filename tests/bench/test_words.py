@@ -49,5 +49,5 @@ def test_nothing_to_count_is_no_rate() -> None:
 
 def test_without_jiwer_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    with pytest.raises(ConfigError, match=r"pip install \"duologue\[bench\]\""):
+    with pytest.raises(ConfigError, match="pip install"):
         word_errors([("a", "a")])

@@ -16,8 +16,8 @@ Manner = Callable[[Items], AsyncGenerator[Any, None]]
 
 
 async def gives_nothing(_items: Items) -> AsyncGenerator[Any, None]:
-    for item in ():
-        yield item
+    return
+    yield
 
 
 async def hangs(_items: Items) -> AsyncGenerator[Any, None]:

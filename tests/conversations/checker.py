@@ -30,7 +30,7 @@ LONGEST_PIECE_MS = 200
 LONGEST_LEAD_MS = 2_000 + LONGEST_PIECE_MS
 # A reply outside the conversation says so here, since ReplyStarted has no other sign of it.
 ASIDE = {"aside": "yes"}
-REASONS = {
+REASONS: dict[str, set[str | None]] = {
     "completed": {None},
     "cancelled": {"turn_detected", "client_cancelled"},
     "failed": {None},

@@ -32,7 +32,7 @@ PCM_BYTES_PER_MS = 48
 
 
 def _frame(level: int) -> bytes:
-    return (np.sin(np.arange(480) * 0.2) * level).astype("<i2").tobytes()
+    return bytes((np.sin(np.arange(480) * 0.2) * level).astype("<i2").tobytes())
 
 
 SILENCE = bytes(960)
@@ -49,7 +49,7 @@ Prompts = list[list[tuple[str, str]]]
 def engines(**parts: Any) -> InlineEngines:
     """Scripted engines; any stage replaced by name, ``delays_s`` by stage."""
     delays_s = parts.pop("delays_s", {})
-    stages = {
+    stages: dict[str, Any] = {
         "vad": ScriptedVad(),
         "turn": ScriptedTurn(),
         "asr": ScriptedTranscriber(),
@@ -68,14 +68,16 @@ def hear_voices(text: str = TRANSCRIPT) -> ScriptedTranscriber:
     return ScriptedTranscriber(hear=hear)
 
 
-def remembering(prompts: Prompts, text: str | Callable[[int], str], **timing: float) -> ScriptedChat:
+def remembering(
+    prompts: Prompts, text: str | Callable[[int], str], first_s: float = 0.0, word_s: float = 0.0
+) -> ScriptedChat:
     """A chat model that notes what it is asked. ``text``: its answer, or what it answers to the n-th prompt."""
 
     def answer(request: ChatRequest) -> str:
         prompts.append([(message.role, message.content) for message in request.messages])
         return text if isinstance(text, str) else text(len(prompts))
 
-    return ScriptedChat(answer=answer, **timing)
+    return ScriptedChat(answer=answer, first_s=first_s, word_s=word_s)
 
 
 @dataclass

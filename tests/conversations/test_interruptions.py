@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
 
+from duologue.engines.base import ChatDelta, ChatRequest
+from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from duologue.events import (
     CancelReply,
     ClearAudio,
+    CommitAudio,
+    Configure,
     CreateReply,
     Failed,
     ItemTruncated,
@@ -22,6 +29,7 @@ from duologue.events import (
     SessionConfig,
     SpeechStarted,
     SpeechStopped,
+    Told,
     TranscriptDone,
     TruncateItem,
     TurnCommitted,
@@ -45,9 +53,9 @@ WORD_S = 0.25
 LONG = " ".join(f"word{i}" for i in range(40)) + "."
 
 
-def _engines(prompts: Prompts, text: str = LONG, **parts: object) -> object:
+def _engines(prompts: Prompts, text: str = LONG, **parts: Any) -> EngineClient:
     """An answer of ten seconds, a word each quarter of one, and ears that tell voices from noise."""
-    stages = {
+    stages: dict[str, Any] = {
         "chat": remembering(prompts, lambda n: text if n == 1 else "Second answer."),
         "asr": hear_voices("Please stop."),
         "tts": ScriptedSynthesizer(word_s=WORD_S),
@@ -218,7 +226,7 @@ async def test_a_noise_after_the_last_word_starts_nothing() -> None:
 async def test_the_rest_of_an_answer_is_not_said_after_something_else_has_happened(act: str) -> None:
     """An answer is interrupted by words; much later, in silence, there is a noise."""
     prompts: Prompts = []
-    delays_s = {}
+    delays_s: dict[str, float] = {}
     client = _engines(prompts, delays_s=delays_s)
     async with talk(client) as (person, _):
         await _until_heard(person, 1.0)
@@ -236,6 +244,66 @@ async def test_the_rest_of_an_answer_is_not_said_after_something_else_has_happen
         await person.make_noise(0.6)
         await anyio.sleep(5)
     assert len(person.heard(ReplyText)) == before
+
+
+class _CountedChat(ScriptedChat):
+    """Knows how many of its answers are still being written."""
+
+    running = 0
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+        self.running += 1
+        try:
+            async with super().stream(request) as deltas:
+                yield deltas
+        finally:
+            self.running -= 1
+
+
+async def test_an_answer_that_is_cancelled_is_not_written_to_its_end() -> None:
+    chat = _CountedChat("Go on for ever. " * 200, word_s=0.3)
+    async with talk(_engines([], chat=chat)) as (person, _):
+        await _until_heard(person, 1.0)
+        assert chat.running == 1
+        await person.tell(CancelReply())
+        await anyio.sleep(0.1)
+        assert chat.running == 0
+
+
+async def test_an_answer_that_words_interrupt_is_not_written_to_its_end() -> None:
+    chat = _CountedChat("Go on for ever. " * 200, word_s=0.3)
+    async with talk(_engines([], chat=chat)) as (person, _):
+        await _until_heard(person, 1.0)
+        await person.speak(0.8)
+        await person.until(ReplyAudio, len(person.heard(ReplyAudio)) + 1)
+        assert chat.running == 1, "the new answer's text, and not the old one's"
+
+
+NO_REPLIES = SessionConfig(turn_detection=TurnDetection(create_reply=False))
+BY_HAND = SessionConfig(turn_detection=None)
+
+
+LEAKS = pytest.mark.xfail(strict=True, reason="a turn that is given up does not let go of the answer that it stopped")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(ClearAudio(), marks=LEAKS, id="clear"),
+        pytest.param(CommitAudio(), marks=LEAKS, id="commit"),
+        pytest.param(Configure(config=BY_HAND), id="by hand"),
+        pytest.param(Configure(config=NO_REPLIES), id="no replies"),
+    ],
+)
+async def test_an_answer_is_not_written_on_after_its_interruption_is_taken_over(act: Told) -> None:
+    chat = _CountedChat("Go on for ever. " * 200, word_s=0.3)
+    async with talk(_engines([], chat=chat)) as (person, _):
+        await _until_heard(person, 1.0)
+        await person.speak(0.8)
+        await person.tell(act)
+        await anyio.sleep(4)
+        assert chat.running == 0
 
 
 # --- while nothing is audible yet ------------------------------------------------------------------------------
@@ -313,6 +381,19 @@ async def test_who_may_not_interrupt_is_answered_afterwards() -> None:
     second_s = next(at for at, e in person.log if isinstance(e, ReplyAudio) and e.reply_id != _first_reply(person))
     assert second_s >= person.times(ReplyAudio)[0] + length_s - 2.1, "not before the first has been heard"
     assert _assistant(prompts[-1]) == text.split(), "all of the first answer is heard before the second"
+
+
+async def test_turns_that_wait_are_answered_in_order() -> None:
+    prompts: Prompts = []
+    config = SessionConfig(turn_detection=TurnDetection(interrupt_reply=False))
+    client = _engines(prompts, chat=remembering(prompts, lambda n: f"Answer {n} is here and long enough."))
+    async with talk(client, config) as (person, _):
+        for turn in range(3):
+            await person.speak(0.5)
+            await person.until(TurnCommitted, turn + 1)
+        await person.until(ReplyDone, 3)
+    assert [event.text.split()[1] for event in person.heard(ReplyText)] == ["1", "2", "3"]
+    assert [event.status for event in person.heard(ReplyDone)] == ["completed"] * 3
 
 
 def _words_of(person: Person, reply_id: str) -> list[str]:

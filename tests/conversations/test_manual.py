@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from duologue.engines.scripted import TRANSCRIPT
 from duologue.events import (
     AppendAudio,
     AudioCleared,
@@ -12,6 +13,7 @@ from duologue.events import (
     CommitAudio,
     Configure,
     CreateReply,
+    DeleteItem,
     Failed,
     ItemAdded,
     ReplyAudio,
@@ -43,6 +45,20 @@ async def test_push_to_talk(asr_s: float) -> None:
     assert not person.heard(SpeechStarted)
     assert [event.text for event in person.heard(TranscriptDone)] == ["Hello."]
     assert person.names()[:3] == ["TurnCommitted", "ItemAdded", "ItemDone"]
+
+
+async def test_a_turn_deleted_before_its_words_are_known_is_not_asked_about() -> None:
+    prompts: Prompts = []
+    client = engines(chat=remembering(prompts, "Yes."), delays_s={"asr": 1.0})
+    async with talk(client, BY_HAND) as (person, _):
+        for _ in range(2):
+            await person.speak(1.0)
+            await person.tell(CommitAudio())
+            await anyio.sleep(0.1)
+        await person.tell(DeleteItem(item_id=person.heard(TurnCommitted)[1].item_id))
+        await person.tell(CreateReply())
+        await person.until(ReplyDone)
+    assert prompts == [[("user", TRANSCRIPT)]]
 
 
 async def test_nothing_happens_until_the_client_says_so() -> None:

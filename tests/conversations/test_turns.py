@@ -105,7 +105,7 @@ async def test_a_pause_in_a_turn_leaves_no_trace() -> None:
         return 1.0 if len(request.audio) > 2 * 16_000 else 0.0
 
     client = engines(chat=remembering(prompts, "Fine."), turn=ScriptedTurn(judge=judge))
-    async with talk(client, SessionConfig(turn_detection=TurnDetection())) as (person, session):
+    async with talk(client, SessionConfig(turn_detection=TurnDetection())) as (person, _session):
         await person.speak(1.0)
         await anyio.sleep(0.3)
         assert len(prompts) == 1, "an attempt was made"
@@ -269,7 +269,10 @@ def _text(name: str, text: str) -> Item:
 
 async def test_text_items_and_an_answer_in_writing() -> None:
     prompts: Prompts = []
-    async with talk(engines(chat=remembering(prompts, "Written. Well.")), SessionConfig(modality="text")) as (person, _):
+    async with talk(engines(chat=remembering(prompts, "Written. Well.")), SessionConfig(modality="text")) as (
+        person,
+        _,
+    ):
         await person.tell(CreateItem(item=_text("b", "second")))
         await person.tell(CreateItem(item=_text("a", "first"), after="root"))
         await person.tell(CreateItem(item=_text("x", "gone"), after="a"))

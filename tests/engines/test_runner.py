@@ -17,13 +17,13 @@ pytestmark = pytest.mark.anyio
 FAR_S = 1e9
 
 
-class Ask(Plain):
+class Ask(Plain, frozen=True, eq=False):
     """A request by name."""
 
     name: str
 
 
-class Told(Plain):
+class Told(Plain, frozen=True, eq=False):
     """A result that says whose it is."""
 
     name: str

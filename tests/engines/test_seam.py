@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 
@@ -77,7 +79,7 @@ class EndlessChat:
         while True:
             yield ChatDelta(str(number))
             number += 1
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
 
 def _local(chat: EndlessChat) -> LocalEngines:
@@ -87,7 +89,13 @@ def _local(chat: EndlessChat) -> LocalEngines:
 
 
 def _inline(chat: EndlessChat) -> InlineEngines:
-    stages = {"vad": ScriptedVad(), "turn": ScriptedTurn(), "asr": Echo(), "chat": chat, "tts": ScriptedSynthesizer()}
+    stages: dict[str, Any] = {
+        "vad": ScriptedVad(),
+        "turn": ScriptedTurn(),
+        "asr": Echo(),
+        "chat": chat,
+        "tts": ScriptedSynthesizer(),
+    }
     return InlineEngines(stages)
 
 

@@ -264,7 +264,7 @@ HOSTILE_OBJECTS = {
 @pytest.mark.parametrize("text", HOSTILE_OBJECTS.values(), ids=HOSTILE_OBJECTS.keys())
 def test_hostile_objects_are_one_error(kind: str, text: str) -> None:
     wire = protocol()
-    field = kind.split(".")[0].replace("response", "response")
+    field, _, _ = kind.partition(".")
     error = fault(wire, f'{{"type":"{kind}","event_id":"e","{field}":{text}}}')
     assert error["event_id"] == "e"
     told, frames = exchange(wire, {"type": "session.update", "session": {"type": "realtime"}})

@@ -37,6 +37,7 @@ class Caller:
         self.checker = checker
         self.close_code: int | None = None
         self._changed = anyio.Event()
+        self._marks = 0
 
     @property
     def frames(self) -> list[Frame]:
@@ -100,10 +101,13 @@ class Caller:
 
     async def settled(self) -> None:
         """Everything that was sent has been handled: the server answers in order."""
-        known = self.count("error")
-        await self.send("conversation.item.retrieve", item_id="item_nowhere")
-        error = await self.wait("error", known + 1)
-        assert error["error"]["code"] == "item_retrieve_invalid_item_id", error
+        self._marks += 1
+        mark = f"evt_mark_{self._marks}"
+        await self.send("conversation.item.retrieve", item_id="item_nowhere", event_id=mark)
+        with anyio.fail_after(10):
+            while not any(frame["error"]["event_id"] == mark for frame in self.of("error")):
+                assert self.close_code is None, f"closed with {self.close_code}; had {self.types()}"
+                await self._changed.wait()
 
     def of(self, kind: str) -> list[Frame]:
         return [frame for frame in self.frames if frame["type"] == kind]

@@ -7,6 +7,7 @@ import json
 import random
 import socket
 import struct
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -73,10 +74,9 @@ async def test_sound_in_crumbs_and_in_one_lump() -> None:
 async def test_a_message_too_large_ends_only_its_own_connection() -> None:
     async with serving(max_message_mib=1) as server, calling(server.ws) as neighbour:
         async with calling(server.ws) as caller:
-            with pytest.raises(ConnectionClosed):
-                for _ in range(50):
+            with suppress(ConnectionClosed):
+                for _ in range(8):
                     await caller.socket.send("x" * (2 * 2**20))
-                    await anyio.sleep(0.02)
             assert await caller.closed() == 1009
         await neighbour.say()
         await neighbour.wait("response.done")
@@ -139,3 +139,19 @@ async def test_who_never_reads_is_put_out_and_the_neighbour_is_not_harmed() -> N
             assert (await neighbour.wait("response.done"))["response"]["status"] == "completed"
             _reset(deaf)
         assert server.state.slots.taken == 1
+
+
+async def test_who_hangs_up_during_the_handshake_takes_no_place() -> None:
+    request = (
+        "GET /v1/realtime?model=x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    async with serving() as server:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", server.port)) as raw:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raw.sendall(request.encode())
+        async with calling(server.ws) as caller:
+            await until(lambda: server.state.slots.taken == 1)
+            await caller.say()
+            await caller.wait("response.done")

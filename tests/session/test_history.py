@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
-from duologue.events import Item, Part, Role
+from duologue.events import Item, Part, PartKind, Role
 from duologue.session.history import PROMPT_WORDS, Entry, HeardWord, History, messages, prompt, snapshot
 
 WORDS = "one two three four"
 
 
 def _item(name: str, text: str | None = "words", role: Role = "user") -> Item:
-    kind = "output_audio" if role == "assistant" else "input_text"
+    kind: PartKind = "output_audio" if role == "assistant" else "input_text"
     return Item(id=name, role=role, parts=(Part(kind=kind, text=text),))
 
 
@@ -167,7 +169,7 @@ def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instr
         assert (got[0].role, got[0].content) == ("system", instructions)
         got = got[1:]
     assert all(message.content for message in got)
-    assert all(a.role != b.role for a, b in zip(got, got[1:], strict=False))
+    assert all(a.role != b.role for a, b in itertools.pairwise(got))
     assert len(got) <= 1 or sum(len(m.content.split()) for m in got) <= PROMPT_WORDS
     assert bool(got) == any(message.content for message in said)
 

@@ -21,7 +21,7 @@ def _phrases(text: str, step: int = 1) -> list[str]:
     return phrases + phraser.flush()
 
 
-alphabet = st.sampled_from(list("ab .,;:!?\n\t'\"-—…1é中。") + ["Mr. ", "3.14", "... ", "e.g. "])
+alphabet = st.sampled_from([*list("ab .,;:!?\n\t'\"-—…1é中。"), "Mr. ", "3.14", "... ", "e.g. "])
 texts = st.lists(alphabet, max_size=120).map("".join)
 
 

@@ -151,9 +151,7 @@ class _Talk:
         person = Person(clips, habits, keeps_audio=True)
         async with dial(self._url, model=self._model, api_key=self._api_key) as wire:
             await wire.session_created()
-            call = await hold_call(
-                wire, person, WallClock(speed), update=self._session_update(), listener=self.screen
-            )
+            call = await hold_call(wire, person, WallClock(speed), update=self._session_update(), listener=self.screen)
         unanswered = len(clips) - sum(is_answered(log) for log in person.turns)
         if call.ended_early:
             self.screen.complain(f"the server hung up: {call.ended_early}")

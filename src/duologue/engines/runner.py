@@ -83,9 +83,7 @@ class Runner:
         pool = self._lanes[False].pool
         await asyncio.gather(*(loop.run_in_executor(pool, engine.load) for engine in engines))
 
-    async def submit(
-        self, engine: AnyEngine, request: Plain, *, deadline_s: float, best_effort: bool = False
-    ) -> Any:
+    async def submit(self, engine: AnyEngine, request: Plain, *, deadline_s: float, best_effort: bool = False) -> Any:
         """Queue ``request``; its result. Cancelling the wait takes it out of the queue.
 
         Raises Overloaded for a best-effort job past its deadline, EngineError, EngineLost after ``close``.

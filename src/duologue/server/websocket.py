@@ -36,9 +36,7 @@ async def realtime(ws: WebSocket) -> None:
     """Admit the client or refuse it before the upgrade, then hold the conversation until either side ends it."""
     state: State = ws.app.state.duologue
     if not is_allowed_origin(ws.headers.get("origin"), ws.headers.get("host"), state.settings.allowed_origins):
-        await _refuse(
-            ws, 403, "origin_not_allowed", "This page may not connect: add its origin to allowed_origins."
-        )
+        await _refuse(ws, 403, "origin_not_allowed", "This page may not connect: add its origin to allowed_origins.")
         return
     if not state.is_ready:
         await _refuse(ws, 503, "warming_up", "The server is loading its models. Try again in a few seconds.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 
@@ -26,16 +27,28 @@ from duologue.events import (
     new_id,
 )
 from duologue.session.history import Entry, HeardWord, History
-from duologue.session.phrase import is_speakable
 from duologue.session.playout import Playout
 from duologue.session.reply import Reply
 from duologue.session.speak import Piece
+from duologue.session.writing import Writing
 
 # How far the sending may run ahead of the hearing: enough to ride out a network's pauses, little enough that an
 # interrupted answer was hardly made in vain.
 LEAD_MS = 2_000.0
 # OpenAI's tokens of sound: one for each 50 ms out. Only counted, for clients that add up usage.
 MS_PER_AUDIO_TOKEN = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """What is left of an answer: ``writing`` from its letter ``start`` on."""
+
+    writing: Writing
+    start: int
+
+    def drop(self) -> None:
+        """It will not be said."""
+        self.writing.scope.cancel()
 
 
 class Gate:
@@ -112,9 +125,7 @@ class Answer:
     def start(self) -> None:
         """Announce the reply. Its item follows with the first words, so that a failure needs no empty item."""
         self.has_started = True
-        self._say(
-            ReplyStarted(reply_id=self.id, modality=self.reply.manner.modality, metadata=self._options.metadata)
-        )
+        self._say(ReplyStarted(reply_id=self.id, modality=self.reply.manner.modality, metadata=self._options.metadata))
 
     def take(self, piece: Piece) -> None:
         """Send one piece and note when its words will have been heard."""
@@ -155,24 +166,20 @@ class Answer:
         )
         return self._entry
 
-    def stop(self, reason: str) -> str | None:
-        """Cut the answer off, now: nothing more is made or sent, and what was not heard is not remembered.
+    def stop(self, reason: str) -> Unheard | None:
+        """Cut the answer off, now: nothing more is sent, and what was not heard is not remembered.
 
-        What was made and not heard: "" if nothing was made yet, None if there is no more to hear.
+        What there would have been to hear, None if it was all heard. Its text is still being made: ``drop`` it.
         """
-        was_sent = self.is_finished
-        self.reply.cancel()
+        self.reply.hush()
         self.scope.cancel()
         if self._entry is not None and self._history is not None and self.reply.manner.modality == "audio":
             heard_ms = self.playout.heard_ms(anyio.current_time())
-            if heard_ms < self.playout.sent_ms or not was_sent:
+            if heard_ms < self.playout.sent_ms or not self.is_finished:
                 self._history.cut(self._entry, heard_ms)
         self.finish("cancelled", reason)
-        if not self.reply.text:
-            return None if was_sent else ""
-        heard = self._entry.heard_text if self._entry else ""
-        rest = self.reply.text[len(heard) :]
-        return rest if is_speakable(rest) else None
+        unheard = Unheard(self.reply.writing, self.reply.start + len(self._entry.heard_text if self._entry else ""))
+        return unheard if unheard.writing.has_more(unheard.start) else None
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""
@@ -182,7 +189,7 @@ class Answer:
         failure = self.reply.failure if status == "completed" else None
         if failure is not None:
             status = "failed"
-        elif status == "completed" and self.reply.was_cut_short:
+        elif status == "completed" and self.reply.writing.was_cut_short:
             status, reason = "incomplete", "max_output_tokens"
         output = self._finish_item("completed" if status == "completed" else "incomplete")
         self.is_finished = True
@@ -218,7 +225,7 @@ class Answer:
 
     def _usage(self) -> Usage:
         return Usage(
-            input_text_tokens=self.reply.prompt_words,
+            input_text_tokens=self.reply.writing.prompt_words,
             output_text_tokens=len(self._text.split()),
             output_audio_tokens=int(self.playout.sent_ms / MS_PER_AUDIO_TOKEN),
         )

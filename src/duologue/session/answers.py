@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
 from duologue.events import Event, ReplyOptions
-from duologue.session.answer import Answer
+from duologue.session.answer import Answer, Unheard
 from duologue.session.history import History
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
@@ -71,7 +71,7 @@ class Answers:
                 await words.known.wait()
                 said_nothing = words.failure is None and not words.text
             if said_nothing:
-                answer.reply.cancel()
+                answer.reply.drop()
             elif not answer.is_finished:
                 answer.start()
                 await answer.run(self._on_audible if answer in self._sounding else _ignore)
@@ -93,24 +93,28 @@ class Answers:
         for answer in self._sounding:
             answer.gate.open()
 
-    def stop(self, reason: str) -> str | None:
-        """Stop all that sounds; what was made and not heard, as ``Answer.stop`` has it."""
+    def stop(self, reason: str) -> Unheard | None:
+        """Stop all that sounds; what is left of the first that was not heard out."""
         stopped, self._sounding = self._sounding, []
-        unheard = [rest for answer in stopped if (rest := answer.stop(reason)) is not None]
-        return "".join(unheard) if unheard else None
+        left = [unheard for answer in stopped if (unheard := answer.stop(reason)) is not None]
+        for unheard in left[1:]:
+            unheard.drop()
+        return left[0] if left else None
 
     def cancel(self, reply_id: str | None) -> None:
         """The client cancels. Raises ClientError if there is no such answer in progress."""
         for answer in self._sounding + self._aside:
             if not answer.is_finished and reply_id in (None, answer.id):
-                answer.stop("client_cancelled")
+                unheard = answer.stop("client_cancelled")
+                if unheard is not None:
+                    unheard.drop()
                 return
         raise ClientError("Cancellation failed: no active response found", code="response_cancel_not_active")
 
     def abandon(self) -> None:
         """The session is over: let go of what nobody will hear."""
         for answer in self._sounding + self._aside:
-            answer.reply.cancel()
+            answer.reply.drop()
 
     def end_playout(self, item_id: str) -> None:
         """The client has stopped playing this item: an answer that was all sent is over now."""

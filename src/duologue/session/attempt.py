@@ -40,7 +40,7 @@ class Attempt:
         self.scope.cancel()
         self.transcription.scope.cancel()
         if self.reply is not None:
-            self.reply.cancel()
+            self.reply.drop()
 
     async def weigh(self, engines: EngineClient, sound: Float32 | None, post: Post) -> None:
         """Find out, while it matters, whether the turn is over: from its words and, given ``sound``, from that."""

@@ -107,10 +107,7 @@ class Hearing:
         self._buffer.push(np.zeros(round(seconds * SESSION_RATE_HZ), np.float32))
 
     def _mark(self, event: Told) -> Told | Marked:
-        if not isinstance(event, CommitAudio | ClearAudio):
-            return event
-        self.reset()
-        return Marked(event, self.now)
+        return Marked(event, self.now) if isinstance(event, CommitAudio | ClearAudio) else event
 
     async def _listen(self) -> list[Onset | Pause]:
         """Where speech begins and ends in what was received since the last call."""

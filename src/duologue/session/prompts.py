@@ -9,13 +9,11 @@ import anyio
 from duologue.engines.base import ChatMessage
 from duologue.events import Item
 from duologue.session.history import History, messages, prompt
-from duologue.session.reply import Prompt
 from duologue.session.transcribe import Transcription
+from duologue.session.writing import Prompt
 
 
-def turn_prompt(
-    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event]
-) -> Prompt:
+def turn_prompt(history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event]) -> Prompt:
     """The conversation up to this moment, once it has the words of all that came before (``pending``: set as they
     come), then the words of ``turn``.
 

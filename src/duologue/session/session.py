@@ -47,15 +47,17 @@ from duologue.events import (
     new_id,
 )
 from duologue.session import turn as floor
+from duologue.session.answer import Unheard
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
 from duologue.session.history import Entry
 from duologue.session.prompts import history_prompt, items_prompt, turn_prompt
-from duologue.session.reply import Manner, Prompt, Reply
+from duologue.session.reply import Manner, Reply
 from duologue.session.transcribe import Partials, Transcription
 from duologue.session.vad import Onset
+from duologue.session.writing import Prompt, Writing
 
 INBOX_EVENTS = 1_024
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
@@ -88,7 +90,7 @@ class _Turn:
     item_id: str
     start: int
     partials: Partials
-    unheard: str | None = None
+    unheard: Unheard | None = None
 
 
 class Session:
@@ -121,7 +123,7 @@ class Session:
         )
         self._turn: _Turn | None = None
         self._attempt: Attempt | None = None
-        self._unheard: str | None = None
+        self._unheard: Unheard | None = None
         self._uncommitted = 0
         self._tasks: TaskGroup
         self._apply(config)
@@ -154,9 +156,7 @@ class Session:
             _HANDLERS[type(event)](self, event)
         except ClientError as error:
             asked = event.event if isinstance(event, Marked) else event
-            self._say(
-                Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=asked.ref)
-            )
+            self._say(Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=asked.ref))
 
     def _say(self, event: Event) -> None:
         try:
@@ -227,10 +227,12 @@ class Session:
             attempt = self._attempt_at(turn, command.until)
         attempt.scope.cancel()
         reply = self._fresh_reply(attempt)
+        self._unheard = turn.unheard
         self._commit_item(turn.item_id, attempt.transcription)
         if reply is not None:
-            self._unheard = turn.unheard
             self._answers.begin(self._tasks, reply, AS_CONFIGURED, attempt.transcription)
+        else:
+            self._forget_unheard()
 
     def _fresh_reply(self, attempt: Attempt) -> Reply | None:
         """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
@@ -238,10 +240,8 @@ class Session:
         if attempt.reply is not None and is_fresh and self._machine.detection.create_reply:
             return attempt.reply
         if attempt.reply is not None:
-            attempt.reply.cancel()
-        return (
-            self._reply(self._turn_prompt(attempt.transcription)) if self._machine.detection.create_reply else None
-        )
+            attempt.reply.drop()
+        return self._reply(self._turn_prompt(attempt.transcription)) if self._machine.detection.create_reply else None
 
     def _close_turn(self, until: int) -> _Turn:
         assert self._turn is not None, "only an open turn can end"
@@ -264,19 +264,19 @@ class Session:
 
     def _on_words_in(self, words: _WordsIn) -> None:
         self._conversation.set_words(words.entry, words.transcription, show=self.config.show_transcript)
+        if words.transcription.text:
+            self._forget_unheard()
 
-    def _hold_reply(self, _command: floor.HoldReply) -> None:
-        self._answers.hold()
-
-    def _resume_reply(self, _command: floor.ResumeReply) -> None:
-        self._answers.resume()
+    def _forget_unheard(self) -> None:
+        if self._unheard is not None:
+            self._unheard.drop()
+            self._unheard = None
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
         unheard = self._answers.stop("turn_detected")
-        if not unheard and self._unheard is not None:
-            # What was stopped was only about to say the rest of an earlier answer.
-            unheard = self._unheard
-        self._unheard = None
+        if self._unheard is not None:
+            # What was stopped was still to find out whether the rest of an earlier answer is to be said.
+            unheard, self._unheard = self._unheard, None
         if self._turn is not None:
             self._turn.unheard = unheard
 
@@ -287,9 +287,9 @@ class Session:
         elif self._answers.is_empty:
             self._take(floor.ReplyOver())
 
-    def _answer_on(self, unheard: str) -> None:
-        """What interrupted the answer was not speech: say the rest of it, or if none was made yet, make it."""
-        reply = self._reply(self._history_prompt(AS_CONFIGURED), script=unheard.strip() or None)
+    def _answer_on(self, unheard: Unheard) -> None:
+        """What interrupted the answer was not speech: say the rest of it."""
+        reply = self._voice(unheard.writing, AS_CONFIGURED, unheard.start)
         self._answers.begin(self._tasks, reply, AS_CONFIGURED, None)
 
     # --- replies ------------------------------------------------------------------------------------------------
@@ -299,8 +299,13 @@ class Session:
         self._tasks.start_soon(transcription.run)
         return transcription
 
-    def _reply(self, ask: Prompt, options: ReplyOptions = AS_CONFIGURED, script: str | None = None) -> Reply:
-        reply = Reply(self._engines, ask, Manner.of(self.config, options), script)
+    def _reply(self, ask: Prompt, options: ReplyOptions = AS_CONFIGURED) -> Reply:
+        writing = Writing(self._engines, ask, options.max_output_tokens or self.config.max_output_tokens)
+        self._tasks.start_soon(writing.run)
+        return self._voice(writing, options)
+
+    def _voice(self, writing: Writing, options: ReplyOptions, start: int = 0) -> Reply:
+        reply = Reply(self._engines, writing, Manner.of(self.config, options), start)
         self._tasks.start_soon(reply.run)
         return reply
 
@@ -309,12 +314,6 @@ class Session:
         if not self._machine.detection.interrupt_reply:
             pending += self._answers.unfinished()
         return turn_prompt(self._conversation.history, self.config.instructions, transcription, pending)
-
-    def _history_prompt(self, options: ReplyOptions) -> Prompt:
-        instructions = self.config.instructions if options.instructions is None else options.instructions
-        if options.items is not None:
-            return items_prompt(options.items, instructions)
-        return history_prompt(self._conversation.history, instructions, self._conversation.awaited())
 
     # --- what the client asks for -------------------------------------------------------------------------------
 
@@ -329,14 +328,15 @@ class Session:
     def _on_configure(self, event: Configure) -> None:
         if event.config.turn_detection is None and self.config.turn_detection is not None:
             self._give_up_turn()
-            self._hearing.reset()
         self._apply(event.config)
 
     def _give_up_turn(self) -> None:
         """The user's open turn is not to be answered: the client takes over, or forgets it."""
         self._take(floor.FloorReset())
+        self._hearing.reset()
         if self._turn is not None:
-            self._close_turn(self._hearing.now)
+            self._unheard = self._close_turn(self._hearing.now).unheard
+            self._forget_unheard()
 
     def _on_marked(self, marked: Marked) -> None:
         if isinstance(marked.event, ClearAudio):
@@ -361,7 +361,11 @@ class Session:
         if options.in_conversation:
             self._answers.refuse_second()
             self._take(floor.ReplyWanted())
-        self._answers.begin(self._tasks, self._reply(self._history_prompt(options), options), options, None)
+        instructions = self.config.instructions if options.instructions is None else options.instructions
+        ask = history_prompt(self._conversation.history, instructions, self._conversation.awaited())
+        if options.items is not None:
+            ask = items_prompt(options.items, instructions)
+        self._answers.begin(self._tasks, self._reply(ask, options), options, None)
 
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)
@@ -390,7 +394,7 @@ _PERFORMERS: dict[type, Callable[[Session, Any], None]] = {
     floor.StartAttempt: Session._start_attempt,
     floor.DropAttempt: Session._drop_attempt,
     floor.CommitTurn: Session._commit_turn,
-    floor.HoldReply: Session._hold_reply,
-    floor.ResumeReply: Session._resume_reply,
+    floor.HoldReply: lambda session, _command: session._answers.hold(),
+    floor.ResumeReply: lambda session, _command: session._answers.resume(),
     floor.StopReply: Session._stop_reply,
 }

@@ -22,9 +22,7 @@ _MONTHS = (
     "November",
     "December",
 )
-_TIME = re.compile(
-    r"\bwhat time\b|\bthe time\b|\btime is it\b|\bhow late is it\b|\bgot the time\b|\bcurrent time\b"
-)
+_TIME = re.compile(r"\bwhat time\b|\bthe time\b|\btime is it\b|\bhow late is it\b|\bgot the time\b|\bcurrent time\b")
 _NOT_CLOCK = re.compile(r"\b(?:what time (?:do|does|did|will|are|should)|all the time|the time (?:of|when|to))\b")
 _ELSEWHERE = re.compile(r"\btime\b.*\bin (?!the\b|here\b|a\b|my\b)(?P<place>[a-z ]{2,24})$")
 _DATE = re.compile(

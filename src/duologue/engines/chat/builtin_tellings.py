@@ -117,9 +117,7 @@ def _read_bounds(rest: str) -> tuple[int, int, int] | None:
     """First, last and step of a count, from the words after "count"."""
     begin = _number_after(rest, r"from|at")
     end = _number_after(rest.replace("up to", "to"), r"to|till|until|(?<=^ )two|(?<=^ )2")
-    step = _number_after(rest, r"by|steps of|in") or next(
-        (n for word, n in _NAMED_STEPS.items() if word in rest), 1
-    )
+    step = _number_after(rest, r"by|steps of|in") or next((n for word, n in _NAMED_STEPS.items() if word in rest), 1)
     if re.search(r"\b(?:down|backwards?|back)\b", rest):
         first = begin if begin is not None else end if end is not None else 10
         last = end if begin is not None and end is not None else 1 if first >= 1 else 0

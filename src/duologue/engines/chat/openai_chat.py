@@ -97,9 +97,7 @@ class OpenAIChat:
         self.model_warning = None
         if not self.model:
             if not names:
-                raise EngineUnavailable(
-                    f"the chat server at {self.base_url} lists no model: name one with --llm-model"
-                )
+                raise EngineUnavailable(f"the chat server at {self.base_url} lists no model: name one with --llm-model")
             self.model = names[0]
         elif names and not _is_listed(self.model, names):
             known = ", ".join(names[:5])
@@ -253,9 +251,7 @@ class OpenAIChat:
         if status in {401, 403}:
             return f"{self.base_url} refuses the key ({status}): set OPENAI_API_KEY. It says: {said}"
         if status == 404:
-            return (
-                f"{self.base_url} knows no model {self.model!r} (404): check --llm and --llm-model. It says: {said}"
-            )
+            return f"{self.base_url} knows no model {self.model!r} (404): check --llm and --llm-model. It says: {said}"
         if status == 429:
             return f"{self.base_url} takes no more requests now (429): wait, or raise its limit. It says: {said}"
         return f"{self.base_url} answered with status {status}. It says: {said}"

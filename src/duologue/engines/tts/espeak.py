@@ -225,9 +225,7 @@ class EspeakPipe:
                 self._process.kill()
 
 
-async def _speech(
-    frames: asyncio.Queue[_Frame | None], text: str, rate_hz: int
-) -> AsyncGenerator[SpeechChunk, None]:
+async def _speech(frames: asyncio.Queue[_Frame | None], text: str, rate_hz: int) -> AsyncGenerator[SpeechChunk, None]:
     sound = PhraseSound(text, rate_hz)
     while (frame := await frames.get()) is not None:
         kind, payload = frame

@@ -162,9 +162,7 @@ class Voice:
         else:
             self._wire.send(FAILED, request_id, b"espeak-ng refused the text")
 
-    def _on_sound(
-        self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
-    ) -> int:
+    def _on_sound(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         self._wire.poll()
         if self._wire.is_closed or self._request_id in self._wire.cancelled:
             return 1

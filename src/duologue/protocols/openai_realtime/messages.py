@@ -145,9 +145,7 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
         return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
     ref = header.event_id[:LONGEST_ID_CHARS] if isinstance(header.event_id, str) else None
     if header.type is None:
-        return BadEvent(
-            "Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref
-        )
+        return BadEvent("Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref)
     if not isinstance(header.type, str) or header.type not in _TYPES:
         known = ", ".join(sorted(map(str, _TYPES)))
         return BadEvent(

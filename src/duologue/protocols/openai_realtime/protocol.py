@@ -121,9 +121,7 @@ class RealtimeProtocol:
             case wire.ItemRetrieve():
                 return Received([RetrieveItem(item_id=event.item_id, ref=ref)])
             case wire.ItemTruncate():
-                return Received(
-                    [TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)]
-                )
+                return Received([TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)])
             case wire.ResponseCreate():
                 asked = {} if event.response == NULL else wire.parse_object(event.response, "response")
                 return Received([CreateReply(options=reply_options(asked), ref=ref)])

@@ -116,9 +116,7 @@ class WireSession:
             sound_in["turn_detection"] = None
             return
         if not isinstance(change, dict):
-            raise ClientError(
-                "Invalid type: expected an object or null.", param="session.audio.input.turn_detection"
-            )
+            raise ClientError("Invalid type: expected an object or null.", param="session.audio.input.turn_detection")
         before = sound_in["turn_detection"] or {}
         kind = change.get("type", before.get("type", "server_vad"))
         if not isinstance(kind, str) or kind not in _DETECTIONS:
@@ -199,9 +197,7 @@ def reply_options(response: Mapping[str, Any]) -> ReplyOptions:
 def _metadata(response: Mapping[str, Any]) -> dict[str, str] | None:
     metadata = _object(response, "metadata", "response.metadata")
     if not all(isinstance(value, str) for value in metadata.values()):
-        raise ClientError(
-            "Invalid type for 'response.metadata': its values are strings.", param="response.metadata"
-        )
+        raise ClientError("Invalid type for 'response.metadata': its values are strings.", param="response.metadata")
     return metadata or None
 
 
@@ -251,9 +247,7 @@ def _modality(value: object, param: str) -> Modality:
         return "audio"
     if value == ["text"]:
         return "text"
-    raise ClientError(
-        f"Invalid value for '{param}'. Supported combinations are: ['audio'] and ['text'].", param=param
-    )
+    raise ClientError(f"Invalid value for '{param}'. Supported combinations are: ['audio'] and ['text'].", param=param)
 
 
 def _max_tokens(value: object, param: str) -> int | None:

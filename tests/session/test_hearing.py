@@ -1,0 +1,141 @@
+"""The session's ears: any bytes in, speech found on one clock."""
+
+from __future__ import annotations
+
+import itertools
+
+import anyio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duologue.audio.frame import ms_to_samples
+from duologue.events import AppendAudio, ClearAudio, CommitAudio, CreateReply, Told
+from duologue.session.hearing import Heard, Hearing, Marked
+from duologue.session.vad import Onset, Pause
+from tests.conversations.talk import SILENCE, VOICE, engines
+from tests.virtual_time import VIRTUAL
+
+pytestmark = pytest.mark.anyio
+# What the resampler holds back, and a window that is not full yet.
+LATE_SAMPLES = 320 + 512
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    return VIRTUAL
+
+
+class Ears:
+    """A ``Hearing`` fed from a list, and what it passes on."""
+
+    def __init__(self, is_in_turn: bool = False) -> None:
+        self.hearing = Hearing(engines(), 0.5, lambda: is_in_turn)
+        self.passed: list[Told | Heard | Marked] = []
+
+    async def _keep(self, event: Told | Heard | Marked) -> None:
+        self.passed.append(event)
+
+    async def hear(self, *events: Told, then_s: float = 0.0) -> None:
+        """Give ``events``, wait ``then_s``, hang up."""
+        told_in, told = anyio.create_memory_object_stream[Told](len(events))
+        async with anyio.create_task_group() as tg:
+            with told:
+                for event in events:
+                    told_in.send_nowait(event)
+                tg.start_soon(self.hearing.run, told, self._keep)
+                await anyio.sleep(then_s)
+                told_in.close()
+                await anyio.wait_all_tasks_blocked()
+                tg.cancel_scope.cancel()
+
+    def found(self) -> list[Onset | Pause]:
+        return [found for event in self.passed if isinstance(event, Heard) for found in event.found]
+
+
+def _audio(*frames: bytes) -> list[Told]:
+    return [AppendAudio(pcm=frame) for frame in frames]
+
+
+async def test_speech_is_found_where_it_was() -> None:
+    ears = Ears()
+    await ears.hear(*_audio(*[SILENCE] * 25, *[VOICE] * 50, *[SILENCE] * 25), then_s=0.1)
+    [onset, pause] = ears.found()
+    assert isinstance(onset, Onset)
+    assert isinstance(pause, Pause)
+    assert onset.at == pytest.approx(ms_to_samples(500), abs=512)
+    assert pause.at == pytest.approx(ms_to_samples(1_500), abs=512)
+
+
+async def test_the_clock_counts_samples_and_not_seconds() -> None:
+    ears = Ears()
+    await ears.hear(*_audio(*[SILENCE] * 500), then_s=0.1)
+    assert 160_000 - LATE_SAMPLES <= ears.hearing.now <= 160_000
+    clocks = [event.now for event in ears.passed if isinstance(event, Heard)]
+    assert clocks == sorted(clocks)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 30_000), max_size=20))
+def test_bytes_cut_anywhere_are_the_same_speech(cuts: list[int]) -> None:
+    data = SILENCE * 10 + VOICE * 20 + SILENCE * 10
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [AppendAudio(pcm=data[a:b]) for a, b in itertools.pairwise(edges)]
+    whole, split = Ears(), Ears()
+
+    async def hear() -> None:
+        await whole.hear(AppendAudio(pcm=data), then_s=0.01)
+        await split.hear(*pieces, then_s=0.01)
+
+    anyio.run(hear, backend="asyncio", backend_options=dict(VIRTUAL[1]))
+    assert whole.found() == split.found() != []
+    assert whole.hearing.now == split.hearing.now
+
+
+async def test_everything_else_is_passed_on_in_its_place() -> None:
+    ears = Ears()
+    wanted = CreateReply(ref="r")
+    await ears.hear(AppendAudio(pcm=SILENCE), wanted, AppendAudio(pcm=SILENCE), CommitAudio(ref="c"), ClearAudio())
+    kinds = [type(event) for event in ears.passed]
+    assert kinds == [Heard, CreateReply, Heard, Marked, Marked]
+    assert ears.passed[1] is wanted
+    marked = ears.passed[3]
+    assert isinstance(marked, Marked)
+    assert (marked.event.ref, marked.now) == ("c", ears.hearing.now)
+
+
+async def test_sound_that_fails_to_come_in_mid_turn_is_silence() -> None:
+    ears = Ears(is_in_turn=True)
+    await ears.hear(*_audio(*[VOICE] * 50), then_s=3.0)
+    assert [type(found) for found in ears.found()] == [Onset, Pause]
+    assert ears.found()[1].at == pytest.approx(16_000, abs=LATE_SAMPLES)
+    assert ears.hearing.now == pytest.approx(4 * 16_000, abs=16_000)
+
+
+async def test_nobody_waits_for_sound_between_turns() -> None:
+    ears = Ears(is_in_turn=False)
+    await ears.hear(*_audio(*[SILENCE] * 50), then_s=60.0)
+    assert ears.hearing.now <= 16_000
+
+
+async def test_what_is_forgotten_is_gone_and_what_is_not_is_there() -> None:
+    ears = Ears()
+    await ears.hear(*_audio(*[SILENCE] * 50, *[VOICE] * 50), then_s=0.1)
+    hearing = ears.hearing
+    assert len(hearing.sound(0, 16_000)) == 16_000
+    hearing.forget_before(16_000)
+    assert 0 < hearing.oldest <= 16_000
+    assert len(hearing.sound(0, hearing.oldest)) == 0
+    assert float(np.abs(hearing.sound(17_000, 20_000)).max()) > 0.2
+
+
+async def test_without_detection_nothing_is_found_and_nothing_is_missed() -> None:
+    ears = Ears()
+    ears.hearing.detects_speech = False
+    await ears.hear(*_audio(*[VOICE] * 50), then_s=0.1)
+    assert ears.found() == []
+    ears.hearing.detects_speech = True
+    await ears.hear(*_audio(*[VOICE] * 50), then_s=0.1)
+    [onset] = ears.found()
+    assert onset.at == pytest.approx(16_000, abs=LATE_SAMPLES)
