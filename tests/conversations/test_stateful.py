@@ -35,6 +35,7 @@ from duologue.events import (
     new_id,
 )
 from duologue.session.session import Session
+from duologue.session.turn import State
 from tests.conversations.checker import ASIDE, check
 from tests.conversations.talk import COUGH_S, NOISE, SILENCE, VOICE, Person, engines, hear_voices, talk
 from tests.virtual_time import VirtualTimeLoop
@@ -182,6 +183,7 @@ class Talk(RuleBasedStateMachine):
             # A microphone that is off is quiet too, and takes no time to test.
             self.person.is_sending = False
             self._do(anyio.sleep(120))
+            assert self.session._machine.state is State.IDLE, "the floor was never given back"
             self.person.is_sending = True
             replies = len(self._events(ReplyStarted))
             assert len(self._events(ReplyDone)) == replies, "a reply never ended"

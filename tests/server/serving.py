@@ -61,8 +61,8 @@ async def serving(
     turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
     profile = load_profile("scripted").model_copy(update={"turns": turns})
     state = State(Settings(**settings), profile, client or engines(), voice="tone", is_ready=is_ready)
-    listener = run._listen("127.0.0.1", 0)
-    server = uvicorn.Server(run._uvicorn_config(state.settings, state))
+    listener = run.listen("127.0.0.1", 0)
+    server = uvicorn.Server(run.uvicorn_config(state.settings, state))
     with listener:
         async with anyio.create_task_group() as tg:
             tg.start_soon(lambda: server.serve(sockets=[listener]))

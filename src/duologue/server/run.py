@@ -29,10 +29,10 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     Raises ConfigError, EngineUnavailable.
     """
     profile = load_profile(settings.profile)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     engines = await assemble(profile.engines, settings.llm, settings.llm_model)
     state = State(settings, profile, engines, voice=engines.voices[0])
-    server = uvicorn.Server(_uvicorn_config(settings, state))
+    server = uvicorn.Server(uvicorn_config(settings, state))
 
     async def load() -> None:
         await engines.start()
@@ -52,7 +52,8 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
         tg.cancel_scope.cancel()
 
 
-def _uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
+    """How uvicorn serves ``state``: limits, pings, no compression."""
     return uvicorn.Config(
         make_app(state),
         log_config=None,
@@ -68,7 +69,8 @@ def _uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections notice a peer that is gone. Raises ConfigError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=512)

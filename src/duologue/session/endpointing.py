@@ -21,6 +21,8 @@ UNKNOWN_WAIT_MS = 1200.0
 # turn is all but certainly over.
 LONGEST_LEARNT_MS = 1200.0
 CERTAIN_PROB = 0.97
+# How much the words count beside the sound. Short questions sound unfinished to the model and hardly ever are.
+WORDS_WEIGHT, QUESTION_WEIGHT = 0.5, 0.65
 # No single piece of evidence is taken for more certain than this.
 MOST_CERTAIN = 0.98
 
@@ -36,13 +38,16 @@ class Evidence:
 
 
 def combined_prob(evidence: Evidence) -> float | None:
-    """The sound's probability and the words' in one, their mean in log-odds; None while nothing is known."""
-    odds = []
-    if evidence.end_of_turn_prob is not None:
-        odds.append(_log_odds(evidence.end_of_turn_prob))
-    if evidence.text:
-        odds.append(_log_odds(finished_prob(evidence.text)))
-    return 1 / (1 + math.exp(-sum(odds) / len(odds))) if odds else None
+    """The sound's probability and the words' in one, their weighted mean in log-odds; None while nothing is known."""
+    sound, text = evidence.end_of_turn_prob, evidence.text
+    if not text:
+        return sound
+    words = finished_prob(text)
+    if sound is None:
+        return words
+    weight = QUESTION_WEIGHT if text.rstrip().endswith("?") else WORDS_WEIGHT
+    odds = (1 - weight) * _log_odds(sound) + weight * _log_odds(words)
+    return 1 / (1 + math.exp(-odds))
 
 
 def _log_odds(prob: float) -> float:

@@ -21,6 +21,7 @@ LARGEST_OBJECT_BYTES = 256 * 1024
 DEEPEST_OBJECT = 100
 # Ids are echoed in frames that clients take up to 1 MiB of.
 LONGEST_ID_CHARS = 512
+MOST_PARTS = 256
 LONGEST_AUDIO_MS = 24 * 60 * 60 * 1000
 
 Id = Annotated[str, Meta(max_length=LONGEST_ID_CHARS)]
@@ -57,7 +58,7 @@ class WireItem(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     id: Id | None = None
     role: str | None = None
-    content: list[ContentPart] | None = None
+    content: Annotated[list[ContentPart], Meta(max_length=MOST_PARTS)] | None = None
 
 
 class ItemCreate(ClientEvent, frozen=True, tag="conversation.item.create", kw_only=True):
@@ -109,8 +110,8 @@ AnyClientEvent = (
 class _Header(msgspec.Struct):
     """What can be read of an event that does not fit: enough to answer it."""
 
-    type: Any = None
-    event_id: Any = None
+    type: msgspec.Raw = msgspec.Raw(b"null")
+    event_id: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
@@ -143,13 +144,14 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
         header = _header_decoder.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
-    ref = header.event_id[:LONGEST_ID_CHARS] if isinstance(header.event_id, str) else None
-    if header.type is None:
+    kind, event_id = _glance(header.type), _glance(header.event_id)
+    ref = event_id if isinstance(event_id, str) and len(event_id) <= LONGEST_ID_CHARS else None
+    if kind is None:
         return BadEvent("Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref)
-    if not isinstance(header.type, str) or header.type not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         known = ", ".join(sorted(map(str, _TYPES)))
         return BadEvent(
-            f"Invalid value: {brief(header.type)}. Supported values are: {known}.",
+            f"Invalid value: {brief(kind)}. Supported values are: {known}.",
             code="invalid_value",
             param="type",
             ref=ref,
@@ -161,6 +163,12 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
             f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param, ref=ref
         )
     return BadEvent(f"Invalid value for '{path}': {problem}.", code="invalid_value", param=path or None, ref=ref)
+
+
+def _glance(raw: msgspec.Raw) -> Any:
+    """The value of a header field; of one that is far too long to be right, its first bytes as text."""
+    data = bytes(raw)
+    return msgspec.json.decode(data) if len(data) <= 4 * LONGEST_ID_CHARS else data[:64].decode(errors="replace")
 
 
 def brief(value: object) -> str:
