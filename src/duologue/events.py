@@ -206,7 +206,7 @@ class ItemTruncated(Event, frozen=True, kw_only=True):
 
 
 class TranscriptDelta(Event, frozen=True, kw_only=True):
-    """Words of the user that will not change any more."""
+    """More words of the user, to be put behind those before. ``TranscriptDone`` may still set earlier ones right."""
 
     item_id: str
     text: str

@@ -16,9 +16,7 @@ def test_a_packaged_file_is_found_and_its_package_stays_unimported() -> None:
         "print(packaged_file('faster_whisper', 'assets/silero_vad_v6.onnx').stat().st_size);"
         "print([name for name in ('faster_whisper', 'onnxruntime', 'ctranslate2') if name in sys.modules])"
     )
-    lines = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split(
-        "\n"
-    )
+    lines = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split("\n")
     assert int(lines[0]) > 1_000_000
     assert lines[1] == "[]"
 

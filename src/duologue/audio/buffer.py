@@ -32,5 +32,11 @@ class AudioBuffer:
         start, end = max(start, self.start), min(end, self.end)
         if end <= start:
             return np.zeros(0, np.float32)
-        whole = np.concatenate(list(self._pieces))
-        return whole[start - self.start : end - self.start]
+        # From the newest back: what is asked for is nearly always the end of a long stretch.
+        pieces, first = [], self.end
+        for piece in reversed(self._pieces):
+            if first <= start:
+                break
+            first -= len(piece)
+            pieces.append(piece)
+        return np.concatenate(pieces[::-1])[start - first : end - first]

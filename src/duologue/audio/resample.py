@@ -11,8 +11,8 @@ from duologue.audio.frame import Float32
 class Resampler:
     """float32 mono at ``from_hz`` -> float32 mono at ``to_hz``, in pieces of any size.
 
-    LQ is soxr's quality whose delay stays within 1-12 ms; HQ would hold back 21-37 ms, which every answer
-    would be late by, and speech models do not hear the difference.
+    LQ holds back 2.5-20 ms, with the size of the pieces; HQ would hold back 21-37 ms, which every answer would be
+    late by, and speech models do not hear the difference.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:

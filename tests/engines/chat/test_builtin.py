@@ -136,9 +136,7 @@ def test_says_the_time_as_people_do(hour: int, minute: int, said: str) -> None:
 
 
 def test_remembers_the_name_and_spells_it() -> None:
-    answers = converse(
-        "Um, my name is Anna.", "What time is it?", "Do you know my name?", "Spell my name.", "Hello"
-    )
+    answers = converse("Um, my name is Anna.", "What time is it?", "Do you know my name?", "Spell my name.", "Hello")
     assert "Anna" in answers[0]
     assert answers[2] == "Your name is Anna."
     assert answers[3] == "A, N, N, A."
@@ -252,9 +250,7 @@ def test_any_text_gets_a_speakable_answer(said: Sequence[str]) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("limit", "finish"), [(None, "stop"), (3, "length"), (7, "stop"), (8, "stop"), (0, "length")]
-)
+@pytest.mark.parametrize(("limit", "finish"), [(None, "stop"), (3, "length"), (7, "stop"), (8, "stop"), (0, "length")])
 async def test_streams_words_up_to_the_limit(limit: int | None, finish: str) -> None:
     request = ChatRequest((ChatMessage("user", "What is two plus two times three?"),), max_tokens=limit)
     chat = make_chat()

@@ -207,9 +207,7 @@ async def test_refusals_say_what_to_do(status: int, hint: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "payload", [b'data: {"error": {"message": "out of memory"}}\n\n', b"data: out of memory\n\n"]
-)
+@pytest.mark.parametrize("payload", [b'data: {"error": {"message": "out of memory"}}\n\n', b"data: out of memory\n\n"])
 async def test_an_error_within_the_stream_is_raised(payload: bytes) -> None:
     async with serving(sse_reply(event("Hi"), payload)) as server:
         with pytest.raises(EngineError, match="out of memory"):
@@ -277,9 +275,7 @@ def test_no_addresses(address: str) -> None:
 
 @pytest.mark.anyio
 async def test_find_chat_prefers_what_is_named() -> None:
-    tags = json_reply(
-        {"models": [{"name": "nomic-embed-text"}, {"name": "qwen:1b", "details": {"family": "qwen2"}}]}
-    )
+    tags = json_reply({"models": [{"name": "nomic-embed-text"}, {"name": "qwen:1b", "details": {"family": "qwen2"}}]})
     async with serving() as named, serving() as in_env, serving(models=tags) as ollama:
         root = ollama.url.removesuffix("/v1")
         env = {"OPENAI_BASE_URL": in_env.url, "OPENAI_API_KEY": "k"}
@@ -323,9 +319,7 @@ def test_thoughts_are_left_out_wherever_the_text_is_cut(text: str, sizes: list[i
 
 
 @given(
-    st.lists(
-        st.text(alphabet=st.characters(exclude_characters="\r\n\ufeff", codec="utf-8"), min_size=1), max_size=4
-    ),
+    st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n\ufeff", codec="utf-8"), min_size=1), max_size=4),
     st.integers(1, 9),
 )
 def test_events_are_the_same_wherever_they_are_cut(payloads: list[str], size: int) -> None:

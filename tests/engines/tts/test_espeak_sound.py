@@ -56,10 +56,7 @@ def test_every_word_gets_its_time() -> None:
     times = WordTimes("Well, it is so.")
     assert times.mark(0, 0.0, 0.0) == []
     words = (
-        times.mark(6, 500.0, 400.0)
-        + times.mark(9, 600.0, 600.0)
-        + times.mark(12, 700.0, 700.0)
-        + times.finish(990.0)
+        times.mark(6, 500.0, 400.0) + times.mark(9, 600.0, 600.0) + times.mark(12, 700.0, 700.0) + times.finish(990.0)
     )
     assert [(word.text_start, word.text_end) for word in words] == [(0, 5), (6, 8), (9, 11), (12, 15)]
     assert [(word.start_ms, word.end_ms) for word in words] == [(0, 400), (500, 600), (600, 700), (700, 990)]

@@ -14,9 +14,7 @@ from duologue.engines.base import TurnRequest
 from duologue.engines.turn.smart_turn import WINDOW_SAMPLES, SmartTurn, log_mel
 from duologue.errors import EngineUnavailable
 
-has_pipecat = pytest.mark.skipif(
-    importlib.util.find_spec("pipecat") is None, reason='needs pipecat-ai'
-)
+has_pipecat = pytest.mark.skipif(importlib.util.find_spec("pipecat") is None, reason="needs pipecat-ai")
 
 
 @pytest.fixture(scope="module")
