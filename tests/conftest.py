@@ -1,0 +1,22 @@
+"""For every test: no event loop is blocked, and nothing is left behind at the end."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def _no_blocked_loop() -> Iterator[BlockBuster]:
+    """A call that blocks the event loop, made by what runs in a session, raises BlockingError."""
+    scanned = ["duologue.session", "duologue.protocols", "duologue.server.websocket"]
+    with blockbuster_ctx(scanned) as busted:
+        yield busted
+
+
+def pytest_unconfigure() -> None:
+    # Resamplers of ended sessions hang in reference cycles, and their library complains of those that outlive Python.
+    gc.collect()
