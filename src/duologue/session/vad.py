@@ -14,9 +14,8 @@ from duologue.engines.base import VAD_WINDOW_SAMPLES
 HYSTERESIS = 0.15
 # Two windows of 32 ms: one alone is as often a click or a breath as a voice.
 ONSET_WINDOWS = 2
-# Two windows. Some stops of consonants inside a word are as long, and start an attempt in vain; but what is prepared
-# is ready so much the sooner.
-PAUSE_SAMPLES = ms_to_samples(64)
+# Three windows: stops of consonants inside a word last 50-90 ms and are no pause.
+PAUSE_SAMPLES = ms_to_samples(96)
 
 
 @dataclass(frozen=True, slots=True)
