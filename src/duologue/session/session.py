@@ -5,11 +5,11 @@ Everything that happens to a session goes through ``_inbox`` and is handled, one
 session's one task group and posts what it finds:
 
 * ``hearing`` takes what the client sends, finds speech in the sound, and passes all else on in order.
-* The turn machine (``turn``) says what a change means; ``_perform`` does it.
-* A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer
-  (``reply``) and its sound (``speak``), all unheard.
-* A turn that is over commits it: ``_deliver`` lets the ``Answer`` out at the pace of hearing (``playout``).
-* ``history`` keeps what was heard.
+* The turn machine (``turn``) says what a change means, in commands; each command has its method here.
+* A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer's
+  text (``writing``) and its sound (``reply``, ``phrase``, ``speak``), all unheard.
+* A turn that is over commits it: ``answers`` lets the answer out at the pace of hearing (``playout``).
+* ``history``, behind ``conversation``, keeps what was heard.
 """
 
 from __future__ import annotations
