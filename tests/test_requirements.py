@@ -15,7 +15,9 @@ PINS = sorted((Path(__file__).parent.parent / "requirements").glob("*.txt"))
 @pytest.mark.parametrize("page", PINS, ids=lambda page: page.name)
 def test_every_line_is_a_pin(page: Path) -> None:
     lines = page.read_text(encoding="utf-8").split("\n")
-    assert [line for line in lines if line and not re.fullmatch(r"[a-z0-9._\[\]-]+==[\w.+!-]+( ; .+)?", line, re.I)] == []
+    assert [
+        line for line in lines if line and not re.fullmatch(r"[a-z0-9._\[\]-]+==[\w.+!-]+( ; .+)?", line, re.I)
+    ] == []
 
 
 def test_the_server_needs_no_torch() -> None:
