@@ -33,7 +33,8 @@ from duologue.engines import registry
 names = load_profile("embedded").engines
 for engine in (registry.make("vad", names.vad), registry.make_turn(names.turn), registry.make("asr", names.asr)):
     engine.load()
-print([name for name in ("torch", "faster_whisper", "pipecat", "moonshine_voice", "ctranslate2") if name in sys.modules])
+carriers = ("torch", "faster_whisper", "pipecat", "moonshine_voice", "ctranslate2")
+print([name for name in carriers if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
