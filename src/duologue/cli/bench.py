@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,75 +16,101 @@ EXIT_UNREACHABLE = 2
 EXIT_STOPPED = 130
 
 
+_Url = Annotated[
+    str | None, typer.Argument(help="The server, as http://host:port. Without it one is started for the bench.")
+]
+_Profile = Annotated[str, typer.Option(help="Profile of the server that is started.")]
+_Callers = Annotated[str, typer.Option(help="People at once; several numbers are run in turn: 1,8,32.")]
+_Turns = Annotated[int, typer.Option(min=1, help="Turns of each caller.")]
+_Clips = Annotated[
+    Path | None, typer.Option(help="A folder of sound files, or a manifest.jsonl. Default: look nearby.")
+]
+_ClipSet = Annotated[
+    Literal["commands", "turns", "all"],
+    typer.Option("--set", help="Of a manifest: short commands, turns with hesitations and pauses, or all."),
+]
+_TurnsEvery = Annotated[
+    float | None, typer.Option(help="Begin a turn every so many seconds instead of after the answer.")
+]
+_Gap = Annotated[float, typer.Option(help="Seconds between an answer's end and the next turn.")]
+_AnswerTimeout = Annotated[float, typer.Option(help="Seconds after which a turn is unanswered.")]
+_InterruptShare = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of turns in which the caller talks over a long answer.")
+]
+_NoiseDbfs = Annotated[
+    float | None, typer.Option(help="Room noise at this level, for example -60. Default: digital silence.")
+]
+_TurnDetection = Annotated[
+    str, typer.Option(help="default, server_vad, semantic_vad, or a JSON object of the protocol.")
+]
+_Model = Annotated[str | None, typer.Option(help="Model to ask the server for.")]
+_ApiKey = Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")]
+_ServerPid = Annotated[int | None, typer.Option(help="Process of a local server, to measure its CPU.")]
+_Connections = Annotated[int, typer.Option(min=0, help="Extra connections, to time connecting.")]
+_Seed = Annotated[int, typer.Option(help="Seed of clip order, starts and interruptions.")]
+_JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
+_PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")]
+
+
 def bench(
-    url: Annotated[
-        str | None, typer.Argument(help="The server, as http://host:port. Without it one is started for the bench.")
-    ] = None,
+    url: _Url = None,
     *,
-    profile: Annotated[str, typer.Option(help="Profile of the server that is started.")] = "embedded",
-    callers: Annotated[str, typer.Option(help="People at once; several numbers are run in turn: 1,8,32.")] = "1",
-    turns: Annotated[int, typer.Option(min=1, help="Turns of each caller.")] = 5,
-    clips: Annotated[
-        Path | None, typer.Option(help="A folder of sound files, or a manifest.jsonl. Default: look nearby.")
-    ] = None,
-    clip_set: Annotated[
-        Literal["commands", "turns", "all"],
-        typer.Option("--set", help="Of a manifest: short commands, turns with hesitations and pauses, or all."),
-    ] = "commands",
-    turns_every: Annotated[
-        float | None, typer.Option(help="Begin a turn every so many seconds instead of after the answer.")
-    ] = None,
-    gap: Annotated[float, typer.Option(help="Seconds between an answer's end and the next turn.")] = 1.0,
-    answer_timeout: Annotated[float, typer.Option(help="Seconds after which a turn is unanswered.")] = 10.0,
-    interrupt_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of turns in which the caller talks over a long answer.")
-    ] = 0.0,
-    noise_dbfs: Annotated[
-        float | None, typer.Option(help="Room noise at this level, for example -60. Default: digital silence.")
-    ] = None,
-    turn_detection: Annotated[
-        str, typer.Option(help="default, server_vad, semantic_vad, or a JSON object of the protocol.")
-    ] = "default",
-    model: Annotated[str | None, typer.Option(help="Model to ask the server for.")] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
-    server_pid: Annotated[int | None, typer.Option(help="Process of a local server, to measure its CPU.")] = None,
-    connections: Annotated[int, typer.Option(min=0, help="Extra connections, to time connecting.")] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of clip order, starts and interruptions.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
-    plot_file: Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")] = None,
+    profile: _Profile = "embedded",
+    callers: _Callers = "1",
+    turns: _Turns = 5,
+    clips: _Clips = None,
+    clip_set: _ClipSet = "commands",
+    turns_every: _TurnsEvery = None,
+    gap: _Gap = 1.0,
+    answer_timeout: _AnswerTimeout = 10.0,
+    interrupt_share: _InterruptShare = 0.0,
+    noise_dbfs: _NoiseDbfs = None,
+    turn_detection: _TurnDetection = "default",
+    model: _Model = None,
+    api_key: _ApiKey = None,
+    server_pid: _ServerPid = None,
+    connections: _Connections = 20,
+    seed: _Seed = 0,
+    json_file: _JsonFile = None,
+    plot_file: _PlotFile = None,
 ) -> None:
     """Measure voice-to-voice delay, false cut-offs, interruptions and word errors.
 
     Exit code 1: a turn was not answered. 2: the server cannot be reached, or the bench cannot run.
     """
+    habits = {
+        "turns": turns,
+        "gap_s": gap,
+        "turns_every_s": turns_every,
+        "answer_timeout_s": answer_timeout,
+        "interrupt_share": interrupt_share,
+        "noise_dbfs": noise_dbfs,
+    }
+    options = {
+        "url": url,
+        "profile": profile,
+        "clips": clips,
+        "clip_set": clip_set,
+        "turn_detection": turn_detection,
+        "model": model,
+        "api_key": api_key,
+        "server_pid": server_pid,
+        "connections": connections,
+        "seed": seed,
+    }
+    _bench(callers, habits, options, json_file, plot_file)
+
+
+def _bench(
+    callers: str, habits: dict[str, Any], options: dict[str, Any], json_file: Path | None, plot_file: Path | None
+) -> None:
     from duologue.bench.person import Habits
     from duologue.bench.plan import Plan
     from duologue.bench.plots import require_matplotlib
     from duologue.errors import DuologueError
 
-    habits = Habits(
-        turns=turns,
-        gap_s=gap,
-        turns_every_s=turns_every,
-        answer_timeout_s=answer_timeout,
-        interrupt_share=interrupt_share,
-        noise_dbfs=noise_dbfs,
-    )
     try:
-        plan = Plan(
-            url=url,
-            profile=profile,
-            callers=_numbers(callers),
-            clips=clips,
-            clip_set=clip_set,
-            habits=habits,
-            turn_detection=turn_detection,
-            model=model,
-            api_key=api_key,
-            server_pid=server_pid,
-            connections=connections,
-            seed=seed,
-        )
+        plan = Plan(callers=_numbers(callers), habits=Habits(**habits), **options)
         if plot_file is not None:
             require_matplotlib()
         report = _carry_out(plan)

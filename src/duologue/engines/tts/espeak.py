@@ -130,31 +130,40 @@ class EspeakPipe:
         except OSError as error:
             raise EngineUnavailable(f"espeak-ng's process does not start: {error}") from error
         pipe = cls(process)
+        is_ready = False
+        try:
+            pipe.rate_hz = await pipe._greeting()
+            is_ready = True
+        finally:
+            if not is_ready:
+                with anyio.CancelScope(shield=True):
+                    await pipe.aclose()
+        return pipe
+
+    async def _greeting(self) -> int:
+        """Wait for the process to be ready; the rate of its sound in Hz. Raises EngineUnavailable."""
         try:
             with anyio.fail_after(_START_TIMEOUT_S):
-                frame = await pipe._streams[0].get()
+                frame = await self._streams[0].get()
         except TimeoutError:
             frame = (wire.FAILED, b"it did not answer")
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await pipe.aclose()
-            raise
         if frame is None or frame[0] != wire.READY:
-            await pipe.aclose()
             reason = frame[1].decode(errors="replace") if frame else "its process ended"
             raise EngineUnavailable(f"espeak-ng does not start ({reason}): {install_hint('espeakng_loader')}")
-        (pipe.rate_hz,) = wire.READY_PAYLOAD.unpack(frame[1])
-        return pipe
+        (rate_hz,) = wire.READY_PAYLOAD.unpack(frame[1])
+        return int(rate_hz)
 
     async def open(self, payload: bytes) -> tuple[int, asyncio.Queue[_Frame | None]]:
         """Ask for a phrase. Raises EngineLost."""
         request_id = next(self._request_ids)
         frames = self._streams[request_id] = asyncio.Queue()
+        is_sent = False
         try:
             await self._send(wire.SPEAK, request_id, payload)
-        except BaseException:
-            await self.close(request_id)
-            raise
+            is_sent = True
+        finally:
+            if not is_sent:
+                await self.close(request_id)
         return request_id, frames
 
     async def close(self, request_id: int) -> None:
