@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     profile: str = Field("embedded", description="Which engines to use: the name of a profile.")
     max_sessions: int = Field(32, ge=1, le=10_000, description="Conversations at once; one more is refused.")
     max_message_mib: float = Field(
-        16.0,
+        22.0,
         gt=0,
         le=64,
         description="Largest message taken from a client, in MiB; the protocol allows 15 MiB of sound.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -53,6 +55,17 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 def test_a_server_stops_when_it_is_told_to() -> None:
     with serving("scripted") as url:
         assert url.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("after_s", [0.6, 1.0, 1.3])
+def test_a_server_that_is_stopped_while_it_loads_says_nothing(after_s: float) -> None:
+    command = [sys.executable, "-m", "duologue.cli.main", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(after_s)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+    assert "Traceback" not in said
 
 
 @pytest.mark.timeout(60)

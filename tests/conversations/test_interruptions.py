@@ -333,3 +333,15 @@ async def test_an_answer_that_ends_while_in_doubt_leaves_the_floor_to_the_user()
         await person.speak(1.0)
         await person.until(ReplyDone, 3)
     assert [event.status for event in person.heard(ReplyDone)] == ["completed"] * 3
+
+
+async def test_what_the_client_says_it_played_stands_when_the_answer_is_cancelled() -> None:
+    async with talk(long_answer_engines([])) as (person, session):
+        await until_heard(person, 1.0)
+        item_id = person.heard(ReplyItemStarted)[-1].item.id
+        await person.tell(TruncateItem(item_id=item_id, audio_end_ms=0))
+        await person.tell(CancelReply())
+        await person.until(ReplyDone)
+        entry = session._conversation.history.find(item_id)
+    assert entry is not None
+    assert (entry.heard_ms, entry.heard_text) == (0, "")

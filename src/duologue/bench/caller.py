@@ -35,12 +35,14 @@ class Listener(Protocol):
 
 def session_update(turn_detection: str = "default", *, voice: str | None = None) -> dict[str, object]:
     """``session.update`` that asks for transcripts, for a voice, and for a kind of turn detection: "default"
-    leaves the server's, anything else is its name, or a JSON object with settings. Raises ConfigError."""
+    leaves the server's, the names of the protocol's two kinds and a JSON object set it. Raises ConfigError."""
     heard: dict[str, Any] = {"transcription": {"model": "gpt-4o-mini-transcribe"}}
     if turn_detection.startswith("{"):
         heard["turn_detection"] = _json(turn_detection)
-    elif turn_detection != "default":
+    elif turn_detection in ("server_vad", "semantic_vad"):
         heard["turn_detection"] = {"type": turn_detection}
+    elif turn_detection != "default":
+        raise ConfigError(f"--turn-detection wants default, server_vad, semantic_vad or JSON, not {turn_detection!r}")
     audio = {"input": heard} | ({"output": {"voice": voice}} if voice else {})
     return {"type": "session.update", "session": {"type": "realtime", "audio": audio}}
 

@@ -111,6 +111,7 @@ def _bench(
 
     try:
         plan = Plan(callers=_numbers(callers), habits=Habits(**habits), **options)
+        _require_folders(json_file, plot_file)
         if plot_file is not None:
             require_matplotlib()
         report = _carry_out(plan)
@@ -123,6 +124,15 @@ def _bench(
         raise typer.Exit(EXIT_STOPPED) from None
     if any(run.turns_unanswered for run in report.runs):
         raise typer.Exit(EXIT_UNANSWERED)
+
+
+def _require_folders(*files: Path | None) -> None:
+    """Raises ConfigError now rather than after the run, for a file that cannot be written then."""
+    from duologue.errors import ConfigError
+
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError(f"{file} cannot be written: there is no folder {file.absolute().parent}")
 
 
 def _numbers(callers: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,7 +30,8 @@ def _show(findings: list[Finding]) -> None:
     for finding in findings:
         mark = "[green]ok[/]" if finding.is_ok else "[red]missing[/]" if finding.is_needed else "[yellow]note[/]"
         table.add_row(mark, finding.what, escape(finding.found), "" if finding.is_ok else escape(finding.remedy))
-    console = Console()
+    # Into a file or a pipe, so that commands to copy stay whole.
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     if all(f.is_ok for f in findings if f.is_needed):
         console.print("\nDuologue can start: duologue serve")

@@ -8,10 +8,17 @@ import sys
 import structlog
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes a client that was refused before the upgrade for one that we forgot; the refusal has a log event
+    of its own."""
+    return "without completing handshake" not in record.getMessage()
+
+
 def configure_logging(level: str) -> None:
     """Log from ``level`` up, coloured on a terminal."""
     number = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -16,7 +16,10 @@ def serve(
     max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.  [default: info]")] = None,
 ) -> None:
-    """Start the server and print its URL."""
+    """Start the server and print its URL.
+
+    Exit code 1: a setting cannot work or an engine is missing. 130, 143: stopped by Ctrl-C, by SIGTERM.
+    """
     import os
 
     # One thread each: the runner steps several models side by side, and more threads only get in each other's way.
@@ -25,7 +28,7 @@ def serve(
     import anyio
 
     from duologue.cli.log import configure_logging
-    from duologue.config import load_settings
+    from duologue.config import load_profile, load_settings
     from duologue.server.run import serve as run
 
     settings = load_settings(
@@ -39,6 +42,7 @@ def serve(
             "log_level": log_level,
         }
     )
+    load_profile(settings.profile)
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
     anyio.run(run, settings, _announce)

@@ -23,6 +23,7 @@ LONGEST_ANSWER_S = 300.0
 
 EXIT_UNANSWERED = 1
 EXIT_UNREACHABLE = 2
+EXIT_STOPPED = 130
 
 
 def talk(
@@ -41,7 +42,8 @@ def talk(
     """Talk with a server: by microphone and loudspeaker, or with --in question.wav --out answer.wav.
 
     Wear headphones with the microphone: an open loudspeaker interrupts itself. Ctrl-C ends the talk. Exit code 1:
-    no answer came, or the server hung up. 2: the server cannot be reached, or there is no sound card or file.
+    no answer came, or the server hung up. 2: the server cannot be reached, or there is no sound card or file. 130:
+    stopped while files were being spoken.
     """
     import anyio
 
@@ -56,7 +58,8 @@ def talk(
             answered = anyio.run(call.aloud)
     except KeyboardInterrupt:
         call.screen.end("goodbye")
-        return
+        # A talk with the microphone ends like this; one from files was cut off.
+        raise typer.Exit(EXIT_STOPPED if questions else 0) from None
     except (DuologueError, BaseExceptionGroup) as raised:
         error = lone(raised)
         if not isinstance(error, DuologueError):

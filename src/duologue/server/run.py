@@ -34,10 +34,11 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     state = State(settings, profile, engines, voice=engines.voices[0])
     server = uvicorn.Server(uvicorn_config(settings, state))
 
+    url = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
+
     async def load() -> None:
         await engines.start()
         state.is_ready = True
-        url = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
         announce(url, {stage: stats.engine for stage, stats in engines.stats().items()})
         await engines.warm_up()
 
@@ -47,9 +48,9 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
             await server.serve(sockets=[listener])
         finally:
             state.is_ready = False
+            tg.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await engines.aclose()
-        tg.cancel_scope.cancel()
 
 
 def uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:

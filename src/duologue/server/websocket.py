@@ -50,6 +50,7 @@ async def realtime(ws: WebSocket) -> None:
 
 
 async def _refuse(ws: WebSocket, status: int, code: str, message: str) -> None:
+    log.info(telemetry.SESSION_REFUSED, status=status, reason=code)
     body = {
         "error": {
             "type": "invalid_request_error" if status < 500 else "server_error",

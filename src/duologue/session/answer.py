@@ -173,13 +173,19 @@ class Answer:
         """
         self.reply.hush()
         self.scope.cancel()
-        if self._entry is not None and self._history is not None and self.reply.manner.modality == "audio":
-            heard_ms = self.playout.heard_ms(anyio.current_time())
-            if heard_ms < self.playout.sent_ms or not self.is_finished:
-                self._history.cut(self._entry, heard_ms)
+        self._cut_to_heard()
         self.finish("cancelled", reason)
         unheard = Unheard(self.reply.writing, self.reply.start + len(self._entry.heard_text if self._entry else ""))
         return unheard if unheard.writing.has_more(unheard.start) else None
+
+    def _cut_to_heard(self) -> None:
+        """Remember what was played by our own account, unless the client has said what it played."""
+        entry, is_spoken = self._entry, self.reply.manner.modality == "audio"
+        if entry is None or self._history is None or entry.heard_ms is not None or not is_spoken:
+            return
+        heard_ms = self.playout.heard_ms(anyio.current_time())
+        if heard_ms < self.playout.sent_ms or not self.is_finished:
+            self._history.cut(entry, heard_ms)
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""
