@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-# Four VAD windows. The VAD itself sees speech 26 ms after its onset in the median and 138 ms at the 90th
+# Three VAD windows. The VAD itself sees speech 26 ms after its onset in the median and 138 ms at the 90th
 # percentile of recorded commands; with more than this on top, silence would come later than 300 ms.
-BARGE_IN_MS = 128.0
+BARGE_IN_MS = 96.0
 
 
 class Verdict(Enum):
