@@ -52,7 +52,7 @@ class TurnDetection(Event, frozen=True, kw_only=True):
     """When the floor changes hands.
 
     ``silence_ms`` set: a plain rule, the turn ends after that much silence. None: endpointing decides, with
-    ``patience`` scaling how long it waits (1.0 is normal). ``idle_timeout_ms`` is not acted upon yet.
+    ``patience`` scaling how long it waits (1.0 is normal).
     """
 
     threshold: float = 0.5

@@ -14,7 +14,7 @@ from duologue.engines.turn.words import finished_prob
 from duologue.events import TurnDetection
 
 # (probability that the turn is over, silence to wait in ms), straight lines between. Tuned on the pauses and
-# endings of recorded turns; docs/concepts/turn-taking.md shows what other values cost.
+# endings of recorded turns; docs/reference/performance.md has the delays and the false cut-offs that they give.
 WAITS_MS = ((0.0, 2200.0), (0.3, 1500.0), (0.45, 1000.0), (0.6, 750.0), (0.8, 420.0), (0.9, 340.0), (1.0, 320.0))
 UNKNOWN_WAIT_MS = 1200.0
 # A speaker who has paused in this turn will pause again: no shorter wait than that pause, up to this, unless the
