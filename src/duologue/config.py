@@ -1,4 +1,8 @@
-"""One tree of settings: defaults < ``duologue.toml`` < ``DUOLOGUE_*`` < flags. An unknown key is an error."""
+"""One tree of settings: defaults < profile < ``duologue.toml`` < ``DUOLOGUE_*`` < flags. An unknown key is an error.
+
+A profile is a file that chooses an engine for each stage and sets what these engines need; all of it can be set
+otherwise, each stage and each option alone.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,29 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from duologue.errors import ConfigError
+from duologue.options import (
+    ChatOptions,
+    KokoroOptions,
+    LlamaServerOptions,
+    Options,
+    RealtimeTranscriberOptions,
+    SpeechServerOptions,
+    TranscriptionServerOptions,
+    VoxtralOptions,
+    VoxtralServerOptions,
+    WhisperOptions,
+)
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8710
 CONFIG_FILE = "duologue.toml"
 ENV_PREFIX = "DUOLOGUE_"
+# DUOLOGUE_WHISPER__MODEL is ``model`` of the table ``whisper``.
+NESTED = "__"
 # Read by the clients (`duologue talk`, `duologue bench`) and the tests, not settings of the server.
 OTHER_VARIABLES = {"DUOLOGUE_API_KEY", "DUOLOGUE_SDK_PYTHON"}
 
@@ -32,15 +50,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
+        env_nested_delimiter=NESTED,
         toml_file=CONFIG_FILE,
         extra="forbid",
         frozen=True,
-        nested_model_default_partial_update=True,
+        protected_namespaces=(),
     )
 
     host: str = Field(DEFAULT_HOST, description="Address to listen on.")
     port: int = Field(DEFAULT_PORT, ge=0, le=65_535, description="Port to listen on; 0 for any free one.")
     profile: str = Field("embedded", description="Which engines to use: the name of a profile.")
+    vad: str | None = Field(None, description="Engine for voice activity, in place of the profile's.")
+    turn: str | None = Field(None, description="Engine for the end of a turn, in place of the profile's.")
+    asr: str | None = Field(None, description="Engine for speech to text; several, by commas, in order of preference.")
+    speech: str | None = Field(None, description="Engine that hears and answers; `none` does without.")
+    chat: str | None = Field(None, description="Engine for answers; `speech` leaves them to the one that hears.")
+    tts: str | None = Field(None, description="Engine for text to speech; several, by commas, in order of preference.")
     max_sessions: int = Field(32, ge=1, le=10_000, description="Conversations at once; one more is refused.")
     max_message_mib: float = Field(
         22.0,
@@ -57,6 +82,15 @@ class Settings(BaseSettings):
         (), description="Origins of web pages that may connect, besides the server's own page."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
+    whisper: WhisperOptions = WhisperOptions()
+    kokoro: KokoroOptions = KokoroOptions()
+    voxtral: VoxtralOptions = VoxtralOptions()
+    voxtral_server: VoxtralServerOptions = VoxtralServerOptions()
+    realtime_transcriber: RealtimeTranscriberOptions = RealtimeTranscriberOptions()
+    transcription_server: TranscriptionServerOptions = TranscriptionServerOptions()
+    speech_server: SpeechServerOptions = SpeechServerOptions()
+    llama_server: LlamaServerOptions = LlamaServerOptions()
+    chat_model: ChatOptions = ChatOptions()
 
     @classmethod
     def settings_customise_sources(
@@ -76,7 +110,7 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
         name for name in os.environ
         if name.startswith(ENV_PREFIX)
         and name not in OTHER_VARIABLES
-        and name[len(ENV_PREFIX) :].lower() not in Settings.model_fields
+        and name[len(ENV_PREFIX) :].lower().split(NESTED)[0] not in Settings.model_fields
     ]  # fmt: skip
     if unknown:
         raise ConfigError(f"Unknown environment variable {unknown[0]}. {_known()}")
@@ -95,6 +129,8 @@ def _known() -> str:
 def _explain(error: ValidationError) -> str:
     problem = error.errors()[0]
     name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "value_error":
+        return f"{f'[{name}] ' if name else ''}{problem['ctx']['error']}"
     if problem["type"] == "extra_forbidden":
         return f"Unknown setting '{name}' in {CONFIG_FILE}. {_known()}"
     return f"Setting '{name}': {problem['msg']} (got {problem['input']!r})."
@@ -105,13 +141,28 @@ class _Part(BaseModel):
 
 
 class ProfileEngines(_Part):
-    """Names of engines, by stage, as the registry knows them."""
+    """Names of engines, by stage, as the registry knows them.
+
+    ``speech``: a model that hears and answers; ``asr`` and ``chat`` may then be "speech" too. Several names, by
+    commas, are tried in that order.
+    """
 
     vad: str
     turn: str
     asr: str
     chat: str
     tts: str
+    speech: str | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether the model that answers is given the turn as sound."""
+        return self.chat.split(",")[0].strip() == "speech"
+
+    @property
+    def has_partials(self) -> bool:
+        """Whether words can be shown while somebody speaks: a model that hears is not asked time and again."""
+        return self.asr.split(",")[0].strip() != "speech"
 
 
 class ProfileTurns(_Part):
@@ -121,12 +172,25 @@ class ProfileTurns(_Part):
     silence_ms: int | None = None
 
 
-class Profile(_Part):
-    """A set of engines that work together."""
+class Profile(BaseModel):
+    """A set of engines that work together. Other tables set options, as in ``duologue.toml``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     description: str
     engines: ProfileEngines
     turns: ProfileTurns = ProfileTurns()
+
+
+class Setup(_Part):
+    """What a run uses: the profile with the settings laid over it. ``tables``: options by table name."""
+
+    profile: str
+    engines: ProfileEngines
+    turns: ProfileTurns
+    tables: dict[str, SerializeAsAny[Options]]
+    llm: str | None = None
+    llm_model: str | None = None
 
 
 def profile_names() -> list[str]:
@@ -139,3 +203,49 @@ def load_profile(name: str) -> Profile:
         raise ConfigError(f"There is no profile '{name}'. Profiles: {', '.join(profile_names())}.")
     text = (resources.files("duologue.profiles") / f"{name}.toml").read_text(encoding="utf-8")
     return Profile.model_validate(tomllib.loads(text))
+
+
+def setup_of(settings: Settings) -> Setup:
+    """Raises ConfigError for a profile that does not exist, and for choices that exclude each other."""
+    profile = load_profile(settings.profile)
+    chosen = {stage: name for stage in ProfileEngines.model_fields if (name := getattr(settings, stage)) is not None}
+    engines = ProfileEngines.model_validate(profile.engines.model_dump() | chosen)
+    if engines.speech in {"none", ""}:
+        engines = engines.model_copy(update={"speech": None})
+    _refuse_contradictions(engines)
+    return Setup(
+        profile=settings.profile,
+        engines=engines,
+        turns=profile.turns,
+        tables={name: _table(name, settings, profile) for name in table_names()},
+        llm=settings.llm,
+        llm_model=settings.llm_model,
+    )
+
+
+def table_names() -> list[str]:
+    """The tables of engine options."""
+    return [name for name, field in Settings.model_fields.items() if isinstance(field.default, Options)]
+
+
+def _table(name: str, settings: Settings, profile: Profile) -> Options:
+    """The profile's table under what was set explicitly."""
+    explicit: Options = getattr(settings, name)
+    ours = (profile.model_extra or {}).get(name, {})
+    try:
+        return type(explicit).model_validate(ours | explicit.model_dump(exclude_unset=True))
+    except ValidationError as error:
+        raise ConfigError(f"[{name}] {_explain(error)}") from None
+
+
+def _refuse_contradictions(engines: ProfileEngines) -> None:
+    for stage in ("asr", "chat"):
+        names = [name.strip() for name in getattr(engines, stage).split(",")]
+        if "speech" in names and engines.speech is None:
+            raise ConfigError(
+                f"{stage} is 'speech', but there is no model that hears: set --speech voxtral, or another {stage}."
+            )
+    if engines.speech is not None and not engines.hears and "speech" not in engines.asr:
+        raise ConfigError(
+            f"speech is '{engines.speech}', but neither asr nor chat uses it: set --chat speech, or --speech none."
+        )

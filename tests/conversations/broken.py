@@ -73,6 +73,7 @@ class BrokenBatch:
 
     name = "broken"
     max_batch = 256
+    device = "cpu"
     is_realtime = False
 
     def __init__(self, inner: BatchEngine[Any, Any], error: DuologueError, when: Callable[[int], bool]) -> None:

@@ -24,6 +24,7 @@ from duologue.engines.scripted import (
     ScriptedVad,
 )
 from duologue.events import AppendAudio, Event, ReplyAudio, SessionConfig, SpeechStarted, Told
+from duologue.session.replies import IN_STAGES, Ways
 from duologue.session.session import Session
 from tests.conversations.checker import check
 
@@ -172,14 +173,14 @@ async def talk(
     client: EngineClient | None = None,
     config: SessionConfig | None = None,
     *,
-    speculates: bool = True,
+    ways: Ways = IN_STAGES,
     outbox_events: int = 4_096,
 ) -> AsyncIterator[tuple[Person, Session]]:
     """A session and a person in front of it. At the end the log is checked, and that no task is left."""
     others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
-    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, speculates=speculates)
+    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, ways)
     person = Person(told_in, said)
     with told_in, said:
         async with anyio.create_task_group() as tg:

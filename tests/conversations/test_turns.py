@@ -34,6 +34,7 @@ from duologue.events import (
     TurnCommitted,
     TurnDetection,
 )
+from duologue.session.replies import Ways
 from tests.conversations.checker import ASIDE
 from tests.conversations.talk import FRAME_S, SILENCE, VOICE, Prompts, engines, hear_voices, remembering, talk
 
@@ -90,7 +91,10 @@ async def test_work_hides_behind_the_wait() -> None:
 
 async def test_without_speculation_the_work_begins_at_the_end_of_the_turn() -> None:
     prompts: Prompts = []
-    async with talk(engines(chat=remembering(prompts, "Yes.", first_s=0.5)), speculates=False) as (person, _):
+    async with talk(engines(chat=remembering(prompts, "Yes.", first_s=0.5)), ways=Ways(speculates=False)) as (
+        person,
+        _,
+    ):
         await person.speak(1.0)
         await person.until(TurnCommitted)
         assert prompts == []

@@ -35,6 +35,7 @@ class Gated:
     def __init__(self, name: str = "gated", max_batch: int = 1, is_realtime: bool = False) -> None:
         self.name = name
         self.max_batch = max_batch
+        self.device = "cpu"
         self.is_realtime = is_realtime
         self.gate = threading.Event()
         self.batches: list[list[str]] = []

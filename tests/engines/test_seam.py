@@ -82,21 +82,22 @@ class EndlessChat:
             await anyio.lowlevel.checkpoint()
 
 
-def _local(chat: EndlessChat) -> LocalEngines:
-    return LocalEngines(
-        Runner(threads=1), vad=ScriptedVad(), turn=ScriptedTurn(), asr=Echo(), chat=chat, tts=ScriptedSynthesizer()
-    )
-
-
-def _inline(chat: EndlessChat) -> InlineEngines:
-    stages: dict[str, Any] = {
+def _stages(chat: EndlessChat) -> dict[str, Any]:
+    return {
         "vad": ScriptedVad(),
         "turn": ScriptedTurn(),
         "asr": Echo(),
         "chat": chat,
         "tts": ScriptedSynthesizer(),
     }
-    return InlineEngines(stages)
+
+
+def _local(chat: EndlessChat) -> LocalEngines:
+    return LocalEngines(_stages(chat), Runner(threads=1))
+
+
+def _inline(chat: EndlessChat) -> InlineEngines:
+    return InlineEngines(_stages(chat))
 
 
 @pytest.fixture

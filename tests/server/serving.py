@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import uvicorn
 
-from duologue.config import ProfileTurns, Settings, load_profile
+from duologue.config import ProfileTurns, Settings, setup_of
 from duologue.engines.scripted import (
     InlineEngines,
     ScriptedChat,
@@ -59,8 +59,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence."""
     turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
-    profile = load_profile("scripted").model_copy(update={"turns": turns})
-    state = State(Settings(**settings), profile, client or engines(), voice="tone", is_ready=is_ready)
+    given = Settings(profile="scripted", **settings)
+    setup = setup_of(given).model_copy(update={"turns": turns})
+    state = State(given, setup, client or engines(), voice="tone", is_ready=is_ready)
     listener = run.listen("127.0.0.1", 0)
     server = uvicorn.Server(run.uvicorn_config(state.settings, state))
     with listener:

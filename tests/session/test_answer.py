@@ -23,6 +23,7 @@ from duologue.events import (
     ReplyText,
 )
 from duologue.session.answer import LEAD_MS, Answer
+from duologue.session.asking import Asking
 from duologue.session.history import History
 from duologue.session.prompts import items_prompt
 from duologue.session.reply import Manner, Reply
@@ -48,7 +49,7 @@ class Listener:
 
     def __init__(self, text: str = TEXT, modality: Modality = "audio", client: EngineClient | None = None) -> None:
         client = client or engines(chat=ScriptedChat(text), tts=ScriptedSynthesizer(word_s=WORD_S))
-        self.writing = Writing(client, items_prompt((), ""), None)
+        self.writing = Writing(Asking(client, items_prompt((), ""), None))
         self.history = History()
         self.reply = Reply(client, self.writing, Manner(modality=modality))
         self.answer = Answer(self.reply, ReplyOptions(), self.history, self._hear)

@@ -57,7 +57,7 @@ async def _settled(hypotheses: list[str], seconds: float = 60.0, sound_s: float 
     said: list[str] = []
     sound = np.zeros(int(16_000 * sound_s), np.float32)
     client = engines(asr=ScriptedTranscriber(hear=hear))
-    partials = Partials(client, lambda: sound, None, said.append)
+    partials = Partials(client, lambda: sound, None, "", said.append)
     with anyio.move_on_after(seconds):
         await partials.run()
     return said
@@ -93,7 +93,7 @@ async def test_a_failing_transcriber_says_nothing_and_is_asked_again() -> None:
         return "hello"
 
     said: list[str] = []
-    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda: SECOND, None, said.append)
+    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda: SECOND, None, "", said.append)
     with anyio.move_on_after(10):
         await partials.run()
     assert said == ["hello"]

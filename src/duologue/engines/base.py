@@ -1,9 +1,9 @@
 """What a session may ask of a model, and what a model family has to offer.
 
 Two shapes of engine exist. A **batch engine** computes: the runner gathers requests of many sessions and steps
-the model once, in a worker thread. A **stream engine** talks: to a server or a helper process, one request at a
-time each, and is asynchronous by nature. Requests and results are plain data (scalars, strings, tuples, numpy
-arrays), so that the same engine can live in this process, in a child or elsewhere.
+the model once, in a worker thread. A **stream engine** talks: to a server, a helper process or a loop of its own,
+and is asynchronous by nature. Either shape can serve any stage. Requests and results are plain data (scalars,
+strings, tuples, numpy arrays), so that the same engine can live in this process, in a child or elsewhere.
 
 Sound given to an engine is float32 mono at 16 kHz; sound that comes back is int16 mono at 24 kHz.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -69,40 +69,137 @@ class TurnResult(Plain, frozen=True, eq=False):
 
 
 class TranscribeRequest(Plain, frozen=True, eq=False):
-    """``audio``: float32 [n] at 16 kHz, one whole turn."""
+    """``audio``: float32 [n] at 16 kHz, one whole turn so far.
+
+    ``stream``: requests of the same name carry the same turn as it grows, so that an engine may keep what it has
+    heard of it and take only the rest; "" for a turn by itself. ``is_last``: nothing more is expected of it (it may
+    come all the same). ``language``: as ISO 639-1, None to find out. ``wants_words``: with their times.
+    """
 
     audio: Float32
     language: str | None = None
+    stream: str = ""
+    is_last: bool = True
+    wants_words: bool = False
+
+
+class TimedWord(Plain, frozen=True, eq=False):
+    """One word as heard at ``start_s``..``end_s`` of the request's sound; ``prob`` in [0, 1]."""
+
+    text: str
+    start_s: float
+    end_s: float
+    prob: float = 1.0
 
 
 class TranscribeResult(Plain, frozen=True, eq=False):
-    """``text`` as written language; "" where nothing was said."""
+    """``text`` as written language; "" where nothing was said. ``language``: as heard, None where not known."""
 
     text: str
+    language: str | None = None
+    words: tuple[TimedWord, ...] = ()
 
 
 # --- the answer -----------------------------------------------------------------------------------------------
 
 
-class ChatMessage(Plain, frozen=True, eq=False):
-    """One message of the prompt."""
+class ToolCall(Plain, frozen=True, eq=False):
+    """The model wants a function called. ``arguments``: JSON, as the model wrote it."""
 
-    role: Literal["system", "user", "assistant"]
+    id: str
+    name: str
+    arguments: str
+
+
+class Tool(Plain, frozen=True, eq=False):
+    """A function that the model may call. ``parameters``: its arguments, a JSON schema as JSON text."""
+
+    name: str
+    description: str = ""
+    parameters: str = '{"type": "object", "properties": {}}'
+
+
+class ChatMessage(Plain, frozen=True, eq=False):
+    """One message of the prompt.
+
+    ``audio``: a user's turn as sound, float32 [n] at 16 kHz, for a model that hears; ``content`` is then "". A
+    message of the role "tool" answers the call ``tool_call_id`` of an earlier assistant's ``tool_calls``.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    audio: Float32 | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 class ChatRequest(Plain, frozen=True, eq=False):
-    """``messages``: the prompt, oldest first; ``max_tokens``: None for no limit."""
+    """``messages``: the prompt, oldest first; ``max_tokens``: None for no limit.
+
+    ``tool_choice``: "auto", "none", "required", or the name of the one function to call.
+    """
 
     messages: tuple[ChatMessage, ...]
     max_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+
+
+class ChatUsage(Plain, frozen=True, eq=False):
+    """Tokens as the model counted them; ``cached_tokens`` of the prompt cost it nothing."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class ToolCallDelta(Plain, frozen=True, eq=False):
+    """More of the ``index``-th function call of this answer; ``id`` and ``name`` on its first delta only."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 class ChatDelta(Plain, frozen=True, eq=False):
-    """More text of the answer. ``finish`` is set on the last delta only: how the model ended it."""
+    """More of the answer. ``finish`` is set on the last delta only: how the model ended it."""
 
     text: str
+    finish: Literal["stop", "length", "tool_calls"] | None = None
+    tool_call: ToolCallDelta | None = None
+    usage: ChatUsage | None = None
+
+
+# --- a model that hears and answers ---------------------------------------------------------------------------
+
+
+class SpeechRequest(Plain, frozen=True, eq=False):
+    """``messages``: the whole prompt, oldest first, the user's turn at its end as sound.
+
+    ``conversation``: requests of one name share their beginning, so that an engine may keep what it has worked out
+    of it; losing that costs time, never correctness. ``wants``: "nothing" only gets the beginning ready.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    conversation: str = ""
+    max_tokens: int | None = None
+    language: str | None = None
+    wants: Literal["answer", "transcript", "both", "nothing"] = "both"
+
+
+class SpeechDelta(Plain, frozen=True, eq=False):
+    """More of the answer (``text``) or of the user's words (``heard``).
+
+    ``is_heard``: the words are complete. ``finish``: the answer is; set once. The two end in either order.
+    """
+
+    text: str = ""
+    heard: str = ""
+    is_heard: bool = False
     finish: Literal["stop", "length"] | None = None
+    usage: ChatUsage | None = None
 
 
 # --- text to speech -------------------------------------------------------------------------------------------
@@ -142,12 +239,14 @@ Res = TypeVar("Res", bound=Plain, covariant=True)
 class BatchEngine(Protocol[Req, Res]):
     """A model that the runner steps. All methods block and are called from worker threads.
 
-    ``max_batch``: how many requests one step may take. ``is_realtime``: true for what runs on every window of
-    sound (voice activity); such an engine has a thread of its own and never waits behind a longer step.
+    ``max_batch``: how many requests one step may take. ``device``: whose threads it is stepped on ("cpu", "cuda:0"),
+    known after ``load``. ``is_realtime``: true for what runs on every window of sound (voice activity); such an
+    engine has a thread of its own and never waits behind a longer step.
     """
 
     name: str
     max_batch: int
+    device: str
     is_realtime: bool
 
     def load(self) -> None:
@@ -192,23 +291,28 @@ class WarmsUp(Protocol):
         """Make that request. A failure is no matter: the first turn will tell."""
 
 
-class Vad(BatchEngine[VadRequest, VadResult], Protocol):
-    """Is there speech?"""
+AnyEngine = BatchEngine[Any, Any] | StreamEngine[Any, Any]
+Vad = BatchEngine[VadRequest, VadResult]
+TurnDetector = BatchEngine[TurnRequest, TurnResult]
+# On a stream engine the last of the results counts; earlier ones are what is known so far.
+Transcriber = BatchEngine[TranscribeRequest, TranscribeResult] | StreamEngine[TranscribeRequest, TranscribeResult]
+ChatModel = StreamEngine[ChatRequest, ChatDelta]
+SpeechModel = StreamEngine[SpeechRequest, SpeechDelta]
 
 
-class TurnDetector(BatchEngine[TurnRequest, TurnResult], Protocol):
-    """Is the turn over?"""
-
-
-class Transcriber(BatchEngine[TranscribeRequest, TranscribeResult], Protocol):
-    """Speech to text."""
-
-
-class ChatModel(StreamEngine[ChatRequest, ChatDelta], Protocol):
-    """Messages in, the answer's text out."""
-
-
-class Synthesizer(StreamEngine[SpeakRequest, SpeechChunk], Protocol):
-    """A phrase in, sound with word times out. ``voices``: the names it knows, its default first."""
+class HasVoices(Protocol):
+    """``voices``: the names that a synthesizer knows, its default first. An unknown one is spoken by the default."""
 
     voices: tuple[str, ...]
+
+
+class Speaker(BatchEngine[SpeakRequest, SpeechChunk], HasVoices, Protocol):
+    """A Synthesizer that gives a phrase whole."""
+
+
+class StreamingSpeaker(StreamEngine[SpeakRequest, SpeechChunk], HasVoices, Protocol):
+    """A Synthesizer that gives a phrase in pieces."""
+
+
+# A phrase in, sound with word times out.
+Synthesizer = Speaker | StreamingSpeaker

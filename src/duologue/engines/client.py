@@ -18,6 +18,8 @@ from duologue.engines.base import (
     Plain,
     SpeakRequest,
     SpeechChunk,
+    SpeechDelta,
+    SpeechRequest,
     TranscribeRequest,
     TranscribeResult,
     TurnRequest,
@@ -41,6 +43,7 @@ VAD: Stage[VadRequest, VadResult] = Stage("vad")
 TURN: Stage[TurnRequest, TurnResult] = Stage("turn")
 ASR: Stage[TranscribeRequest, TranscribeResult] = Stage("asr")
 CHAT: Stage[ChatRequest, ChatDelta] = Stage("chat")
+SPEECH: Stage[SpeechRequest, SpeechDelta] = Stage("speech")
 TTS: Stage[SpeakRequest, SpeechChunk] = Stage("tts")
 
 

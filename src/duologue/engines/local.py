@@ -2,73 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
 
 import anyio
 
-from duologue.engines.base import (
-    BatchEngine,
-    ChatModel,
-    StreamEngine,
-    Synthesizer,
-    Transcriber,
-    TurnDetector,
-    Vad,
-    WarmsUp,
-)
+from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, StreamEngine, WarmsUp
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
-from duologue.errors import EngineError
+from duologue.errors import EngineError, EngineLost
+
+CPU = "cpu"
 
 
 class LocalEngines:
     """One engine a stage, loaded once, shared by every session of the process.
 
-    Batch engines run on ``runner``; stream engines bring their own process or server.
+    ``stages``: engines by stage name; one engine may serve several. Batch engines run on the runner of their
+    device; stream engines bring their own loop, process or server. Either shape answers ``call`` and ``stream``.
     """
 
-    def __init__(
-        self,
-        runner: Runner,
-        *,
-        vad: Vad,
-        turn: TurnDetector,
-        asr: Transcriber,
-        chat: ChatModel,
-        tts: Synthesizer,
-    ) -> None:
-        self._runner = runner
-        self._tts = tts
-        self._batch: dict[str, BatchEngine[Any, Any]] = {"vad": vad, "turn": turn, "asr": asr}
-        self._streams: dict[str, StreamEngine[Any, Any]] = {"chat": chat, "tts": tts}
+    def __init__(self, stages: Mapping[str, AnyEngine], runner: Runner | None = None) -> None:
+        self._stages = stages
+        self._batch = {s: cast("BatchEngine[Any, Any]", e) for s, e in stages.items() if hasattr(e, "step")}
+        self._streams = {s: cast("StreamEngine[Any, Any]", e) for s, e in stages.items() if s not in self._batch}
+        self._runners = {CPU: runner or Runner(CPU)}
 
     @property
     def voices(self) -> tuple[str, ...]:
         """The synthesizer's voices, its default first."""
-        return self._tts.voices
+        return cast("HasVoices", self._stages["tts"]).voices
 
     async def start(self) -> None:
         """Load and warm everything, side by side. Raises EngineUnavailable with what is missing."""
         async with anyio.create_task_group() as tg:
-            for engine in self._streams.values():
+            for engine in _each_once(self._streams):
                 tg.start_soon(engine.start)
-            tg.start_soon(self._runner.load, list(self._batch.values()))
+            tg.start_soon(self._runners[CPU].load, _each_once(self._batch))
 
     async def warm_up(self) -> None:
         """What may take minutes and need not keep anyone waiting: a chat server that loads its model on demand."""
-        for engine in self._streams.values():
+        for engine in _each_once(self._streams):
             if isinstance(engine, WarmsUp):
                 with suppress(EngineError):
                     await engine.warm_up()
 
     async def aclose(self) -> None:
         """Stop all work and give everything back."""
-        await self._runner.close()
-        for engine in self._batch.values():
+        for runner in self._runners.values():
+            await runner.close()
+        for engine in _each_once(self._batch):
             engine.close()
-        for stream in self._streams.values():
+        for stream in _each_once(self._streams):
             await stream.aclose()
 
     async def call(
@@ -80,16 +66,56 @@ class LocalEngines:
         request_id: str = "",
         best_effort: bool = False,
     ) -> Res:
-        result = await self._runner.submit(
-            self._batch[stage.name], request, deadline_s=deadline_s, best_effort=best_effort
-        )
+        engine = self._batch.get(stage.name)
+        if engine is None:
+            return cast("Res", await last_of(self._streams[stage.name], request))
+        result = await self._runner_of(engine).submit(engine, request, deadline_s=deadline_s, best_effort=best_effort)
         return cast("Res", result)
 
     def stream(
         self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
     ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
-        return self._streams[stage.name].stream(request)
+        engine = self._batch.get(stage.name)
+        if engine is None:
+            return self._streams[stage.name].stream(request)
+        return self._stream_batch(engine, request, deadline_s)
 
     def stats(self) -> dict[str, StageStats]:
-        batch = {stage: self._runner.stats(engine) for stage, engine in self._batch.items()}
+        batch = {stage: self._runner_of(engine).stats(engine) for stage, engine in self._batch.items()}
         return batch | {stage: StageStats(engine=engine.name) for stage, engine in self._streams.items()}
+
+    def _runner_of(self, engine: BatchEngine[Any, Any]) -> Runner:
+        """The runner of the engine's device: a GPU has one thread, so that one batch at a time has all of it."""
+        if engine.device not in self._runners:
+            self._runners[engine.device] = Runner(engine.device, threads=1)
+        return self._runners[engine.device]
+
+    @asynccontextmanager
+    async def _stream_batch(
+        self, engine: BatchEngine[Any, Any], request: Any, deadline_s: float
+    ) -> AsyncIterator[AsyncIterator[Any]]:
+        """A batch engine's one result as a stream."""
+
+        async def only() -> AsyncGenerator[Any, None]:
+            yield await self._runner_of(engine).submit(engine, request, deadline_s=deadline_s)
+
+        async with aclosing(only()) as results:
+            yield results
+
+
+Kind = TypeVar("Kind")
+
+
+def _each_once(engines: Mapping[str, Kind]) -> list[Kind]:
+    return list({id(engine): engine for engine in engines.values()}.values())
+
+
+async def last_of(engine: StreamEngine[Req, Res], request: Req) -> Res:
+    """The last result of a stream engine. Raises EngineLost where it gives none."""
+    result: Res | None = None
+    async with engine.stream(request) as results:
+        async for latest in results:
+            result = latest
+    if result is None:
+        raise EngineLost(f"The engine {engine.name} gave no result.")
+    return result

@@ -21,6 +21,8 @@ from duologue.engines.base import (
     ChatRequest,
     SpeakRequest,
     SpeechChunk,
+    SpeechDelta,
+    SpeechRequest,
     StreamEngine,
     TranscribeRequest,
     TranscribeResult,
@@ -31,6 +33,7 @@ from duologue.engines.base import (
     WordTime,
 )
 from duologue.engines.client import Req, Res, Stage, StageStats
+from duologue.engines.local import last_of
 
 TRANSCRIPT = "this is what the scripted transcriber always hears"
 TWELVE_WORDS = "here is an answer of exactly twelve words for you to hear"
@@ -42,6 +45,7 @@ class _Ready:
     """A batch engine that needs nothing."""
 
     max_batch = 256
+    device = "cpu"
     is_realtime = False
 
     def load(self) -> None:
@@ -128,6 +132,51 @@ class ScriptedChat:
         yield ChatDelta("", finish="length" if len(allowed) < len(words) else "stop")
 
 
+class ScriptedSpeech:
+    """A model that hears: what ``hear`` makes of the last turn's sound, and what ``answer`` makes of the prompt.
+
+    The answer comes first, ``word_s`` apart; the words heard ``heard_s`` after the question.
+    """
+
+    name = "scripted-speech"
+
+    def __init__(
+        self,
+        answer: Callable[[SpeechRequest], str] | None = None,
+        hear: Callable[[Float32], str] | None = None,
+        word_s: float = 0.0,
+        heard_s: float = 0.0,
+    ) -> None:
+        self._answer = answer or (lambda _request: TWELVE_WORDS)
+        self._hear = hear or (lambda _sound: TRANSCRIPT)
+        self._word_s = word_s
+        self._heard_s = heard_s
+
+    async def start(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    @asynccontextmanager
+    async def stream(self, request: SpeechRequest) -> AsyncIterator[AsyncIterator[SpeechDelta]]:
+        async with aclosing(self._deltas(request)) as deltas:
+            yield deltas
+
+    async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+        asked_s = anyio.current_time()
+        sound = request.messages[-1].audio if request.messages else None
+        if request.wants in {"answer", "both"}:
+            words = self._answer(request).split()
+            for index, word in enumerate(words):
+                yield SpeechDelta(text=word if index == 0 else f" {word}")
+                await anyio.sleep(self._word_s)
+            yield SpeechDelta(finish="stop")
+        if request.wants in {"transcript", "both"} and sound is not None:
+            await anyio.sleep(max(0.0, asked_s + self._heard_s - anyio.current_time()))
+            yield SpeechDelta(heard=self._hear(sound), is_heard=True)
+
+
 class ScriptedSynthesizer:
     """A tone of ``phrase_s`` for each phrase, whole, its words evenly spread; or ``word_s`` for each word."""
 
@@ -198,8 +247,10 @@ class InlineEngines:
         best_effort: bool = False,
     ) -> Res:
         await anyio.sleep(self._delays_s.get(stage.name, 0.0))
-        engine = cast("BatchEngine[Req, Res]", self._engines[stage.name])
-        return engine.step([request])[0]
+        engine = self._engines[stage.name]
+        if hasattr(engine, "step"):
+            return cast("BatchEngine[Req, Res]", engine).step([request])[0]
+        return await last_of(cast("StreamEngine[Req, Res]", engine), request)
 
     def stream(
         self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""

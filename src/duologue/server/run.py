@@ -8,7 +8,9 @@ from collections.abc import Callable
 import anyio
 import uvicorn
 
-from duologue.config import Settings, load_profile
+from duologue.config import Settings, setup_of
+from duologue.engines.fit import require
+from duologue.engines.machine import look
 from duologue.engines.registry import assemble
 from duologue.errors import ConfigError
 from duologue.server.app import make_app
@@ -28,16 +30,18 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     The socket listens before the engines load, so that health checks and early clients get an answer.
     Raises ConfigError, EngineUnavailable.
     """
-    profile = load_profile(settings.profile)
+    setup = setup_of(settings)
+    require(setup, look())
     listener = listen(settings.host, settings.port)
-    engines = await assemble(profile.engines, settings.llm, settings.llm_model)
-    state = State(settings, profile, engines, voice=engines.voices[0])
+    engines = await assemble(setup)
+    state = State(settings, setup, engines)
     server = uvicorn.Server(uvicorn_config(settings, state))
 
     url = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
 
     async def load() -> None:
         await engines.start()
+        state.voice = engines.voices[0]
         state.is_ready = True
         announce(url, {stage: stats.engine for stage, stats in engines.stats().items()})
         await engines.warm_up()

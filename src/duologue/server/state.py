@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from duologue.config import Profile, Settings
+from duologue.config import Settings, Setup
 from duologue.engines.client import EngineClient
 from duologue.engines.slots import Slots
 from duologue.events import SessionConfig, TurnDetection
+from duologue.session.replies import Ways
 
 
 @dataclass
 class State:
-    """``is_ready``: the engines are loaded and warm."""
+    """``is_ready``: the engines are loaded and warm; ``voice``, the default one, is known by then."""
 
     settings: Settings
-    profile: Profile
+    setup: Setup
     engines: EngineClient
-    voice: str
+    voice: str = ""
     model: str = "duologue"
     is_ready: bool = False
     slots: Slots = field(init=False)
@@ -26,10 +27,16 @@ class State:
         self.slots = Slots(self.settings.max_sessions)
 
     @property
+    def ways(self) -> Ways:
+        """How every session uses the engines."""
+        chosen = self.setup.engines
+        return Ways(self.setup.turns.speculates, hears=chosen.hears, has_partials=chosen.has_partials)
+
+    @property
     def defaults(self) -> SessionConfig:
         """How a session is until its client says otherwise."""
         return SessionConfig(
             instructions=self.settings.instructions,
             voice=self.voice,
-            turn_detection=TurnDetection(silence_ms=self.profile.turns.silence_ms),
+            turn_detection=TurnDetection(silence_ms=self.setup.turns.silence_ms),
         )

@@ -79,7 +79,7 @@ async def _converse(ws: WebSocket, state: State, lease: Lease) -> None:
 async def _run(ws: WebSocket, state: State, protocol: RealtimeProtocol) -> None:
     told_in, told = anyio.create_memory_object_stream[Told](TOLD_EVENTS)
     outbox, said = anyio.create_memory_object_stream[Outgoing](UNREAD_EVENTS)
-    session = Session(state.engines, protocol.config(), outbox.clone(), speculates=state.profile.turns.speculates)
+    session = Session(state.engines, protocol.config(), outbox.clone(), state.ways)
     outbox.send_nowait(protocol.greet())
     # ``said`` stays open to the end: that the client vanished while the session spoke is no fault of the session.
     with said, told:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
+from duologue.audio.frame import Float32
 from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
 from duologue.events import Item, ItemStatus, Part
@@ -28,10 +29,12 @@ class HeardWord:
 class Entry:
     """One item as the history keeps it. ``text`` None: spoken, words not known yet.
 
-    ``heard_ms`` None: nothing was cut off. ``words`` are in order and only an answer in sound has them.
+    ``heard_ms`` None: nothing was cut off. ``words`` are in order and only an answer in sound has them. ``sound``:
+    what the user said, float32 at 16 kHz, for a model that hears, until the words are known.
     """
 
     item: Item
+    sound: Float32 | None = None
     words: list[HeardWord] = field(default_factory=list)
     heard_ms: float | None = None
 
@@ -135,6 +138,7 @@ class History:
     def set_words(self, entry: Entry, text: str) -> None:
         """The words of a spoken item, now that they are known."""
         entry.set_text(text)
+        entry.sound = None
         self.version += 1
 
     def cut(self, entry: Entry, heard_ms: float) -> None:
@@ -160,7 +164,7 @@ def _as_prompt(entry: Entry) -> str:
 
 def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
     """What was heard of each, in order."""
-    return [ChatMessage(entry.item.role, _as_prompt(entry)) for entry in entries]
+    return [ChatMessage(entry.item.role, _as_prompt(entry), audio=entry.sound) for entry in entries]
 
 
 def prompt(instructions: str, messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -173,9 +177,9 @@ def _merge(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
     """Join neighbours of one role: many chat templates refuse two user messages in a row."""
     merged: list[ChatMessage] = []
     for message in messages:
-        if not message.content:
+        if not message.content and message.audio is None:
             continue
-        if merged and merged[-1].role == message.role:
+        if merged and merged[-1].role == message.role and merged[-1].audio is message.audio is None:
             merged.append(ChatMessage(message.role, f"{merged.pop().content}\n{message.content}"))
         else:
             merged.append(message)

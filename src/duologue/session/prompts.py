@@ -1,4 +1,4 @@
-"""What the chat model is asked: made when all of its words are known."""
+"""What the model that answers is asked: made when all of its words are known, or at once for one that hears."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import anyio
 
 from duologue.engines.base import ChatMessage
 from duologue.events import Item
+from duologue.session.asking import Prompt
 from duologue.session.history import History, messages, prompt
 from duologue.session.transcribe import Transcription
-from duologue.session.writing import Prompt
 
 
 def turn_prompt(history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event]) -> Prompt:
@@ -30,6 +30,18 @@ def turn_prompt(history: History, instructions: str, turn: Transcription, pendin
         for event in awaited:
             await event.wait()
         return prompt(instructions, [*messages(entries), ChatMessage("user", turn.text)])
+
+    return ask
+
+
+def heard_prompt(history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event]) -> Prompt:
+    """The conversation up to this moment, then ``turn`` as sound; ``pending``: what has to end before."""
+    entries, awaited = list(history), list(pending)
+
+    async def ask() -> tuple[ChatMessage, ...]:
+        for event in awaited:
+            await event.wait()
+        return prompt(instructions, [*messages(entries), ChatMessage("user", "", audio=turn.sound)])
 
     return ask
 

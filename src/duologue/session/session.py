@@ -7,7 +7,7 @@ session's one task group and posts what it finds:
 * ``hearing`` takes what the client sends, finds speech in the sound, and passes all else on in order.
 * The turn machine (``turn``) says what a change means, in commands; each command has its method here.
 * A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer's
-  text (``writing``) and its sound (``reply``, ``phrase``, ``speak``), all unheard.
+  text (``asking``, ``writing``) and its sound (``reply``, ``phrase``, ``speak``), all unheard; ``replies`` makes them.
 * A turn that is over commits it: ``answers`` lets the answer out at the pace of hearing (``playout``).
 * ``history``, behind ``conversation``, keeps what was heard.
 """
@@ -35,7 +35,6 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
-    ReplyOptions,
     RetrieveItem,
     SessionConfig,
     SpeechStarted,
@@ -53,16 +52,14 @@ from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
 from duologue.session.history import Entry
-from duologue.session.prompts import history_prompt, items_prompt, turn_prompt
-from duologue.session.reply import Manner, Reply
+from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
+from duologue.session.reply import Reply
 from duologue.session.transcribe import Partials, Transcription
 from duologue.session.vad import Onset
-from duologue.session.writing import Prompt, Writing
 
 INBOX_EVENTS = 1_024
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
-AS_CONFIGURED = ReplyOptions()
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
 TAIL_SAMPLES = ms_to_samples(96)
 
@@ -94,18 +91,14 @@ class _Turn:
 
 
 class Session:
-    """One conversation. Give it to a task with ``run``; what it says comes out of ``outbox``.
-
-    ``speculates``: whether answers are prepared in pauses, before the turn is known to be over.
-    """
+    """One conversation. Give it to a task with ``run``; what it says comes out of ``outbox``."""
 
     def __init__(
         self,
         engines: EngineClient,
         config: SessionConfig,
         outbox: MemoryObjectSendStream[Event],
-        *,
-        speculates: bool = True,
+        ways: Ways = IN_STAGES,
     ) -> None:
         self.config = config
         self._engines = engines
@@ -113,8 +106,10 @@ class Session:
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
         detection = config.turn_detection or TurnDetection()
         self._hearing = Hearing(engines, detection.threshold, self._is_in_turn)
-        self._machine = floor.TurnMachine(detection, speculates=speculates)
+        self._machine = floor.TurnMachine(detection, speculates=ways.speculates)
+        self._ways = ways
         self._conversation = Conversation(self._say)
+        self._replies = Replies(engines, self._conversation, ways, config)
         self._answers = Answers(
             self._conversation.history,
             self._say,
@@ -133,6 +128,7 @@ class Session:
         with self._inbox, self._outbox:
             try:
                 async with anyio.create_task_group() as self._tasks:
+                    self._replies.tasks = self._tasks
                     self._tasks.start_soon(self._hear, told)
                     async for event in self._inbox:
                         self._handle(event)
@@ -187,12 +183,14 @@ class Session:
             self._engines,
             lambda: self._hearing.sound(start, self._hearing.now),
             self.config.language,
+            item_id,
             lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
         )
         self._turn = _Turn(item_id, start, partials)
         self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
-        if self.config.show_transcript:
+        if self.config.show_transcript and self._ways.has_partials:
             self._tasks.start_soon(partials.run)
+        self._tasks.start_soon(self._replies.prepare)
 
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
@@ -203,11 +201,15 @@ class Session:
 
     def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
         """Transcript and reply for the turn up to ``until``, begun."""
-        transcription = self._transcribe(turn.start, until + TAIL_SAMPLES)
-        history = self._conversation.history
+        sound = self._hearing.sound(turn.start, until + TAIL_SAMPLES)
         is_answered = self._machine.detection.create_reply
-        reply = self._reply(self._turn_prompt(transcription)) if is_answered else None
-        return Attempt(number, transcription, reply, history.version)
+        transcription = self._replies.transcribe(sound, turn.item_id, is_answered=is_answered)
+        reply = self._reply_to(transcription) if is_answered else None
+        return Attempt(number, transcription, reply, self._conversation.history.version)
+
+    def _reply_to(self, turn: Transcription) -> Reply:
+        waits = not self._machine.detection.interrupt_reply
+        return self._replies.to_turn(turn, self._answers.unfinished() if waits else [])
 
     def _on_words_known(self, event: floor.WordsKnown) -> None:
         is_current = self._attempt is not None and self._attempt.number == event.attempt
@@ -230,7 +232,7 @@ class Session:
         self._unheard = turn.unheard
         self._commit_item(turn.item_id, attempt.transcription)
         if reply is not None:
-            self._answers.begin(self._tasks, reply, AS_CONFIGURED, attempt.transcription)
+            self._answers.begin(self._tasks, reply, AS_CONFIGURED, self._words_to_await(attempt.transcription))
         else:
             self._forget_unheard()
 
@@ -241,7 +243,12 @@ class Session:
             return attempt.reply
         if attempt.reply is not None:
             attempt.reply.drop()
-        return self._reply(self._turn_prompt(attempt.transcription)) if self._machine.detection.create_reply else None
+        return self._reply_to(attempt.transcription) if self._machine.detection.create_reply else None
+
+    def _words_to_await(self, words: Transcription) -> Transcription | None:
+        """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
+        is_needed = not words.is_fed or words.known.is_set() or self._unheard is not None
+        return words if is_needed else None
 
     def _close_turn(self, until: int) -> _Turn:
         assert self._turn is not None, "only an open turn can end"
@@ -253,6 +260,8 @@ class Session:
 
     def _commit_item(self, item_id: str, transcription: Transcription) -> None:
         entry = self._conversation.commit(item_id)
+        if self._ways.hears:
+            entry.sound = transcription.sound
         if transcription.known.is_set():
             self._on_words_in(_WordsIn(entry, transcription))
         else:
@@ -289,36 +298,13 @@ class Session:
 
     def _answer_on(self, unheard: Unheard) -> None:
         """What interrupted the answer was not speech: say the rest of it."""
-        reply = self._voice(unheard.writing, AS_CONFIGURED, unheard.start)
+        reply = self._replies.voice(unheard.writing, start=unheard.start)
         self._answers.begin(self._tasks, reply, AS_CONFIGURED, None)
-
-    # --- replies ------------------------------------------------------------------------------------------------
-
-    def _transcribe(self, start: int, end: int) -> Transcription:
-        transcription = Transcription(self._engines, self._hearing.sound(start, end), self.config.language)
-        self._tasks.start_soon(transcription.run)
-        return transcription
-
-    def _reply(self, ask: Prompt, options: ReplyOptions = AS_CONFIGURED) -> Reply:
-        writing = Writing(self._engines, ask, options.max_output_tokens or self.config.max_output_tokens)
-        self._tasks.start_soon(writing.run)
-        return self._voice(writing, options)
-
-    def _voice(self, writing: Writing, options: ReplyOptions, start: int = 0) -> Reply:
-        reply = Reply(self._engines, writing, Manner.of(self.config, options), start)
-        self._tasks.start_soon(reply.run)
-        return reply
-
-    def _turn_prompt(self, transcription: Transcription) -> Prompt:
-        pending = self._conversation.awaited()
-        if not self._machine.detection.interrupt_reply:
-            pending += self._answers.unfinished()
-        return turn_prompt(self._conversation.history, self.config.instructions, transcription, pending)
 
     # --- what the client asks for -------------------------------------------------------------------------------
 
     def _apply(self, config: SessionConfig) -> None:
-        self.config = config
+        self.config = self._replies.config = config
         detection = config.turn_detection
         self._hearing.detects_speech = detection is not None
         if detection is not None:
@@ -354,18 +340,15 @@ class Session:
         item_id = self._turn.item_id if self._turn else new_id("item")
         self._give_up_turn()
         self._uncommitted = marked.now
-        self._commit_item(item_id, self._transcribe(start, marked.now))
+        sound = self._hearing.sound(start, marked.now)
+        self._commit_item(item_id, self._replies.transcribe(sound, item_id, is_answered=False))
 
     def _on_create_reply(self, event: CreateReply) -> None:
         options = event.options
         if options.in_conversation:
             self._answers.refuse_second()
             self._take(floor.ReplyWanted())
-        instructions = self.config.instructions if options.instructions is None else options.instructions
-        ask = history_prompt(self._conversation.history, instructions, self._conversation.awaited())
-        if options.items is not None:
-            ask = items_prompt(options.items, instructions)
-        self._answers.begin(self._tasks, self._reply(ask, options), options, None)
+        self._answers.begin(self._tasks, self._replies.to_history(options), options, None)
 
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TypeVar
-
 import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
@@ -13,8 +10,7 @@ from duologue.audio.frame import VOICE_RATE_HZ, Int16, ms_to_samples
 from duologue.engines.base import SpeakRequest, SpeechChunk, WordTime
 from duologue.engines.client import TTS, EngineClient
 from duologue.errors import EngineLost
-
-T = TypeVar("T")
+from duologue.session.watch import watched
 
 # The grain of pacing and of holding an answer back.
 PIECE_SAMPLES = ms_to_samples(100, VOICE_RATE_HZ)
@@ -79,16 +75,3 @@ def _cut(chunk: SpeechChunk) -> list[tuple[Int16, tuple[WordTime, ...]]]:
     """The chunk in pieces; its words go with the first, which is never later than they are heard."""
     starts = range(0, len(chunk.pcm), PIECE_SAMPLES)
     return [(chunk.pcm[at : at + PIECE_SAMPLES], chunk.words if at == 0 else ()) for at in starts]
-
-
-async def watched(items: AsyncIterator[T], patience_s: float, who: str) -> AsyncIterator[T]:
-    """``items``, but EngineLost when the next one does not come within ``patience_s``."""
-    while True:
-        try:
-            with anyio.fail_after(patience_s):
-                item = await anext(items)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise EngineLost(f"{who} said nothing for {patience_s:.0f} s.") from None
-        yield item

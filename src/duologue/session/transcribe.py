@@ -27,11 +27,22 @@ _WORD_EDGES = re.compile(r"^\W+|\W+$")
 
 
 class Transcription:
-    """The words of one stretch of sound, computed once; ``known`` is set when ``text`` or ``failure`` is."""
+    """The words of one stretch of sound, computed once; ``known`` is set when ``text`` or ``failure`` is.
 
-    def __init__(self, engines: EngineClient, sound: Float32, language: str | None) -> None:
+    ``stream``: the turn that the sound is of. ``is_fed``: the words come from elsewhere, by ``hear``; a transcriber
+    is asked only if ``feed_ended`` is told first.
+    """
+
+    def __init__(
+        self, engines: EngineClient, sound: Float32, language: str | None, stream: str = "", *, is_fed: bool = False
+    ) -> None:
         self._engines = engines
-        self._request = TranscribeRequest(sound, language)
+        self._stream = stream
+        self._heard = ""
+        self._feed_over = anyio.Event()
+        self.sound = sound
+        self.language = language
+        self.is_fed = is_fed
         self.audio_s = len(sound) / SESSION_RATE_HZ
         self.known = anyio.Event()
         self.text: str | None = None
@@ -40,15 +51,34 @@ class Transcription:
 
     async def run(self) -> None:
         with self.scope:
-            try:
-                with anyio.fail_after(PATIENCE_S):
-                    due_s = anyio.current_time() + FINAL_DUE_S
-                    self.text = (await self._engines.call(ASR, self._request, deadline_s=due_s)).text.strip()
-            except TimeoutError:
-                self.failure = EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s.")
-            except (EngineError, Overloaded) as error:
-                self.failure = error
+            if self.is_fed:
+                await self._feed_over.wait()
+            if not self.known.is_set():
+                await self._transcribe()
+                self.known.set()
+
+    def hear(self, words: str, *, is_whole: bool) -> None:
+        """More words from the model that hears the turn; ``is_whole``: there are no more."""
+        self._heard += words
+        if is_whole and not self.known.is_set():
+            self.text = self._heard.strip()
             self.known.set()
+            self.feed_ended()
+
+    def feed_ended(self) -> None:
+        """Nobody will ``hear`` any more: what is not known by now is transcribed."""
+        self._feed_over.set()
+
+    async def _transcribe(self) -> None:
+        request = TranscribeRequest(self.sound, self.language, self._stream)
+        try:
+            with anyio.fail_after(PATIENCE_S):
+                due_s = anyio.current_time() + FINAL_DUE_S
+                self.text = (await self._engines.call(ASR, request, deadline_s=due_s)).text.strip()
+        except TimeoutError:
+            self.failure = EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s.")
+        except (EngineError, Overloaded) as error:
+            self.failure = error
 
 
 class Partials:
@@ -60,9 +90,15 @@ class Partials:
     """
 
     def __init__(
-        self, engines: EngineClient, sound: Callable[[], Float32], language: str | None, say: Callable[[str], None]
+        self,
+        engines: EngineClient,
+        sound: Callable[[], Float32],
+        language: str | None,
+        stream: str,
+        say: Callable[[str], None],
     ) -> None:
         self._engines = engines
+        self._stream = stream
         self._sound = sound
         self._language = language
         self._say = say
@@ -94,7 +130,7 @@ class Partials:
     async def _transcribe(self, sound: Float32) -> None:
         due_s = anyio.current_time() + PARTIAL_DUE_S
         try:
-            request = TranscribeRequest(sound, self._language)
+            request = TranscribeRequest(sound, self._language, self._stream, is_last=False)
             result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=True)
         except (EngineError, Overloaded):
             return

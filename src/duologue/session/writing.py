@@ -6,20 +6,16 @@ letter, without asking the model again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 
 import anyio
 
-from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest
-from duologue.engines.client import CHAT, EngineClient
+from duologue.engines.base import ChatDelta
 from duologue.errors import CapacityError, DuologueError, EngineError
-from duologue.session.speak import watched
+from duologue.session.asking import Asking
 
-CHAT_PATIENCE_S = 30.0
 # An hour of speech. A model that has not ended by then never will.
 LONGEST_TEXT_CHARS = 60_000
-
-Prompt = Callable[[], Awaitable[tuple[ChatMessage, ...] | None]]
 
 
 class Writing:
@@ -29,17 +25,19 @@ class Writing:
     tokens) then tell why. A prompt that asks for nothing gives an empty text.
     """
 
-    def __init__(self, engines: EngineClient, prompt: Prompt, max_tokens: int | None) -> None:
-        self._engines = engines
-        self._prompt = prompt
-        self._max_tokens = max_tokens
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
         self._has_grown = anyio.Event()
         self.scope = anyio.CancelScope()
         self.text = ""
         self.is_done = False
         self.failure: DuologueError | None = None
         self.was_cut_short = False
-        self.prompt_words = 0
+
+    @property
+    def prompt_words(self) -> int:
+        """How long the question was."""
+        return self._asking.prompt_words
 
     async def run(self) -> None:
         """Ask the model and keep what it says; ends without an exception, see ``failure``."""
@@ -48,26 +46,26 @@ class Writing:
                 await self._ask()
             except (EngineError, CapacityError) as error:
                 self.failure = error
-        self.is_done = True
-        self._has_grown.set()
+        self._grow(is_done=True)
 
     async def _ask(self) -> None:
-        messages = await self._prompt()
-        if messages is None:
-            return
-        self.prompt_words = sum(len(message.content.split()) for message in messages)
-        request = ChatRequest(messages, self._max_tokens)
-        async with self._engines.stream(CHAT, request, deadline_s=anyio.current_time()) as deltas:
-            await self._keep(watched(deltas, CHAT_PATIENCE_S, "The chat model"))
+        async with aclosing(self._asking.deltas()) as deltas:
+            async for delta in deltas:
+                self._keep(delta)
+                if len(self.text) > LONGEST_TEXT_CHARS:
+                    self.was_cut_short = True
+                    return
 
-    async def _keep(self, deltas: AsyncIterator[ChatDelta]) -> None:
-        async for delta in deltas:
-            self.text += delta.text
-            self.was_cut_short |= delta.finish == "length" or len(self.text) > LONGEST_TEXT_CHARS
-            self._has_grown.set()
-            self._has_grown = anyio.Event()
-            if self.was_cut_short:
-                return
+    def _keep(self, delta: ChatDelta) -> None:
+        """The answer may be whole before its question is: a model that hears still tells the user's words."""
+        self.text += delta.text
+        self.was_cut_short |= delta.finish == "length"
+        self._grow(is_done=delta.finish is not None)
+
+    def _grow(self, *, is_done: bool) -> None:
+        self.is_done |= is_done
+        self._has_grown.set()
+        self._has_grown = anyio.Event()
 
     async def more(self, start: int) -> str:
         """The text from ``start`` on, as soon as there is any; "" when there is no more to come."""

@@ -58,6 +58,7 @@ class Moonshine:
 
     name = "moonshine"
     max_batch = 1
+    device = "cpu"
     is_realtime = False
 
     def __init__(self) -> None:

@@ -47,6 +47,7 @@ class SmartTurn:
 
     name = "smart_turn"
     max_batch = 1
+    device = "cpu"
     is_realtime = False
 
     def __init__(self, context_s: float = WINDOW_S) -> None:

@@ -71,6 +71,7 @@ class WordsTurn:
 
     name = "words"
     max_batch = 64
+    device = "cpu"
     is_realtime = False
 
     def load(self) -> None:

@@ -50,6 +50,7 @@ class SileroVad:
 
     name = "silero"
     max_batch = 64
+    device = "cpu"
     is_realtime = True
 
     def __init__(self) -> None:

@@ -1,0 +1,213 @@
+"""Does a setup fit this machine? Pure: a setup and a machine in, needs and problems out.
+
+What is found here is refused at start with the reason, and told by ``duologue doctor`` before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from duologue.config import Setup
+from duologue.engines.catalogue import find
+from duologue.engines.machine import Machine
+from duologue.engines.weights import model_folder
+from duologue.errors import ConfigError, EngineUnavailable
+from duologue.options import KokoroOptions, LlamaServerOptions, VoxtralOptions, WhisperOptions
+
+# Voxtral Mini: 30 layers of 8 key-value heads of 128, keys and values.
+KV_VALUES_PER_TOKEN = 30 * 8 * 128 * 2
+VOXTRAL_MINI_MILLIONS = 4_676
+# The encoder's work on one window, logits, the allocator's slack.
+WORKSPACE_MIB = 1_500
+TORCH_CONTEXT_MIB = 600
+KOKORO_GPU_MIB = 1_000
+# Kokoro needs 0.6 s of two cores for a second of speech: on fewer than four the conversation waits for it.
+KOKORO_CORES = 4
+WHISPER_CPU_ADVICE = "Whisper's encoder always hears 30 s: on a CPU prefer --asr moonshine."
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What one engine needs. ``gpu_mib``: memory on the card; ``packages``: import names, and the pip ``extra`` that
+    brings them; ``model``: of the catalogue; ``program``: on the PATH; ``server``: its address; ``advice``: what to
+    know before."""
+
+    stage: str
+    engine: str
+    gpu_mib: int = 0
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+    model: str = ""
+    program: str = ""
+    server: str = ""
+    advice: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """``is_fatal``: the setup cannot run; otherwise it runs, but not as one would wish."""
+
+    stage: str
+    what: str
+    remedy: str
+    is_fatal: bool = True
+
+
+def needs_of(setup: Setup, machine: Machine) -> list[Need]:
+    """One need for each engine that has any, in the order of the flow."""
+    needs = []
+    for stage in ("asr", "speech", "chat", "tts"):
+        for name in (getattr(setup.engines, stage) or "").split(","):
+            need = _NEEDS.get(f"{stage}.{name.strip()}")
+            if need is not None:
+                needs.append(need(setup, machine))
+    return needs
+
+
+def problems_of(needs: list[Need], machine: Machine) -> list[Problem]:
+    """What stands in the way, the fatal first."""
+    found = [problem for need in needs for problem in _problems(need)]
+    found += _memory(needs, machine)
+    return sorted(found, key=lambda problem: not problem.is_fatal)
+
+
+def require(setup: Setup, machine: Machine) -> None:
+    """Raises EngineUnavailable or ConfigError with the first fatal problem."""
+    for problem in problems_of(needs_of(setup, machine), machine):
+        if problem.is_fatal:
+            kind = ConfigError if problem.stage == "memory" else EngineUnavailable
+            raise kind(f"{problem.what}. {problem.remedy}")
+
+
+def _problems(need: Need) -> list[Problem]:
+    found = []
+    missing = [package for package in need.packages if find_spec(package) is None]
+    if missing:
+        what = f"{need.engine} needs {', '.join(missing)}"
+        found.append(Problem(need.stage, what, f'Run: pip install "duologue[{need.extra}]"'))
+    if need.model and (absent := _absence(need.model)):
+        found.append(Problem(need.stage, *absent))
+    if need.program and shutil.which(need.program) is None and not Path(need.program).is_file():
+        remedy = "Install llama.cpp, or name the program: DUOLOGUE_LLAMA_SERVER__BINARY=/path/to/llama-server"
+        found.append(Problem(need.stage, f"{need.program} is not on this machine", remedy))
+    if need.advice:
+        found.append(Problem(need.stage, need.engine, need.advice, is_fatal=False))
+    return found
+
+
+def _absence(model: str) -> tuple[str, str] | None:
+    """(what, remedy) for a model that is not on this machine."""
+    try:
+        model_folder(model)
+    except EngineUnavailable as missing:
+        what, _, remedy = missing.message.partition(". ")
+        return what, remedy
+    return None
+
+
+def _memory(needs: list[Need], machine: Machine) -> list[Problem]:
+    """Everything on the card together."""
+    wanted = [need for need in needs if need.gpu_mib]
+    if not wanted:
+        return []
+    names = ", ".join(f"{need.engine} {_gib(need.gpu_mib)}" for need in wanted)
+    total_mib = sum(need.gpu_mib for need in wanted) + TORCH_CONTEXT_MIB
+    if machine.gpu is None:
+        return [Problem("memory", f"This setup wants a GPU ({names}), and none was found", _NO_GPU)]
+    if total_mib > machine.gpu.memory_mib:
+        what = f"This setup wants {_gib(total_mib)} on the GPU ({names}); {machine.gpu.name} has "
+        return [Problem("memory", what + _gib(machine.gpu.memory_mib), _TOO_LARGE)]
+    if total_mib > machine.gpu.free_mib:
+        what = f"This setup wants {_gib(total_mib)} on the GPU; only {_gib(machine.gpu.free_mib)} are free now"
+        return [Problem("memory", what, "Stop what else uses the card (nvidia-smi shows it).")]
+    return []
+
+
+_NO_GPU = "Choose --profile embedded or cpu, or a server that has one: --profile voxtral-vllm."
+_TOO_LARGE = (
+    "Lower voxtral.conversations or voxtral.context_tokens, choose a smaller model, or put it on a server: "
+    "--profile voxtral-vllm."
+)
+
+
+def _gib(mib: int) -> str:
+    return f"{mib / 1024:.1f} GiB"
+
+
+# --- what each engine needs -----------------------------------------------------------------------------------
+
+
+def _wants_gpu(device: str, machine: Machine) -> bool:
+    return device == "cuda" or (device == "auto" and machine.gpu is not None)
+
+
+def _voxtral(setup: Setup, machine: Machine) -> Need:
+    options = cast("VoxtralOptions", setup.tables["voxtral"])
+    on_gpu = _wants_gpu(options.device, machine)
+    value_bytes = 4 if options.dtype == "float32" else 2
+    kv_mib = options.conversations * options.context_tokens * KV_VALUES_PER_TOKEN * value_bytes // 2**20
+    weights_mib = _weights_mib(options.model, VOXTRAL_MINI_MILLIONS * 1_000_000 * value_bytes // 2**20)
+    return Need(
+        "speech",
+        "voxtral",
+        gpu_mib=weights_mib + kv_mib + WORKSPACE_MIB if on_gpu else 0,
+        packages=("torch", "transformers", "mistral_common"),
+        extra="voxtral",
+        model=options.model,
+        advice="" if on_gpu else "Without a GPU Voxtral takes tens of seconds to answer: choose --profile cpu.",
+    )
+
+
+def _weights_mib(model: str, otherwise_mib: int) -> int:
+    """As the catalogue has it, since a folder may hold anything."""
+    try:
+        return find(model).size_mb
+    except ConfigError:
+        return otherwise_mib
+
+
+def _whisper(setup: Setup, machine: Machine) -> Need:
+    options = cast("WhisperOptions", setup.tables["whisper"])
+    on_gpu = _wants_gpu(options.device, machine)
+    return Need(
+        "asr",
+        "whisper",
+        gpu_mib=_weights_mib(options.model, 1_600) + 500 if on_gpu else 0,
+        packages=("faster_whisper", "ctranslate2"),
+        model=options.model,
+        advice="" if on_gpu else WHISPER_CPU_ADVICE,
+    )
+
+
+def _kokoro(setup: Setup, machine: Machine) -> Need:
+    options = cast("KokoroOptions", setup.tables["kokoro"])
+    on_gpu = options.backend != "onnx" and _wants_gpu(options.device, machine)
+    is_torch = on_gpu or options.backend == "torch"
+    is_slow = not on_gpu and machine.cores < KOKORO_CORES
+    slow = f"On {machine.cores} cores the voice hardly keeps up with itself: four are wanted, or --tts espeak."
+    return Need(
+        "tts",
+        "kokoro",
+        gpu_mib=KOKORO_GPU_MIB if on_gpu else 0,
+        packages=("misaki", "torch", "kokoro") if is_torch else ("misaki", "onnxruntime"),
+        extra="gpu" if is_torch else "kokoro",
+        model=options.model or ("kokoro" if is_torch else "kokoro-onnx"),
+        advice=slow if is_slow else "",
+    )
+
+
+def _llama_server(setup: Setup, machine: Machine) -> Need:
+    options = cast("LlamaServerOptions", setup.tables["llama_server"])
+    return Need("chat", "llama-server", model=options.model, program=options.binary)
+
+
+_NEEDS: dict[str, Callable[[Setup, Machine], Need]] = {
+    "asr.whisper": _whisper,
+    "speech.voxtral": _voxtral,
+    "chat.llama-server": _llama_server,
+    "tts.kokoro": _kokoro,
+}

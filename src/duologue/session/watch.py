@@ -1,0 +1,25 @@
+"""Waiting for what comes piece by piece, and not for ever."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import anyio
+
+from duologue.errors import EngineLost
+
+T = TypeVar("T")
+
+
+async def watched(items: AsyncIterator[T], patience_s: float, who: str) -> AsyncIterator[T]:
+    """``items``, but EngineLost when the next one does not come within ``patience_s``."""
+    while True:
+        try:
+            with anyio.fail_after(patience_s):
+                item = await anext(items)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise EngineLost(f"{who} said nothing for {patience_s:.0f} s.") from None
+        yield item
