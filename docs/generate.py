@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from duologue import telemetry
 from duologue.cli.main import app
-from duologue.config import ENV_PREFIX, Settings, load_profile, profile_names
+from duologue.config import ENV_PREFIX, ProfileEngines, Settings, load_profile, profile_names, table_names
+from duologue.engines.registry import names
 from duologue.session.turn import TRANSITIONS, State
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -25,8 +26,8 @@ MADE = "<!-- Made by docs/generate.py; do not edit. -->"
 def cli_page() -> str:
     """Every command with its options."""
     page = ["# Commands", "", MADE, ""]
-    for name in ("serve", "talk", "doctor", "bench"):
-        shown = CliRunner().invoke(app, [name, "--help"], prog_name="duologue", env={"COLUMNS": "100"})
+    for name in ("serve", "talk", "pull", "models", "doctor", "bench", "bench conversations", "bench engines"):
+        shown = CliRunner().invoke(app, [*name.split(), "--help"], prog_name="duologue", env={"COLUMNS": "100"})
         page += [f"## duologue {name}", "", "```", shown.output.strip(), "```", ""]
     return "\n".join(page)
 
@@ -45,8 +46,38 @@ def settings_page() -> str:
         "|---|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = field.default if name != "instructions" else "a friendly voice assistant"
-        lines.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{default}` | {field.description} |")
+        if name not in table_names():
+            default = field.default if name != "instructions" else "a friendly voice assistant"
+            lines.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{default}` | {field.description} |")
+    lines += [
+        "",
+        "## Engines",
+        "",
+        "| stage | names |",
+        "|---|---|",
+        *(
+            f"| `{stage}` | {', '.join(f'`{name}`' for name in names(stage))} |"
+            for stage in ProfileEngines.model_fields
+        ),
+        "",
+        "## Options of the engines",
+        "",
+        "A table each in `duologue.toml`; `whisper.model` is `DUOLOGUE_WHISPER__MODEL` in the environment and",
+        "`--set whisper.model=...` on the command line.",
+    ]
+    for table in table_names():
+        options = type(Settings.model_fields[table].default)
+        lines += [
+            "",
+            f"### `[{table}]`",
+            "",
+            (options.__doc__ or "").strip(),
+            "",
+            "| option | default | |",
+            "|---|---|---|",
+        ]
+        for name, field in options.model_fields.items():
+            lines.append(f"| `{name}` | `{field.default!r}` | {field.description} |")
     lines += ["", "## Profiles", "", "| name | what it is | engines |", "|---|---|---|"]
     for name in profile_names():
         profile = load_profile(name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from duologue.config import DEFAULT_PORT, load_profile, load_settings, profile_names
+from duologue.config import DEFAULT_PORT, load_profile, load_settings, profile_names, read_options, setup_of
 from duologue.errors import ConfigError
+from duologue.options import WhisperOptions
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,55 @@ def test_a_value_that_cannot_be_is_named(name: str, value: object) -> None:
 
 
 def test_profiles() -> None:
-    assert profile_names() == ["embedded", "scripted"]
+    assert profile_names() == ["cascade", "cpu", "embedded", "remote", "scripted", "voxtral", "voxtral-vllm"]
     assert load_profile("scripted").turns.silence_ms == 500
-    with pytest.raises(ConfigError, match="Profiles: embedded, scripted"):
+    with pytest.raises(ConfigError, match="Profiles: cascade, cpu, embedded"):
         load_profile("../embedded")
+
+
+def test_a_stage_can_be_set_alone() -> None:
+    setup = setup_of(load_settings({"profile": "cascade", "asr": "moonshine"}))
+    assert (setup.engines.asr, setup.engines.tts) == ("moonshine", "kokoro")
+
+
+def test_options_come_from_the_profile_then_the_file_then_the_environment_then_flags(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "duologue.toml").write_text('[whisper]\nmodel = "a"\nbatch = 3\nbeam_size = 4\n')
+    monkeypatch.setenv("DUOLOGUE_WHISPER__MODEL", "b")
+    monkeypatch.setenv("DUOLOGUE_WHISPER__BATCH", "5")
+    flags = read_options(["whisper.model=c"])
+    whisper = setup_of(load_settings({"profile": "cascade", **flags})).tables["whisper"]
+    assert whisper == WhisperOptions(model="c", batch=5, beam_size=4, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"whisper": {"modle": "x"}}, "Unknown setting 'whisper.modle'. whisper has: model, device"),
+        ({"whisper": {"beam_size": "0"}}, "whisper.beam_size"),
+        ({"chat": "speech"}, "there is no model that hears"),
+        ({"speech": "voxtral"}, "neither asr nor chat uses it"),
+        ({"profile": "cascade", "kokoro": {"backend": "onnx"}}, r"\[kokoro\] backend onnx runs on the CPU"),
+        ({"voxtral": {"device": "cpu", "cuda_graphs": "on"}}, "they exist on a GPU only"),
+        ({"voxtral": {"attention": "sdpa", "cuda_graphs": "on"}}, "exclude each other"),
+        ({"whisper": {"device": "cpu", "compute_type": "float16"}}, "float16 needs a GPU"),
+    ],
+)
+def test_choices_that_cannot_work_are_refused(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        setup_of(load_settings(flags))
+
+
+@pytest.mark.parametrize("option", ["whisper", "whisper.model", "whisper=x", "nonesuch.model=x", ".=x"])
+def test_an_option_that_is_written_wrongly_is_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match=r"table\.option=value"):
+        read_options([option])
+
+
+def test_a_model_that_hears_can_be_left_out() -> None:
+    settings = load_settings({"profile": "voxtral", "speech": "none", "asr": "moonshine", "chat": "auto"})
+    setup = setup_of(settings)
+    assert setup.engines.speech is None
+    assert not setup.engines.hears

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -122,6 +122,21 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
         raise ConfigError(f"{CONFIG_FILE} is not valid TOML: {error}.") from None
 
 
+def read_options(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """``table.option=value``, as often as wanted, as nested settings. Raises ConfigError for what is not so."""
+    tables: dict[str, dict[str, str]] = {}
+    for option in given:
+        key, equals, value = option.partition("=")
+        table, dot, name = key.partition(".")
+        if not (equals and dot and name) or table not in table_names():
+            raise ConfigError(
+                f"--set {option}: write table.option=value, as in whisper.model=whisper-small. "
+                f"Tables: {', '.join(table_names())}."
+            )
+        tables.setdefault(table, {})[name] = value
+    return tables
+
+
 def _known() -> str:
     return f"Known settings: {', '.join(Settings.model_fields)}."
 
@@ -132,6 +147,10 @@ def _explain(error: ValidationError) -> str:
     if problem["type"] == "value_error":
         return f"{f'[{name}] ' if name else ''}{problem['ctx']['error']}"
     if problem["type"] == "extra_forbidden":
+        table, _, option = name.partition(".")
+        if option and table in table_names():
+            known = ", ".join(type(Settings.model_fields[table].default).model_fields)
+            return f"Unknown setting '{name}'. {table} has: {known}."
         return f"Unknown setting '{name}' in {CONFIG_FILE}. {_known()}"
     return f"Setting '{name}': {problem['msg']} (got {problem['input']!r})."
 
@@ -186,6 +205,7 @@ class Setup(_Part):
     """What a run uses: the profile with the settings laid over it. ``tables``: options by table name."""
 
     profile: str
+    description: str
     engines: ProfileEngines
     turns: ProfileTurns
     tables: dict[str, SerializeAsAny[Options]]
@@ -215,6 +235,7 @@ def setup_of(settings: Settings) -> Setup:
     _refuse_contradictions(engines)
     return Setup(
         profile=settings.profile,
+        description=profile.description,
         engines=engines,
         turns=profile.turns,
         tables={name: _table(name, settings, profile) for name in table_names()},

@@ -86,7 +86,13 @@ class VoxtralOptions(Options):
         return self
 
 
-class VoxtralServerOptions(Options):
+class ServerOptions(Options):
+    """An engine behind an address."""
+
+    url: str
+
+
+class VoxtralServerOptions(ServerOptions):
     """Voxtral on a vLLM server."""
 
     url: str = Field("http://127.0.0.1:8000/v1", description="The server's API root.")
@@ -95,21 +101,21 @@ class VoxtralServerOptions(Options):
     transcript: bool = Field(True, description="Transcribe what was said, after the first clause of the answer.")
 
 
-class RealtimeTranscriberOptions(Options):
+class RealtimeTranscriberOptions(ServerOptions):
     """Voxtral Realtime on a vLLM server: speech to text while somebody speaks."""
 
     url: str = Field("http://127.0.0.1:8001/v1", description="The server's API root.")
     model: str = Field("mistralai/Voxtral-Mini-4B-Realtime-2602", description="Its name there.")
 
 
-class TranscriptionServerOptions(Options):
+class TranscriptionServerOptions(ServerOptions):
     """Any server with ``/v1/audio/transcriptions``."""
 
     url: str = Field("http://127.0.0.1:8000/v1", description="The server's API root.")
     model: str = Field("whisper-1", description="Its name there.")
 
 
-class SpeechServerOptions(Options):
+class SpeechServerOptions(ServerOptions):
     """Any server with ``/v1/audio/speech``."""
 
     url: str = Field("http://127.0.0.1:8880/v1", description="The server's API root.")

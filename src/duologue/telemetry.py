@@ -21,6 +21,9 @@ SESSION_EVICTED = "session_evicted"
 SESSION_FAILED = "session_failed"
 """A fault of ours ended it. ``session``, and the traceback."""
 
+ENGINE_READY = "engine_ready"
+"""A model is loaded and warm, or a server was reached; once for each. ``engine``, ``seconds``."""
+
 ENGINE_STEP_FAILED = "engine_step_failed"
 """A model raised on a batch; its requests got an error. ``engine``, ``batch``: how many, and the traceback."""
 

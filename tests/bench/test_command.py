@@ -15,11 +15,11 @@ from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner, Result
 
 from duologue.bench.clock import WallClock
-from duologue.cli.bench import bench
+from duologue.cli.bench import conversations
 from tests.bench.standin import Script, StandIn, silence, standing_in, tone
 
 app = typer.Typer()
-app.command()(bench)
+app.command()(conversations)
 
 
 @contextmanager

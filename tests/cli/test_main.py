@@ -31,7 +31,7 @@ def test_help_names_the_commands_without_loading_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--profile", "nonesuch"), "There is no profile 'nonesuch'. Profiles: embedded, scripted."),
+        (("--profile", "nonesuch"), "There is no profile 'nonesuch'. Profiles: cascade, cpu, embedded,"),
         (("--llm", "http://127.0.0.1:9/v1"), "127.0.0.1:9"),
         (("--max-sessions", "0"), "max_sessions"),
     ],

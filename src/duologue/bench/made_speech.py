@@ -11,7 +11,7 @@ import numpy as np
 
 from duologue.audio.frame import VOICE_RATE_HZ, Int16
 from duologue.bench.clips import Clip, ClipSet, make_clip
-from duologue.engines.base import SpeakRequest, Synthesizer
+from duologue.engines.base import SpeakRequest, StreamingSpeaker
 from duologue.errors import ConfigError, EngineError
 
 TAIL_S = 0.2
@@ -60,7 +60,7 @@ async def _speak(turns: Sequence[Sequence[str]]) -> list[Clip]:
         await voice.aclose()
 
 
-async def _phrase(voice: Synthesizer, text: str) -> Int16:
+async def _phrase(voice: StreamingSpeaker, text: str) -> Int16:
     """One phrase as int16 [n] at 24 kHz."""
     async with voice.stream(SpeakRequest(text=text)) as chunks:
         parts = [chunk.pcm async for chunk in chunks]

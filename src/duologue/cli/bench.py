@@ -1,4 +1,7 @@
-"""``duologue bench``: how fast, how patient and how exact a voice server is, with simulated callers."""
+"""``duologue bench``: how fast, how patient and how exact a voice server is, with simulated callers.
+
+``duologue bench engines`` measures the models by themselves (``cli/bench_engines.py``).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ _JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figure
 _PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")]
 
 
-def bench(
+def conversations(
     url: _Url = None,
     *,
     profile: _Profile = "embedded",
@@ -110,8 +113,8 @@ def _bench(
     from duologue.errors import DuologueError
 
     try:
-        plan = Plan(callers=_numbers(callers), habits=Habits(**habits), **options)
-        _require_folders(json_file, plot_file)
+        plan = Plan(callers=numbers(callers, "--callers"), habits=Habits(**habits), **options)
+        require_folders(json_file, plot_file)
         if plot_file is not None:
             require_matplotlib()
         report = _carry_out(plan)
@@ -126,7 +129,7 @@ def _bench(
         raise typer.Exit(EXIT_UNANSWERED)
 
 
-def _require_folders(*files: Path | None) -> None:
+def require_folders(*files: Path | None) -> None:
     """Raises ConfigError now rather than after the run, for a file that cannot be written then."""
     from duologue.errors import ConfigError
 
@@ -135,13 +138,14 @@ def _require_folders(*files: Path | None) -> None:
             raise ConfigError(f"{file} cannot be written: there is no folder {file.absolute().parent}")
 
 
-def _numbers(callers: str) -> tuple[int, ...]:
+def numbers(given: str, option: str) -> tuple[int, ...]:
+    """Numbers from 1 by commas. Raises ConfigError."""
     from duologue.errors import ConfigError
 
-    numbers = tuple(int(word) for word in callers.split(",") if word.strip().isdigit())
-    if not numbers or len(numbers) != callers.count(",") + 1 or min(numbers) < 1:
-        raise ConfigError(f"--callers wants numbers such as 1,8,32, not {callers!r}")
-    return numbers
+    found = tuple(int(word) for word in given.split(",") if word.strip().isdigit())
+    if not found or len(found) != given.count(",") + 1 or min(found) < 1:
+        raise ConfigError(f"{option} wants numbers such as 1,8,32, not {given!r}")
+    return found
 
 
 def _carry_out(plan: Plan) -> Report:
@@ -169,12 +173,18 @@ def _carry_out(plan: Plan) -> Report:
 
 def _write(report: Report, json_file: Path | None, plot_file: Path | None) -> None:
     from duologue.bench.plots import draw
-    from duologue.errors import ConfigError
 
-    if json_file is not None:
-        try:
-            json_file.write_bytes(report.to_json())
-        except OSError as error:
-            raise ConfigError(f"the figures cannot be written to {json_file}: {error.strerror}") from None
+    write_json(report.to_json(), json_file)
     if plot_file is not None:
         draw(report, plot_file)
+
+
+def write_json(figures: bytes, file: Path | None) -> None:
+    """Raises ConfigError for a file that cannot be written."""
+    from duologue.errors import ConfigError
+
+    if file is not None:
+        try:
+            file.write_bytes(figures)
+        except OSError as error:
+            raise ConfigError(f"the figures cannot be written to {file}: {error.strerror}") from None

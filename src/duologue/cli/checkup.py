@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -13,8 +11,9 @@ from importlib import resources
 import anyio
 from anyio import to_thread
 
-from duologue.config import DEFAULT_HOST, DEFAULT_PORT, load_profile, load_settings
+from duologue.config import DEFAULT_HOST, DEFAULT_PORT, load_profile, load_settings, setup_of
 from duologue.engines import registry
+from duologue.engines.machine import look
 from duologue.errors import DuologueError, EngineUnavailable
 
 LEAST_CORES = 2
@@ -44,11 +43,11 @@ async def examine() -> list[Finding]:
 
 
 def _machine() -> Finding:
-    cores = os.cpu_count() or 1
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    found = f"Python {platform.python_version()}, {cores} cores, {memory_gib:.0f} GiB"
+    machine = look()
+    gpu = f"{machine.gpu.name} with {machine.gpu.memory_mib / 1024:.0f} GiB" if machine.gpu else "no GPU"
+    found = f"Python {machine.python}, {machine.cores} cores, {machine.memory_mib / 1024:.0f} GiB, {gpu}"
     remedy = "One core works; answers come later while several people talk."
-    return Finding("Machine", cores >= LEAST_CORES, found, remedy, is_needed=False)
+    return Finding("Machine", machine.cores >= LEAST_CORES, found, remedy, is_needed=False)
 
 
 async def _timed(what: str, name: str, load: Callable[[], Awaitable[object]]) -> Finding:
@@ -78,9 +77,8 @@ async def _turn_detector() -> Finding:
 
 
 async def _chat() -> Finding:
-    settings = load_settings({})
     try:
-        chat = await registry.make_chat("auto", settings.llm, settings.llm_model)
+        chat = await registry.make_chat("auto", setup_of(load_settings({"profile": "embedded"})))
     except DuologueError as error:
         return Finding("Answers", False, "the chat server that is set does not answer", error.message)
     is_model = chat.name != "builtin"

@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from duologue.cli.checkup import Finding
+    from duologue.cli.suits import Suit
 
 
 def doctor() -> None:
-    """Look at this machine and say what can run on it. Exit code 1 if the embedded profile cannot."""
-    from duologue.cli.checkup import run_checks
+    """Look at this machine: what runs, which profile suits it and what each would need.
 
-    if not run_checks(_show):
+    Exit code 1 if the embedded profile cannot run.
+    """
+    from duologue.cli.checkup import run_checks
+    from duologue.cli.suits import best_profile, suits
+    from duologue.engines.machine import look
+
+    is_able = run_checks(_show)
+    machine = look()
+    _show_profiles(suits(machine), best_profile(machine))
+    if not is_able:
         raise typer.Exit(1)
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -30,10 +40,33 @@ def _show(findings: list[Finding]) -> None:
     for finding in findings:
         mark = "[green]ok[/]" if finding.is_ok else "[red]missing[/]" if finding.is_needed else "[yellow]note[/]"
         table.add_row(mark, finding.what, escape(finding.found), "" if finding.is_ok else escape(finding.remedy))
-    # Into a file or a pipe, so that commands to copy stay whole.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+    _console().print(table)
     if all(f.is_ok for f in findings if f.is_needed):
-        console.print("\nDuologue can start: duologue serve")
+        _console().print("\nDuologue can start: duologue serve")
     else:
-        console.print("\n[red]The embedded profile cannot start.[/]")
+        _console().print("\n[red]The embedded profile cannot start.[/]")
+
+
+def _show_profiles(suits: list[Suit], best: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title="Profiles", title_justify="left", title_style="bold")
+    for heading in ("", "profile", "what it is", "to do first"):
+        table.add_column(heading, overflow="fold")
+    for suit in suits:
+        wants_server = any(need.server for need in suit.needs)
+        mark = "[yellow]needs[/]" if not suit.is_ready else "server" if wants_server else "[green]ready[/]"
+        name = f"[bold]{suit.profile}[/] *" if suit.profile == best else suit.profile
+        table.add_row(mark, name, escape(suit.description), escape("\n".join(suit.steps)))
+    console = _console()
+    console.print()
+    console.print(table)
+    console.print(f"\n* suits this machine best: duologue serve --profile {best}")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Into a file or a pipe, so that commands to copy stay whole.
+    return Console(width=None if sys.stdout.isatty() else 160)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from duologue.cli.bench import bench
+from duologue.cli.bench import conversations
+from duologue.cli.bench_engines import engines
 from duologue.cli.doctor import doctor
+from duologue.cli.models import models
+from duologue.cli.pull import pull
 from duologue.cli.serve import serve
 from duologue.cli.talk import talk
 from duologue.errors import DuologueError
+
+_BENCH_HELP = "Measure a server in conversations (the default: duologue bench [URL]), or the engines by themselves."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,8 +26,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A server that people talk with.",
 )
-for command in (serve, talk, doctor, bench):
+for command in (serve, talk, pull, models, doctor):
     app.command()(command)
+
+
+class BenchGroup(TyperGroup):
+    """``duologue bench URL`` is short for ``duologue bench conversations URL``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, "--help"}:
+            args = ["conversations", *args]
+        return super().parse_args(ctx, args)
+
+
+bench = typer.Typer(cls=BenchGroup, rich_markup_mode=None, help=_BENCH_HELP)
+for command in (conversations, engines):
+    bench.command()(command)
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

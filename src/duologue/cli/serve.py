@@ -10,7 +10,16 @@ import typer
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.  [default: 8710]")] = None,
-    profile: Annotated[str | None, typer.Option(help="embedded or scripted.  [default: embedded]")] = None,
+    profile: Annotated[str | None, typer.Option(help="Which engines; see `doctor`.  [default: embedded]")] = None,
+    vad: Annotated[str | None, typer.Option(help="Engine for voice activity.", metavar="NAME")] = None,
+    turn: Annotated[str | None, typer.Option(help="Engine for the end of a turn.", metavar="NAME")] = None,
+    asr: Annotated[str | None, typer.Option(help="Engine for speech to text.", metavar="NAME")] = None,
+    speech: Annotated[str | None, typer.Option(help="Engine that hears and answers.", metavar="NAME")] = None,
+    chat: Annotated[str | None, typer.Option(help="Engine for answers.", metavar="NAME")] = None,
+    tts: Annotated[str | None, typer.Option(help="Engine for text to speech.", metavar="NAME")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="An engine's option: whisper.model=whisper-small.", metavar="K=V")
+    ] = None,
     llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
     llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
@@ -28,7 +37,7 @@ def serve(
     import anyio
 
     from duologue.cli.log import configure_logging
-    from duologue.config import load_profile, load_settings
+    from duologue.config import load_settings, read_options, setup_of
     from duologue.server.run import serve as run
 
     settings = load_settings(
@@ -36,13 +45,20 @@ def serve(
             "host": host,
             "port": port,
             "profile": profile,
+            "vad": vad,
+            "turn": turn,
+            "asr": asr,
+            "speech": speech,
+            "chat": chat,
+            "tts": tts,
+            **read_options(options or []),
             "llm": llm,
             "llm_model": llm_model,
             "max_sessions": max_sessions,
             "log_level": log_level,
         }
     )
-    load_profile(settings.profile)
+    setup_of(settings)
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
     anyio.run(run, settings, _announce)

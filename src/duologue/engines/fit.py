@@ -18,7 +18,7 @@ from duologue.engines.catalogue import find
 from duologue.engines.machine import Machine
 from duologue.engines.weights import model_folder
 from duologue.errors import ConfigError, EngineUnavailable
-from duologue.options import KokoroOptions, LlamaServerOptions, VoxtralOptions, WhisperOptions
+from duologue.options import KokoroOptions, LlamaServerOptions, ServerOptions, VoxtralOptions, WhisperOptions
 
 # Voxtral Mini: 30 layers of 8 key-value heads of 128, keys and values.
 KV_VALUES_PER_TOKEN = 30 * 8 * 128 * 2
@@ -205,9 +205,25 @@ def _llama_server(setup: Setup, machine: Machine) -> Need:
     return Need("chat", "llama-server", model=options.model, program=options.binary)
 
 
+def _server(stage: str, engine: str, table: str) -> Callable[[Setup, Machine], Need]:
+    def need(setup: Setup, _machine: Machine) -> Need:
+        return Need(stage, engine, server=cast("ServerOptions", setup.tables[table]).url)
+
+    return need
+
+
+def _chat_server(setup: Setup, _machine: Machine) -> Need:
+    return Need("chat", "openai", server=setup.llm or "--llm URL, OPENAI_BASE_URL or an Ollama here")
+
+
 _NEEDS: dict[str, Callable[[Setup, Machine], Need]] = {
     "asr.whisper": _whisper,
+    "asr.openai": _server("asr", "openai", "transcription_server"),
+    "asr.vllm-realtime": _server("asr", "vllm-realtime", "realtime_transcriber"),
     "speech.voxtral": _voxtral,
+    "speech.voxtral-server": _server("speech", "voxtral-server", "voxtral_server"),
+    "chat.openai": _chat_server,
     "chat.llama-server": _llama_server,
     "tts.kokoro": _kokoro,
+    "tts.openai": _server("tts", "openai", "speech_server"),
 }

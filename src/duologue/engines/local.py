@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import anyio
+import structlog
 
+from duologue import telemetry
 from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, StreamEngine, WarmsUp
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
 from duologue.errors import EngineError, EngineLost
+
+log = structlog.get_logger(__name__)
 
 CPU = "cpu"
 
@@ -38,8 +44,9 @@ class LocalEngines:
         """Load and warm everything, side by side. Raises EngineUnavailable with what is missing."""
         async with anyio.create_task_group() as tg:
             for engine in _each_once(self._streams):
-                tg.start_soon(engine.start)
-            tg.start_soon(self._runners[CPU].load, _each_once(self._batch))
+                tg.start_soon(_timed, engine.name, engine.start)
+            for model in _each_once(self._batch):
+                tg.start_soon(_timed, model.name, partial(self._runners[CPU].load, [model]))
 
     async def warm_up(self) -> None:
         """What may take minutes and need not keep anyone waiting: a chat server that loads its model on demand."""
@@ -101,6 +108,12 @@ class LocalEngines:
 
         async with aclosing(only()) as results:
             yield results
+
+
+async def _timed(name: str, start: Callable[[], Awaitable[None]]) -> None:
+    started_s = time.perf_counter()
+    await start()
+    log.info(telemetry.ENGINE_READY, engine=name, seconds=round(time.perf_counter() - started_s, 2))
 
 
 Kind = TypeVar("Kind")

@@ -114,6 +114,13 @@ async def make_chat(name: str, setup: Setup) -> Any:
     return chat
 
 
+async def make_stage(stage: str, name: str, setup: Setup) -> Any:
+    """One engine by the name that a setup gives it, "auto" and the like included. Raises as the others do."""
+    if stage == "chat":
+        return await make_chat(name, setup)
+    return make_turn(name) if stage == "turn" else make(stage, name, setup)
+
+
 async def assemble(setup: Setup) -> LocalEngines:
     """A setup's engines behind the seam, not started yet.
 

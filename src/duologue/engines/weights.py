@@ -1,16 +1,21 @@
-"""Where the embedded models lie: inside ordinary wheels, found without importing the packages that carry them.
+"""Where models lie on this machine. Nothing here fetches: ``duologue pull`` does.
 
-Those packages bring far more than their weights (one imports a transcription stack, another a whole voice
-framework), so only their files are used.
+The embedded models come inside ordinary wheels, found without importing the packages that carry them: those bring far
+more than their weights (one imports a transcription stack, another a whole voice framework). All others lie in the
+Hugging Face cache, which other programs share; its layout is documented and read without the hub's own library.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from duologue.engines.catalogue import Model, find, is_pinned
+from duologue.engines.model_files import is_whole
 from duologue.errors import EngineUnavailable
 
 # Import name -> what to give pip, where the two differ or a version matters.
@@ -46,6 +51,47 @@ def packaged_file(package: str, relative: str) -> Path:
 def install_hint(package: str) -> str:
     """The pip command that brings the package of this import name."""
     return f'run: pip install "{_REQUIREMENTS.get(package, package)}"'
+
+
+def model_folder(name: str) -> Path:
+    """The folder of a model: a short name of the catalogue, ``org/name@revision``, or a path, returned as it is.
+
+    Raises EngineUnavailable, with the one command that fetches it, where it is missing or not whole; ConfigError for
+    a name that is neither.
+    """
+    path = Path(name).expanduser()
+    if any(mark in name for mark in ("/", os.sep)) and path.exists():
+        return path
+    if name.startswith(("/", "./", "../", "~")):
+        raise EngineUnavailable(f"There is no model at {name}.")
+    model = find(name)
+    folder = cached_folder(model)
+    if folder is None:
+        raise EngineUnavailable(f"{model.name} is not on this machine: run: duologue pull {shlex.quote(name)}")
+    return folder
+
+
+def cached_folder(model: Model) -> Path | None:
+    """Where the model lies in the Hugging Face cache; None where it does not, or not whole."""
+    storage = model_storage(model)
+    commit = model.revision
+    if not is_pinned(model):
+        reference = storage / "refs" / model.revision
+        if not reference.is_file():
+            return None
+        commit = reference.read_text().strip()
+    folder = storage / "snapshots" / commit
+    return folder if folder.is_dir() and is_whole(folder, model.files) else None
+
+
+def model_storage(model: Model) -> Path:
+    """The model's part of the cache: ``blobs``, ``refs`` and ``snapshots``. The environment says where the cache is."""
+    given = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not given:
+        home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+        given = os.path.join(home, "hub")
+    cache = Path(os.path.expandvars(given)).expanduser()
+    return cache / f"models--{model.repo.replace('/', '--')}"
 
 
 def onnx_session(model: Path | bytes) -> OnnxSession:
