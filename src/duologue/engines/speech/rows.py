@@ -16,7 +16,7 @@ import msgspec
 from duologue.audio.frame import Float32
 
 # Positions that one sound may have: 2^14 tokens of 80 ms are 22 minutes.
-_SOUND_STRIDE = 1 << 14
+SOUND_STRIDE = 1 << 14
 
 
 class Sound(msgspec.Struct, frozen=True, eq=False):
@@ -30,13 +30,13 @@ class Sound(msgspec.Struct, frozen=True, eq=False):
 
 def sound_atoms(sound: Sound) -> list[int]:
     """The positions of ``sound`` in order."""
-    first = sound.key * _SOUND_STRIDE
+    first = sound.key * SOUND_STRIDE
     return [-(first + position) for position in range(sound.tokens)]
 
 
 def sound_position(atom: int) -> tuple[int, int]:
     """(key, position) of a negative atom."""
-    return divmod(-atom, _SOUND_STRIDE)
+    return divmod(-atom, SOUND_STRIDE)
 
 
 class Fill(msgspec.Struct, frozen=True, eq=False):
