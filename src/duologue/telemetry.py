@@ -27,5 +27,15 @@ ENGINE_READY = "engine_ready"
 ENGINE_STEP_FAILED = "engine_step_failed"
 """A model raised on a batch; its requests got an error. ``engine``, ``batch``: how many, and the traceback."""
 
-CHAT_MODEL_DOUBTFUL = "chat_model_doubtful"
-"""The chat server answers but may not know the model that it is asked for. ``warning``."""
+ENGINE_FALLBACK = "engine_fallback"
+"""An engine is away and another one serves. ``engine``, ``instead``: "" where none does, ``reason``, and
+``again_in_s``: when it is tried again."""
+
+ENGINE_BACK = "engine_back"
+"""An engine that was away serves again. ``engine``."""
+
+ENGINE_DOUBTFUL = "engine_doubtful"
+"""A server answers but may not know the model that it is asked for. ``engine``, ``warning``."""
+
+TRANSCRIPT_FAILED = "transcript_failed"
+"""A model answered a turn but its words are not known. ``engine``, ``reason``: the error's code."""

@@ -16,6 +16,7 @@ import msgspec
 from duologue.config import Setup
 from duologue.engines.catalogue import find
 from duologue.engines.machine import Machine
+from duologue.engines.speech.kept_rows import rows_for
 from duologue.engines.weights import model_folder
 from duologue.errors import ConfigError, EngineUnavailable
 from duologue.options import KokoroOptions, LlamaServerOptions, ServerOptions, VoxtralOptions, WhisperOptions
@@ -149,7 +150,7 @@ def _voxtral(setup: Setup, machine: Machine) -> Need:
     options = cast("VoxtralOptions", setup.tables["voxtral"])
     on_gpu = _wants_gpu(options.device, machine)
     value_bytes = 4 if options.dtype == "float32" else 2
-    kv_mib = options.conversations * options.context_tokens * KV_VALUES_PER_TOKEN * value_bytes // 2**20
+    kv_mib = rows_for(options.conversations) * options.context_tokens * KV_VALUES_PER_TOKEN * value_bytes // 2**20
     weights_mib = _weights_mib(options.model, VOXTRAL_MINI_MILLIONS * 1_000_000 * value_bytes // 2**20)
     return Need(
         "speech",

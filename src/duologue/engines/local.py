@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -15,7 +15,7 @@ from duologue import telemetry
 from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, StreamEngine, WarmsUp
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
-from duologue.errors import EngineError, EngineLost
+from duologue.errors import EngineError, EngineLost, EngineUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +27,17 @@ class LocalEngines:
 
     ``stages``: engines by stage name; one engine may serve several. Batch engines run on the runner of their
     device; stream engines bring their own loop, process or server. Either shape answers ``call`` and ``stream``.
+    ``dispensable``: stages that may be away at the start, since others stand in for them.
     """
 
-    def __init__(self, stages: Mapping[str, AnyEngine], runner: Runner | None = None) -> None:
+    def __init__(
+        self,
+        stages: Mapping[str, AnyEngine],
+        runner: Runner | None = None,
+        dispensable: Collection[str] = (),
+    ) -> None:
         self._stages = stages
+        self._dispensable = {id(stages[stage]) for stage in dispensable if stage in stages}
         self._batch = {s: cast("BatchEngine[Any, Any]", e) for s, e in stages.items() if hasattr(e, "step")}
         self._streams = {s: cast("StreamEngine[Any, Any]", e) for s, e in stages.items() if s not in self._batch}
         self._runners = {CPU: runner or Runner(CPU)}
@@ -44,9 +51,22 @@ class LocalEngines:
         """Load and warm everything, side by side. Raises EngineUnavailable with what is missing."""
         async with anyio.create_task_group() as tg:
             for engine in _each_once(self._streams):
-                tg.start_soon(_timed, engine.name, engine.start)
+                tg.start_soon(self._start, engine, engine.start)
             for model in _each_once(self._batch):
-                tg.start_soon(_timed, model.name, partial(self._runners[CPU].load, [model]))
+                tg.start_soon(self._start, model, partial(self._runners[CPU].load, [model]))
+
+    async def _start(self, engine: AnyEngine, start: Callable[[], Awaitable[None]]) -> None:
+        started_s = time.perf_counter()
+        try:
+            await start()
+        except EngineUnavailable as error:
+            if id(engine) not in self._dispensable:
+                raise
+            log.warning(telemetry.ENGINE_FALLBACK, engine=engine.name, instead="", reason=error.message)
+            return
+        log.info(telemetry.ENGINE_READY, engine=engine.name, seconds=round(time.perf_counter() - started_s, 2))
+        if warning := getattr(engine, "model_warning", None):
+            log.warning(telemetry.ENGINE_DOUBTFUL, engine=engine.name, warning=warning)
 
     async def warm_up(self) -> None:
         """What may take minutes and need not keep anyone waiting: a chat server that loads its model on demand."""
@@ -108,12 +128,6 @@ class LocalEngines:
 
         async with aclosing(only()) as results:
             yield results
-
-
-async def _timed(name: str, start: Callable[[], Awaitable[None]]) -> None:
-    started_s = time.perf_counter()
-    await start()
-    log.info(telemetry.ENGINE_READY, engine=name, seconds=round(time.perf_counter() - started_s, 2))
 
 
 Kind = TypeVar("Kind")

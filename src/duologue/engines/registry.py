@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-import structlog
-
-from duologue import telemetry
 from duologue.config import Setup
 from duologue.engines.base import AnyEngine
 from duologue.engines.chat.discover import find_chat
@@ -24,8 +21,6 @@ from duologue.engines.speech.faces import SpeechChat, SpeechTranscriber
 from duologue.engines.turn.smart_turn import find_weights
 from duologue.errors import ConfigError, EngineUnavailable
 from duologue.options import ChatOptions
-
-log = structlog.get_logger(__name__)
 
 ENTRY_POINTS = "duologue.engines"
 
@@ -107,11 +102,7 @@ async def make_chat(name: str, setup: Setup) -> Any:
         raise EngineUnavailable(
             "No chat server was found: name one with --llm URL (and --llm-model NAME), or choose another --chat."
         )
-    if chat is None:
-        return make("chat", "builtin")
-    if chat.model_warning:
-        log.warning(telemetry.CHAT_MODEL_DOUBTFUL, warning=chat.model_warning)
-    return chat
+    return make("chat", "builtin") if chat is None else chat
 
 
 async def make_stage(stage: str, name: str, setup: Setup) -> Any:
@@ -141,7 +132,10 @@ async def assemble(setup: Setup) -> LocalEngines:
         "chat": _first_of(chat),
         "tts": _first_of([make("tts", name, setup) for name in _listed(chosen.tts)]),
     }
-    return LocalEngines({stage: engine for stage, engine in stages.items() if engine is not None})
+    # Where words can be transcribed and answered otherwise, a server that hears may come later.
+    dispensable = {"speech"} if len(asr) > 1 and len(chat) > 1 else ()
+    present = {stage: engine for stage, engine in stages.items() if engine is not None}
+    return LocalEngines(present, dispensable=dispensable)
 
 
 def _listed(names: str) -> list[str]:

@@ -9,7 +9,7 @@ import anyio
 
 from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest, SpeechRequest, TranscribeRequest
 from duologue.engines.client import ASR, CHAT, SPEECH, EngineClient
-from duologue.errors import EngineLost
+from duologue.errors import EngineLost, EngineUnavailable
 from duologue.session.transcribe import FINAL_DUE_S, Transcription
 from duologue.session.watch import watched
 
@@ -53,7 +53,7 @@ class Asking:
                         has_begun = True
                         yield delta
                 return
-            except EngineLost:
+            except (EngineLost, EngineUnavailable):
                 if has_begun:
                     raise
             messages = await self._in_words(messages)
