@@ -5,6 +5,8 @@ VENV := .venv
 SDK := .venv-sdk
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_34
 PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .PHONY: run test check lint types imports page-check tests requirements clean
@@ -32,8 +34,10 @@ $(VENV)/.installed: $(VENV)/bin/python requirements/run.txt pyproject.toml hatch
 	$(PIP) install --no-deps --editable .
 	@touch $@
 
-$(VENV)/.tools: $(VENV)/.installed requirements/dev.txt
+# The model libraries come last: whatever wants torch must find the pinned one, not fetch a CUDA build.
+$(VENV)/.tools: $(VENV)/.installed requirements/dev.txt requirements/models.txt
 	$(PIP) install --requirement requirements/dev.txt
+	$(PIP) install --requirement requirements/models.txt
 	@touch $@
 
 # The stock SDK pins an older websockets than the server runs on, so it lives in an environment of its own.
@@ -68,10 +72,9 @@ tests:
 
 ## Pin anew what pyproject.toml and requirements/*.in ask for (needs uv).
 requirements:
-	uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_34 --extra turn --extra bench pyproject.toml -o requirements/run.txt
-	uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_34 -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) -c requirements/shared.in --extra turn --extra bench --extra kokoro pyproject.toml -o requirements/run.txt
+	$(COMPILE) -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt requirements/models.in -o requirements/models.txt
 
 clean:
 	rm -rf $(VENV) $(SDK) web/node_modules src/duologue/server/static

@@ -28,7 +28,8 @@ VOXTRAL_MINI_MILLIONS = 4_676
 WORKSPACE_MIB = 1_500
 TORCH_CONTEXT_MIB = 600
 KOKORO_GPU_MIB = 1_000
-# Kokoro needs 0.6 s of two cores for a second of speech: on fewer than four the conversation waits for it.
+# Kokoro takes two cores 0.43 s for a second of speech, 0.31 s for a first clause: on fewer than four cores the
+# conversation waits for it.
 KOKORO_CORES = 4
 WHISPER_CPU_ADVICE = "Whisper's encoder always hears 30 s: on a CPU prefer --asr moonshine."
 
@@ -188,16 +189,21 @@ def _kokoro(setup: Setup, machine: Machine) -> Need:
     options = cast("KokoroOptions", setup.tables["kokoro"])
     on_gpu = options.backend != "onnx" and _wants_gpu(options.device, machine)
     is_torch = on_gpu or options.backend == "torch"
-    is_slow = not on_gpu and machine.cores < KOKORO_CORES
-    slow = f"On {machine.cores} cores the voice hardly keeps up with itself: four are wanted, or --tts espeak."
+    advice = []
+    if not on_gpu and machine.cores < KOKORO_CORES:
+        advice.append(
+            f"On {machine.cores} cores the voice hardly keeps up with itself: four are wanted, or --tts espeak."
+        )
+    if find_spec("misaki") is None:
+        advice.append('English is read by espeak-ng\'s rules; better with: pip install "duologue[kokoro]"')
     return Need(
         "tts",
         "kokoro",
         gpu_mib=KOKORO_GPU_MIB if on_gpu else 0,
-        packages=("misaki", "torch", "kokoro") if is_torch else ("misaki", "onnxruntime"),
-        extra="gpu" if is_torch else "kokoro",
+        packages=("torch", "safetensors") if is_torch else (),
+        extra="gpu",
         model=options.model or ("kokoro" if is_torch else "kokoro-onnx"),
-        advice=slow if is_slow else "",
+        advice=" ".join(advice),
     )
 
 

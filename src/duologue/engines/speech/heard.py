@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 
 from duologue.audio.frame import Float32
+from duologue.engines.speech.kept_sounds import digest
 
 _MAX_SOUNDS = 1024
 
@@ -18,18 +18,15 @@ class Heard:
 
     def words(self, audio: Float32) -> str | None:
         """None where they are not known."""
-        key = _key(audio)
+        key = digest(audio)
         if key in self._words:
             self._words.move_to_end(key)
         return self._words.get(key)
 
     def remember(self, audio: Float32, words: str) -> None:
         """``words`` were said in ``audio``."""
-        self._words[_key(audio)] = words
-        self._words.move_to_end(_key(audio))
+        key = digest(audio)
+        self._words[key] = words
+        self._words.move_to_end(key)
         if len(self._words) > _MAX_SOUNDS:
             self._words.popitem(last=False)
-
-
-def _key(audio: Float32) -> bytes:
-    return hashlib.blake2b(audio.tobytes(), digest_size=16).digest()

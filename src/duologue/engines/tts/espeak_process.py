@@ -13,14 +13,16 @@ kind   from        payload
 ====== =========== ============================================================================
 1      server      speak: words per minute (u16), length of the voice's name (u8), name, text
 2      server      cancel, empty
+3      server      phonemes: length of the voice's name (u8), name, lines of text
 16     this        ready: sample rate (u32); sent once, for request 0
 17     this        sound: int16 samples
 18     this        a word begins: index of its character in the text (u32), sample (u32)
 19     this        the phrase is complete, empty
 20     this        failed: why, as text; for request 0 it means that espeak-ng cannot run
+21     this        phonemes: a line of IPA for each line of text, then ``end``
 ====== =========== ============================================================================
 
-Phrases are spoken in the order of their requests; a phrase of 3 s takes about 9 ms. A cancelled one ends within
+Requests are answered in their order; a phrase of 3 s takes about 9 ms. A cancelled one ends within
 60 ms of sound. The process ends when its standard input does.
 """
 
@@ -36,16 +38,19 @@ from collections import deque
 
 HEADER = struct.Struct("<IBI")
 SPEAK_HEAD = struct.Struct("<HB")
+PHONEMES_HEAD = struct.Struct("<B")
 READY_PAYLOAD = struct.Struct("<I")
 WORD_PAYLOAD = struct.Struct("<II")
 
 SPEAK = 1
 CANCEL = 2
+PHONEMES = 3
 READY = 16
 SOUND = 17
 WORD = 18
 END = 19
 FAILED = 20
+IPA = 21
 
 CHUNK_MS = 60
 
@@ -56,6 +61,8 @@ _UTF8 = 1
 _POSITION_CHARACTER = 1
 _EVENT_LIST_END = 0
 _EVENT_WORD = 1
+# IPA, with "^" tying the letters of one sound ("t^ʃ").
+_PHONEME_MODE = 0x02 | 0x80 | ord("^") << 8
 
 
 class _Event(ctypes.Structure):
@@ -81,15 +88,15 @@ class Wire:
         self._source_fd = source_fd
         self._sink_fd = sink_fd
         self._buffer = bytearray()
-        self._speaks: deque[tuple[int, bytes]] = deque()
+        self._requests: deque[tuple[int, int, bytes]] = deque()
         self.cancelled: set[int] = set()
         self.is_closed = False
 
-    def next_speak(self) -> tuple[int, bytes] | None:
-        """Wait for the next phrase to speak; None at the end of the input."""
-        while not self._speaks and not self.is_closed:
+    def next_request(self) -> tuple[int, int, bytes] | None:
+        """Wait for the next (kind, request id, payload); None at the end of the input."""
+        while not self._requests and not self.is_closed:
             self._read()
-        return self._speaks.popleft() if self._speaks and not self.is_closed else None
+        return self._requests.popleft() if self._requests and not self.is_closed else None
 
     def poll(self) -> None:
         """Take in what has come meanwhile, without waiting."""
@@ -120,13 +127,13 @@ class Wire:
             self._take(kind, request_id, payload)
 
     def _take(self, kind: int, request_id: int, payload: bytes) -> None:
-        if kind == SPEAK:
-            self._speaks.append((request_id, payload))
+        if kind in {SPEAK, PHONEMES}:
+            self._requests.append((kind, request_id, payload))
         elif kind == CANCEL:
-            waiting = [item for item in self._speaks if item[0] != request_id]
-            if len(waiting) == len(self._speaks):
+            waiting = [item for item in self._requests if item[1] != request_id]
+            if len(waiting) == len(self._requests):
                 self.cancelled.add(request_id)
-            self._speaks = deque(waiting)
+            self._requests = deque(waiting)
 
 
 class Voice:
@@ -144,6 +151,7 @@ class Voice:
         if self.sample_rate_hz <= 0:
             raise OSError("espeak-ng does not find its data beside its library")
         self._lib.espeak_SetSynthCallback(self._callback)
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
 
     def speak(self, request_id: int, payload: bytes) -> None:
         """Say one phrase; all that belongs to it is on the wire when this returns."""
@@ -151,8 +159,7 @@ class Voice:
         name = payload[SPEAK_HEAD.size : SPEAK_HEAD.size + name_length]
         text = payload[SPEAK_HEAD.size + name_length :]
         self._request_id = request_id
-        if self._lib.espeak_SetVoiceByName(name) != 0:
-            self._wire.send(FAILED, request_id, b"espeak-ng has no voice " + name)
+        if not self._take_voice(request_id, name):
             return
         self._lib.espeak_SetParameter(_RATE_PARAMETER, rate_wpm, 0)
         size = ctypes.c_size_t(len(text) + 1)
@@ -161,6 +168,30 @@ class Voice:
             self._wire.send(END, request_id)
         else:
             self._wire.send(FAILED, request_id, b"espeak-ng refused the text")
+
+    def tell_phonemes(self, request_id: int, payload: bytes) -> None:
+        """Say how each line of text is pronounced, in as many lines."""
+        (name_length,) = PHONEMES_HEAD.unpack_from(payload)
+        name = payload[PHONEMES_HEAD.size : PHONEMES_HEAD.size + name_length]
+        if self._take_voice(request_id, name):
+            lines = payload[PHONEMES_HEAD.size + name_length :].split(b"\n")
+            self._wire.send(IPA, request_id, b"\n".join(self._phonemes(line) for line in lines))
+            self._wire.send(END, request_id)
+
+    def _phonemes(self, line: bytes) -> bytes:
+        """The library takes one clause a call and moves the pointer past it, to null at the end."""
+        rest = ctypes.c_char_p(line)
+        clauses = []
+        while rest.value:
+            clause = self._lib.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _PHONEME_MODE)
+            clauses.append((clause or b"").replace(b"\n", b" ").strip())
+        return b" ".join(clauses)
+
+    def _take_voice(self, request_id: int, name: bytes) -> bool:
+        is_there: bool = self._lib.espeak_SetVoiceByName(name) == 0
+        if not is_there:
+            self._wire.send(FAILED, request_id, b"espeak-ng has no voice " + name)
+        return is_there
 
     def _on_sound(self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
         self._wire.poll()
@@ -192,8 +223,12 @@ def main(library: str) -> int:
         wire.send(FAILED, 0, str(error).encode())
         return 1
     wire.send(READY, 0, READY_PAYLOAD.pack(voice.sample_rate_hz))
-    while (speak := wire.next_speak()) is not None:
-        voice.speak(*speak)
+    while (request := wire.next_request()) is not None:
+        kind, request_id, payload = request
+        if kind == SPEAK:
+            voice.speak(request_id, payload)
+        else:
+            voice.tell_phonemes(request_id, payload)
         wire.cancelled.clear()
     return 0
 
