@@ -40,8 +40,7 @@ NESTED = "__"
 OTHER_VARIABLES = {"DUOLOGUE_API_KEY", "DUOLOGUE_SDK_PYTHON"}
 
 DEFAULT_INSTRUCTIONS = (
-    "You are a friendly voice assistant. Your words are spoken aloud: answer in one to three short sentences of "
-    "plain speech, without lists, markup or emoji. What the user says was transcribed and may contain mistakes."
+    "You are a friendly and helpful assistant. Answer what is asked, and say so when you do not know."
 )
 
 

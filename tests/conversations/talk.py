@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import anyio
 import numpy as np
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from duologue.engines.base import ChatRequest, TranscribeRequest
+from duologue.engines.base import ChatMessage, ChatRequest, TranscribeRequest
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import (
     TRANSCRIPT,
@@ -26,6 +26,7 @@ from duologue.engines.scripted import (
 from duologue.events import AppendAudio, Event, ReplyAudio, SessionConfig, SpeechStarted, Told
 from duologue.session.replies import IN_STAGES, Ways
 from duologue.session.session import Session
+from duologue.session.voice_prompt import VOICE_MANNER
 from tests.conversations.checker import check
 
 FRAME_S = 0.02
@@ -69,13 +70,19 @@ def hear_voices(text: str = TRANSCRIPT) -> ScriptedTranscriber:
     return ScriptedTranscriber(hear=hear)
 
 
+def as_told(messages: Iterable[ChatMessage]) -> list[tuple[str, str]]:
+    """Role and words of each message, without what every spoken answer is told besides."""
+    told = [(message.role, message.content.replace(VOICE_MANNER, "").rstrip("\n")) for message in messages]
+    return [(role, words) for role, words in told if words or role != "system"]
+
+
 def remembering(
     prompts: Prompts, text: str | Callable[[int], str], first_s: float = 0.0, word_s: float = 0.0
 ) -> ScriptedChat:
     """A chat model that notes what it is asked. ``text``: its answer, or what it answers to the n-th prompt."""
 
     def answer(request: ChatRequest) -> str:
-        prompts.append([(message.role, message.content) for message in request.messages])
+        prompts.append(as_told(request.messages))
         return text if isinstance(text, str) else text(len(prompts))
 
     return ScriptedChat(answer=answer, first_s=first_s, word_s=word_s)

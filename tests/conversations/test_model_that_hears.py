@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from duologue.audio.frame import Float32
 from duologue.engines.base import SpeechDelta, SpeechRequest, TranscribeRequest
@@ -24,9 +25,10 @@ from duologue.events import (
     TurnCommitted,
 )
 from duologue.session.replies import Ways
-from tests.conversations.talk import Person, Prompts, engines, hear_voices, remembering, talk
+from tests.conversations.talk import Person, Prompts, as_told, engines, hear_voices, remembering, talk
 
 pytestmark = pytest.mark.anyio
+SOUND = "(sound)"
 HEARS = Ways(hears=True, has_partials=False)
 
 
@@ -54,13 +56,9 @@ class Away:
         yield
 
 
-def asked_of(requests: list[SpeechRequest], wants: str) -> list[SpeechRequest]:
-    return [request for request in requests if request.wants == wants]
-
-
-def prompts_of(requests: list[SpeechRequest]) -> list[list[tuple[str, str | None]]]:
-    """Role and words of each message; None where it is sound."""
-    return [[(m.role, m.content if m.audio is None else None) for m in r.messages] for r in requests]
+def prompts_of(requests: list[SpeechRequest]) -> list[list[tuple[str, str]]]:
+    """Role and words of each message; SOUND where it is no words."""
+    return [as_told(replace(m, content=SOUND) if m.audio is not None else m for m in r.messages) for r in requests]
 
 
 def noting(requests: list[SpeechRequest], **script: Any) -> ScriptedSpeech:
@@ -103,10 +101,10 @@ async def test_older_turns_are_words_in_the_next_prompt() -> None:
     async with talk(engines(speech=noting(requests, hear=lambda _sound: "words")), config, ways=HEARS) as (person, _):
         await say_and_hear(person, turns=2)
     first, *_, last = prompts_of(requests)
-    assert first == [("system", "Be kind."), ("user", None)]
+    assert first == [("system", "Be kind."), ("user", SOUND)]
     assert last[:2] == [("system", "Be kind."), ("user", "words")]
     assert [role for role, _ in last] == ["system", "user", "assistant", "user"]
-    assert last[-1] == ("user", None)
+    assert last[-1] == ("user", SOUND)
     assert len({request.conversation for request in requests}) == 1
 
 
@@ -176,7 +174,7 @@ async def test_a_turn_committed_by_hand_is_heard_as_sound_before_its_words_are_k
         await person.tell(CommitAudio())
         await person.tell(CreateReply())
         await person.until(TranscriptDone)
-    assert prompts_of(requests)[0][-1] == ("user", None)
+    assert prompts_of(requests)[0][-1] == ("user", SOUND)
     assert person.times(ReplyAudio)[0] < person.times(TranscriptDone)[0]
 
 

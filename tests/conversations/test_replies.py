@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from duologue.engines.base import ChatRequest
 from duologue.engines.scripted import ScriptedChat
 from duologue.events import (
     CancelReply,
@@ -12,6 +13,7 @@ from duologue.events import (
     Failed,
     ReplyAudio,
     ReplyDone,
+    ReplyOptions,
     ReplyStarted,
     ReplyText,
     SessionConfig,
@@ -20,12 +22,14 @@ from duologue.events import (
     TurnCommitted,
     TurnDetection,
 )
+from duologue.session.voice_prompt import for_voice
 from tests.conversations.long_answer import LONG, WORD_S, assistant_words, long_answer_engines, until_heard
 from tests.conversations.talk import (
     FRAME_S,
     PCM_BYTES_PER_MS,
     Person,
     Prompts,
+    engines,
     remembering,
     talk,
 )
@@ -128,3 +132,32 @@ async def test_a_person_who_talks_over_everything_is_heard_in_the_end() -> None:
         await person.until(ReplyDone, len(person.heard(ReplyDone)) + 1)
     assert len(person.heard(SpeechStarted)) == len(person.heard(SpeechStopped))
     assert len(person.heard(TurnCommitted)) == 10
+
+
+async def test_a_model_is_told_that_it_is_heard_only_when_it_is() -> None:
+    asked: list[str] = []
+
+    def answer(request: ChatRequest) -> str:
+        asked.append(request.messages[0].content)
+        return "Yes."
+
+    config = SessionConfig(instructions="Be kind.", turn_detection=None)
+    async with talk(engines(chat=ScriptedChat(answer=answer)), config) as (person, _):
+        for count, modality in enumerate(("audio", "text"), 1):
+            await person.tell(CreateReply(options=ReplyOptions(modality=modality)))
+            await person.until(ReplyDone, count)
+    assert asked == [for_voice("Be kind."), "Be kind."]
+
+
+async def test_markup_is_neither_heard_nor_shown_nor_remembered() -> None:
+    prompts: Prompts = []
+    written = "**Two** things:\n- eggs\n- [milk](https://example.com/m)"
+    async with talk(engines(chat=remembering(prompts, lambda _n: written))) as (person, _):
+        await person.speak(1.0)
+        await person.until(ReplyDone)
+        await anyio.sleep(2)
+        await person.speak(1.0)
+        await person.until(ReplyDone, 2)
+    said = "Two things:\neggs,\nmilk."
+    assert "".join(event.text for event in person.heard(ReplyText)[:2]).startswith("Two things:")
+    assert prompts[-1][1] == ("assistant", said)

@@ -49,7 +49,7 @@ class Listener:
 
     def __init__(self, text: str = TEXT, modality: Modality = "audio", client: EngineClient | None = None) -> None:
         client = client or engines(chat=ScriptedChat(text), tts=ScriptedSynthesizer(word_s=WORD_S))
-        self.writing = Writing(Asking(client, items_prompt((), ""), None))
+        self.writing = Writing(Asking(client, items_prompt((), ""), None), is_spoken=True)
         self.history = History()
         self.reply = Reply(client, self.writing, Manner(modality=modality))
         self.answer = Answer(self.reply, ReplyOptions(), self.history, self._hear)

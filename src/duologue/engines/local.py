@@ -15,6 +15,7 @@ from duologue import telemetry
 from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, StreamEngine, WarmsUp
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
+from duologue.engines.speech.faces import Face
 from duologue.errors import EngineError, EngineLost, EngineUnavailable
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,8 @@ class LocalEngines:
     async def start(self) -> None:
         """Load and warm everything, side by side. Raises EngineUnavailable with what is missing."""
         async with anyio.create_task_group() as tg:
-            for engine in _each_once(self._streams):
+            # A face is there when the model behind it is.
+            for engine in [e for e in _each_once(self._streams) if not isinstance(e, Face)]:
                 tg.start_soon(self._start, engine, engine.start)
             for model in _each_once(self._batch):
                 tg.start_soon(self._start, model, partial(self._runners[CPU].load, [model]))

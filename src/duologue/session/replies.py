@@ -19,6 +19,7 @@ from duologue.session.history import messages, prompt
 from duologue.session.prompts import heard_prompt, history_prompt, items_prompt, turn_prompt
 from duologue.session.reply import Manner, Reply
 from duologue.session.transcribe import Transcription
+from duologue.session.voice_prompt import for_voice
 from duologue.session.writing import Writing
 
 AS_CONFIGURED = ReplyOptions()
@@ -60,7 +61,7 @@ class Replies:
 
     def to_turn(self, turn: Transcription, unfinished: Collection[anyio.Event]) -> Reply:
         """An answer to ``turn``, once what is ``unfinished`` has ended."""
-        history, instructions = self._conversation.history, self.config.instructions
+        history, instructions = self._conversation.history, self._instructions(AS_CONFIGURED)
         if self._ways.hears:
             return self._ask(heard_prompt(history, instructions, turn, unfinished), AS_CONFIGURED, turn)
         pending = [*self._conversation.awaited(), *unfinished]
@@ -68,16 +69,25 @@ class Replies:
 
     def to_history(self, options: ReplyOptions) -> Reply:
         """An answer to the conversation as it stands, or to the items that ``options`` name."""
-        instructions = self.config.instructions if options.instructions is None else options.instructions
+        instructions = self._instructions(options)
         if options.items is not None:
             return self._ask(items_prompt(options.items, instructions), options)
         # A model that hears need not wait for the words of what it can hear.
         pending = [] if self._ways.hears else self._conversation.awaited()
         return self._ask(history_prompt(self._conversation.history, instructions, pending), options)
 
+    def _instructions(self, options: ReplyOptions) -> str:
+        """The session's or the answer's own, and for an answer in sound what it is to be heard."""
+        given = self.config.instructions if options.instructions is None else options.instructions
+        return for_voice(given) if self._is_spoken(options) else given
+
+    def _is_spoken(self, options: ReplyOptions) -> bool:
+        return Manner.of(self.config, options).modality == "audio"
+
     def _ask(self, ask: Prompt, options: ReplyOptions, turn: Transcription | None = None) -> Reply:
         max_tokens = options.max_output_tokens or self.config.max_output_tokens
-        writing = Writing(Asking(self._engines, ask, max_tokens, self._name, turn))
+        asking = Asking(self._engines, ask, max_tokens, self._name, turn)
+        writing = Writing(asking, is_spoken=self._is_spoken(options))
         self.tasks.start_soon(writing.run)
         return self.voice(writing, options)
 
@@ -91,7 +101,7 @@ class Replies:
         """Let a model that hears read the conversation while the user still speaks. A failure is no matter."""
         if not self._ways.hears:
             return
-        asked = prompt(self.config.instructions, messages(self._conversation.history))
+        asked = prompt(self._instructions(AS_CONFIGURED), messages(self._conversation.history))
         request = SpeechRequest(asked, conversation=self._name, wants="nothing")
         try:
             async with self._engines.stream(SPEECH, request, deadline_s=anyio.current_time()) as deltas:

@@ -13,6 +13,7 @@ import anyio
 from duologue.engines.base import ChatDelta
 from duologue.errors import CapacityError, DuologueError, EngineError
 from duologue.session.asking import Asking
+from duologue.session.speakable import Speakable
 
 # An hour of speech. A model that has not ended by then never will.
 LONGEST_TEXT_CHARS = 60_000
@@ -22,11 +23,13 @@ class Writing:
     """One answer's text in the making.
 
     ``is_done`` once there is no more to come; ``failure`` and ``was_cut_short`` (the model reached its limit of
-    tokens) then tell why. A prompt that asks for nothing gives an empty text.
+    tokens) then tell why. A prompt that asks for nothing gives an empty text. ``is_spoken``: markup is made plain
+    speech, here, so that what is shown, kept and heard is the same.
     """
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, *, is_spoken: bool) -> None:
         self._asking = asking
+        self._speakable = Speakable() if is_spoken else None
         self._has_grown = anyio.Event()
         self.scope = anyio.CancelScope()
         self.text = ""
@@ -46,6 +49,8 @@ class Writing:
                 await self._ask()
             except (EngineError, CapacityError) as error:
                 self.failure = error
+        if self._speakable is not None:
+            self.text += self._speakable.end()
         self._grow(is_done=True)
 
     async def _ask(self) -> None:
@@ -58,7 +63,9 @@ class Writing:
 
     def _keep(self, delta: ChatDelta) -> None:
         """The answer may be whole before its question is: a model that hears still tells the user's words."""
-        self.text += delta.text
+        self.text += delta.text if self._speakable is None else self._speakable.feed(delta.text)
+        if self._speakable is not None and delta.finish is not None:
+            self.text += self._speakable.end()
         self.was_cut_short |= delta.finish == "length"
         self._grow(is_done=delta.finish is not None)
 

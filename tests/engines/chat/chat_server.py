@@ -119,10 +119,20 @@ def json_reply(body: object, status: int = 200) -> Reply:
     return reply
 
 
-def event(content: str | None = None, finish: str | None = None, **delta: str) -> bytes:
+DONE = b"data: [DONE]\n\n"
+
+
+def event(
+    content: str | None = None, finish: str | None = None, usage: dict[str, object] | None = None, **delta: object
+) -> bytes:
     """One chunk of a completion."""
     choice = {"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}
-    return b"data: %s\n\n" % json.dumps({"choices": [choice]}, ensure_ascii=False).encode()
+    return b"data: %s\n\n" % json.dumps({"choices": [choice], "usage": usage}, ensure_ascii=False).encode()
+
+
+def usage_event(usage: dict[str, object]) -> bytes:
+    """The chunk behind the last one."""
+    return b"data: %s\n\n" % json.dumps({"choices": [], "usage": usage}).encode()
 
 
 def sse_reply(*events: bytes, piece: int | None = None) -> Reply:

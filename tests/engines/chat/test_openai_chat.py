@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from chat_server import ChatServer, Exchange, event, json_reply, serving, sse_reply
-from hypothesis import given
-from hypothesis import strategies as st
+from chat_server import DONE, ChatServer, Exchange, event, json_reply, serving, sse_reply, usage_event
 
-from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest
-from duologue.engines.chat.discover import base_url_of, find_chat
+from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest, Tool
 from duologue.engines.chat.openai_chat import OpenAIChat
-from duologue.engines.chat.spoken import SpokenText
-from duologue.engines.chat.sse import SseReader
-from duologue.errors import ConfigError, EngineError, EngineLost, EngineUnavailable
+from duologue.errors import EngineError, EngineLost, EngineUnavailable
+from duologue.options import ChatOptions
 
-DONE = b"data: [DONE]\n\n"
 REQUEST = ChatRequest((ChatMessage("system", "Be brief."), ChatMessage("user", "Hello?")), max_tokens=50)
 
 
@@ -29,10 +24,13 @@ def text_of(deltas: list[ChatDelta]) -> str:
     return "".join(delta.text for delta in deltas)
 
 
-async def ask_once(server: ChatServer, **timeouts: float) -> list[ChatDelta]:
-    chat = OpenAIChat(server.url, "tiny", "secret", **timeouts)  # type: ignore[arg-type]
+async def ask_once(
+    server: ChatServer, request: ChatRequest = REQUEST, *, between_s: float = 20.0, **options: float
+) -> list[ChatDelta]:
+    chosen = ChatOptions.model_validate(options)
+    chat = OpenAIChat(server.url, "tiny", "secret", options=chosen, between_tokens_timeout_s=between_s)
     try:
-        return await ask(chat)
+        return await ask(chat, request)
     finally:
         await chat.aclose()
 
@@ -51,6 +49,7 @@ async def test_streams_an_answer_however_it_is_cut(piece: int | None) -> None:
         "model": "tiny",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
         "stream": True,
+        "stream_options": {"include_usage": True},
         "max_tokens": 50,
     }
 
@@ -92,6 +91,66 @@ async def test_takes_a_whole_answer_from_a_server_that_does_not_stream() -> None
         assert text_of(await ask_once(server)) == "Hi."
 
 
+USAGE = {"prompt_tokens": 30, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 25}}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "events",
+    [
+        (event("Hi"), event(None, "stop"), usage_event(USAGE), DONE),
+        (event("Hi"), event("", "stop", usage=USAGE), DONE),
+        (event("Hi", usage={**USAGE, "completion_tokens": 1}), event(None, "stop"), usage_event(USAGE)),
+    ],
+)
+async def test_tells_the_usage_with_the_last_delta(events: tuple[bytes, ...]) -> None:
+    async with serving(sse_reply(*events)) as server:
+        deltas = await ask_once(server)
+    assert text_of(deltas) == "Hi"
+    usage = deltas[-1].usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (30, 7, 25)
+    assert all(delta.usage is None for delta in deltas[:-1])
+
+
+async def dawdle_after_the_end(exchange: Exchange) -> None:
+    await exchange.head()
+    await exchange.write(event("Hi", "stop"))
+    await exchange.wait_for_leaving()
+
+
+@pytest.mark.anyio
+async def test_a_server_that_does_not_count_is_not_waited_for() -> None:
+    async with serving(dawdle_after_the_end) as server:
+        with anyio.fail_after(5):
+            deltas = await ask_once(server)
+    assert (text_of(deltas), deltas[-1].usage) == ("Hi", None)
+
+
+@pytest.mark.anyio
+async def test_calls_a_tool() -> None:
+    first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": ""}}
+    rest = {"index": 0, "function": {"arguments": '{"word": "owl"}'}}
+    reply = sse_reply(event(None, tool_calls=[first]), event(None, tool_calls=[rest]), event(None, "tool_calls"), DONE)
+    tool = Tool("look_up", "Looks a word up.", '{"type": "object"}')
+    request = ChatRequest(REQUEST.messages, tools=(tool,), tool_choice="look_up", parallel_tool_calls=False)
+    async with serving(reply) as server:
+        deltas = await ask_once(server, request)
+    calls = [delta.tool_call for delta in deltas if delta.tool_call]
+    assert [(call.index, call.id, call.name) for call in calls] == [(0, "call_1", "look_up"), (0, "", "")]
+    assert "".join(call.arguments for call in calls) == '{"word": "owl"}'
+    assert deltas[-1].finish == "tool_calls"
+    sent = server.requests[0].body
+    assert sent["tools"] == [
+        {
+            "type": "function",
+            "function": {"name": "look_up", "description": "Looks a word up.", "parameters": {"type": "object"}},
+        }
+    ]
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "look_up"}}
+    assert sent["parallel_tool_calls"] is False
+
+
 @pytest.mark.anyio
 async def test_connection_is_warm_and_kept() -> None:
     async with serving(sse_reply(event("Hi", "stop"), DONE)) as server:
@@ -123,10 +182,6 @@ async def hang_after_headers(exchange: Exchange) -> None:
 async def break_off(exchange: Exchange) -> None:
     await exchange.head()
     await exchange.write(event("Hi"))
-    await exchange.stream.aclose()
-
-
-async def close_unasked(exchange: Exchange) -> None:
     await exchange.stream.aclose()
 
 
@@ -163,7 +218,7 @@ async def test_cancelling_stops_the_server_and_the_next_request_works(hang: obje
 async def test_a_silent_server_is_lost(hang: object) -> None:
     async with serving(hang) as server:  # type: ignore[arg-type]
         with pytest.raises(EngineLost, match="no token in time"):
-            await ask_once(server, first_token_timeout_s=0.05, between_tokens_timeout_s=0.05)
+            await ask_once(server, between_s=0.05, first_token_timeout_s=0.05)
         with anyio.fail_after(5):
             await server.left.wait()
 
@@ -176,41 +231,40 @@ async def test_a_broken_answer_is_lost() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_connection_closed_before_the_answer_is_tried_once_more() -> None:
-    async with serving(close_unasked, sse_reply(event("Hi", "stop"), DONE)) as server:
-        assert text_of(await ask_once(server)) == "Hi"
-    async with serving(close_unasked) as server:
-        with pytest.raises(EngineLost, match="no chat server answers"):
-            await ask_once(server)
-        assert len(server.requests) == 2
-
-
-@pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("status", "hint"),
+    ("status", "kind", "hint"),
     [
-        (401, "OPENAI_API_KEY"),
-        (403, "OPENAI_API_KEY"),
-        (404, "--llm-model"),
-        (429, "no more requests"),
-        (503, "503"),
+        (400, EngineError, "400"),
+        (401, EngineUnavailable, "OPENAI_API_KEY"),
+        (403, EngineUnavailable, "OPENAI_API_KEY"),
+        (404, EngineUnavailable, "--llm-model"),
+        (429, EngineLost, "no more requests"),
+        (500, EngineLost, "500"),
+        (503, EngineLost, "503"),
     ],
 )
-async def test_refusals_say_what_to_do(status: int, hint: str) -> None:
+async def test_refusals_say_what_to_do(status: int, kind: type[EngineError], hint: str) -> None:
     body = {"error": {"message": "because " + "x" * 5000, "type": "t"}}
     async with serving(json_reply(body, status)) as server:
         with pytest.raises(EngineError, match=hint) as caught:
-            await ask_once(server)
-    assert not isinstance(caught.value, EngineLost)
+            await ask_once(server, retries=0)
+    assert type(caught.value) is kind
     assert "because xxx" in caught.value.message
     assert len(caught.value.message) < 400
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("payload", [b'data: {"error": {"message": "out of memory"}}\n\n', b"data: out of memory\n\n"])
-async def test_an_error_within_the_stream_is_raised(payload: bytes) -> None:
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b'data: {"error": {"message": "out of memory"}}\n\n', "/v1 failed: out of memory$"),
+        (b'data: {"error": "out of memory", "choices": null}\n\n', "/v1 failed: out of memory$"),
+        (b"data: out of memory\n\n", "/v1 sent no chat completion: out of memory$"),
+    ],
+)
+async def test_an_error_within_the_stream_is_raised(payload: bytes, said: str) -> None:
     async with serving(sse_reply(event("Hi"), payload)) as server:
-        with pytest.raises(EngineError, match="out of memory"):
+        with pytest.raises(EngineError, match=said):
             await ask_once(server)
 
 
@@ -249,88 +303,3 @@ async def test_start_without_list_or_key(status: int, hint: str) -> None:
         with pytest.raises(EngineUnavailable, match=hint):
             await chat.start()
         await chat.aclose()
-
-
-@pytest.mark.parametrize(
-    ("address", "url"),
-    [
-        ("localhost:8000", "http://localhost:8000/v1"),
-        (":8000", "http://127.0.0.1:8000/v1"),
-        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/v1"),
-        ("http://127.0.0.1:8000/v1/", "http://127.0.0.1:8000/v1"),
-        ("https://host/api/v1", "https://host/api/v1"),
-        ("http://host/v1/chat/completions", "http://host/v1"),
-        ("[::1]:80", "http://[::1]:80/v1"),
-    ],
-)
-def test_addresses(address: str, url: str) -> None:
-    assert base_url_of(address) == url
-
-
-@pytest.mark.parametrize("address", ["", "http://", "host:port", "ftp://host", "http://a b", "http://h:99999"])
-def test_no_addresses(address: str) -> None:
-    with pytest.raises(ConfigError, match="http://127"):
-        base_url_of(address)
-
-
-@pytest.mark.anyio
-async def test_find_chat_prefers_what_is_named() -> None:
-    tags = json_reply({"models": [{"name": "nomic-embed-text"}, {"name": "qwen:1b", "details": {"family": "qwen2"}}]})
-    async with serving() as named, serving() as in_env, serving(models=tags) as ollama:
-        root = ollama.url.removesuffix("/v1")
-        env = {"OPENAI_BASE_URL": in_env.url, "OPENAI_API_KEY": "k"}
-        found = [
-            await find_chat(f"127.0.0.1:{named.port}", "big", env, ollama_url=root),
-            await find_chat(None, None, env, ollama_url=root),
-            await find_chat(None, None, {"OPENAI_API_KEY": "k"}, ollama_url=root),
-        ]
-        for chat in found:
-            assert chat is not None
-            await chat.aclose()
-    assert [(chat.base_url, chat.model) for chat in found if chat] == [
-        (named.url, "big"),
-        (in_env.url, "tiny"),
-        (ollama.url, "qwen:1b"),
-    ]
-    assert named.requests[0].headers["authorization"] == "Bearer k"
-    assert all("authorization" not in request.headers for request in ollama.requests)
-
-
-@pytest.mark.anyio
-async def test_find_chat_without_a_usable_server() -> None:
-    tags = json_reply({"models": [{"name": "x", "capabilities": ["embedding"]}]})
-    async with serving(models=tags) as ollama, serving(models=hang_at_once) as mute:
-        assert await find_chat(None, None, {}, ollama_url=ollama.url.removesuffix("/v1")) is None
-        assert await find_chat(None, None, {}, ollama_url=mute.url.removesuffix("/v1")) is None
-        gone = mute.url
-    assert await find_chat(None, None, {}, ollama_url=gone.removesuffix("/v1")) is None
-    with pytest.raises(EngineUnavailable, match="no chat server answers"):
-        await find_chat(gone, None, {})
-
-
-@given(st.text(alphabet="a<>/think \n", max_size=60), st.lists(st.integers(1, 9), max_size=12))
-def test_thoughts_are_left_out_wherever_the_text_is_cut(text: str, sizes: list[int]) -> None:
-    whole, pieces = SpokenText(), SpokenText()
-    expected = whole.feed(text) + whole.end()
-    spoken, rest = "", text
-    for size in sizes:
-        spoken, rest = spoken + pieces.feed(rest[:size]), rest[size:]
-    assert spoken + pieces.feed(rest) + pieces.end() == expected
-
-
-@given(
-    st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n\ufeff", codec="utf-8"), min_size=1), max_size=4),
-    st.integers(1, 9),
-)
-def test_events_are_the_same_wherever_they_are_cut(payloads: list[str], size: int) -> None:
-    wire = "".join(f": note\r\nid: 1\r\ndata: {payload}\r\n\r\n" for payload in payloads).encode()
-    reader = SseReader()
-    seen = [payload for at in range(0, len(wire), size) for payload in reader.feed(wire[at : at + size])]
-    assert seen + reader.end() == payloads
-
-
-def test_an_endless_event_is_refused() -> None:
-    reader = SseReader()
-    reader.feed(b"data: " + b"x" * 1_000_000)
-    with pytest.raises(EngineError, match="1 MiB"):
-        reader.feed(b"x" * 65_536)

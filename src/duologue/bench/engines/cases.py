@@ -32,14 +32,10 @@ CLAUSE = "Yes, that is quite right,"
 SENTENCE = "The old harbour lies behind the hill, and the boats come in every morning."
 INSTRUCTIONS = "You are a friendly assistant who answers in one or two short sentences of plain speech."
 # About 500 tokens of conversation before the turn.
-EARLIER = tuple(
-    ChatMessage(role, text)
-    for _ in range(10)
-    for role, text in (
-        ("user", "Could you tell me what there is to see around the harbour in the late afternoon?"),
-        ("assistant", "The fish market is open until five, and from the lighthouse you can see the whole bay."),
-    )
-)
+EARLIER = (
+    ChatMessage("user", "Could you tell me what there is to see around the harbour in the late afternoon?"),
+    ChatMessage("assistant", "The fish market is open until five, and from the lighthouse you see the whole bay."),
+) * 10
 
 
 @dataclass(frozen=True, slots=True)

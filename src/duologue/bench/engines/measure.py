@@ -168,4 +168,4 @@ def _gpu_mib() -> float | None:
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return None
-    return round(torch.cuda.max_memory_reserved() / 2**20, 1)
+    return round(float(torch.cuda.max_memory_reserved()) / 2**20, 1)

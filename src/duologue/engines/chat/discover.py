@@ -10,10 +10,14 @@ import httpx2
 import msgspec
 
 from duologue.engines.chat.openai_chat import OpenAIChat
-from duologue.errors import ConfigError
+from duologue.engines.http import is_own_machine
+from duologue.errors import ConfigError, EngineUnavailable
+from duologue.options import ChatOptions
 
 OLLAMA_URL = "http://127.0.0.1:11434"
 PROBE_TIMEOUT_S = 0.3
+
+_DEFAULTS = ChatOptions()
 
 _NOT_CHAT_NAMES = ("embed", "minilm", "bge-", "rerank")
 
@@ -33,23 +37,53 @@ class _Tags(msgspec.Struct):
 
 
 async def find_chat(
-    llm: str | None, llm_model: str | None, env: Mapping[str, str], *, ollama_url: str = OLLAMA_URL
+    llm: str | None,
+    llm_model: str | None,
+    env: Mapping[str, str],
+    options: ChatOptions = _DEFAULTS,
+    *,
+    ollama_url: str = OLLAMA_URL,
 ) -> OpenAIChat | None:
     """A chat model that has been started, or None where there is none to be found.
 
     Looked for in this order: ``llm``, an address with or without scheme and ``/v1``; ``OPENAI_BASE_URL`` in
-    ``env``; an Ollama on this machine. ``OPENAI_API_KEY`` goes along to the first two. Nothing but 127.0.0.1 is
-    contacted without being named. Raises ConfigError for an address that is none, EngineUnavailable where a
-    named server does not answer.
+    ``env``; an Ollama on this machine. Nothing but 127.0.0.1 is contacted without being named.
+
+    ``OPENAI_API_KEY`` goes along to the first two, but never over plain HTTP to another machine, where everybody on
+    the way could read it, unless ``OPENAI_BASE_URL`` says that the key is for that server; ``model_warning`` tells
+    that it stayed here.
+
+    Raises ConfigError for an address that is none, EngineUnavailable where a named server does not answer.
     """
     address = llm or env.get("OPENAI_BASE_URL")
-    if address:
-        chat = OpenAIChat(base_url_of(address), llm_model or "", env.get("OPENAI_API_KEY") or None)
-        return await _started(chat)
-    models = await _ollama_models(ollama_url)
-    if not models:
-        return None
-    return await _started(OpenAIChat(f"{ollama_url}/v1", llm_model or models[0]))
+    if not address:
+        models = await _ollama_models(ollama_url)
+        if not models:
+            return None
+        return await _started(OpenAIChat(f"{ollama_url}/v1", llm_model or models[0], options=options))
+    url, key = base_url_of(address), env.get("OPENAI_API_KEY") or None
+    if key is None or may_have_key(url, env):
+        return await _started(OpenAIChat(url, llm_model or "", key, options=options))
+    try:
+        return await _started(OpenAIChat(url, llm_model or "", options=options, note=_kept_back(url)))
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"{error.message} ({_kept_back(url)})") from error
+
+
+def may_have_key(url: str, env: Mapping[str, str]) -> bool:
+    """Whether ``OPENAI_API_KEY`` may be sent to this API root."""
+    if urlsplit(url).scheme == "https" or is_own_machine(url):
+        return True
+    meant_for = env.get("OPENAI_BASE_URL")
+    return bool(meant_for) and base_url_of(meant_for or "") == url
+
+
+def _kept_back(url: str) -> str:
+    host = urlsplit(url).hostname
+    return (
+        f"OPENAI_API_KEY was not sent to {host}, since plain http would show it to everybody on the way: "
+        "use https, or say that the key is for that server by naming it with OPENAI_BASE_URL"
+    )
 
 
 def base_url_of(address: str) -> str:

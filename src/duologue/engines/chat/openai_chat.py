@@ -1,63 +1,48 @@
 """Answers from any server that speaks OpenAI's chat completions: Ollama, vLLM, llama.cpp, or a hosted one.
 
-Wire format: ``POST /chat/completions`` with ``stream: true``, answered by server-sent events
-(platform.openai.com/docs/api-reference/chat/streaming).
+``POST /chat/completions`` with ``stream: true``, answered by server-sent events; ``openai_wire`` knows the bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from typing import Literal
-from urllib.parse import urlsplit
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from typing import TypeVar
 
 import anyio
 import httpx2
-import msgspec
 
 from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest
-from duologue.engines.chat.spoken import SpokenText
+from duologue.engines.chat.answer import Answer
+from duologue.engines.chat.far_side import FarSide
+from duologue.engines.chat.openai_wire import Chunk, decode_models, encode_request
+from duologue.engines.chat.retry import Passing, Retries, wait_asked_for
 from duologue.engines.chat.sse import SseReader
+from duologue.engines.http import host_of, is_own_machine, read_some
 from duologue.errors import EngineError, EngineLost, EngineUnavailable
+from duologue.options import ChatOptions
 
-_MAX_ERROR_BODY_BYTES = 16_384
-_MAX_ERROR_CHARS = 200
 # After the last word the response is read to its end, so that the connection can serve the next turn; a server
 # that dawdles there costs a reconnection instead.
 _DRAIN_S = 0.5
+# The tokens are counted right behind the last word. The answer's last phrase waits for them, so not for long.
+_USAGE_S = 0.2
 _KEEP_ALIVE_S = 300.0
 _WARM_UP_S = 120.0
+# Where a server refuses one of these by name, it does without it from then on.
+_OPTIONAL_FIELDS = ("stream_options", "parallel_tool_calls")
+_DEFAULTS = ChatOptions()
 
-
-class _Text(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Text | None = None
-    message: _Text | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    error: msgspec.Raw | None = None
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model] | None = None
+T = TypeVar("T")
 
 
 class OpenAIChat:
     """A ChatModel behind HTTP. One client, its connections kept alive, serves all sessions.
 
     ``base_url`` ends in the API's root, as ``http://127.0.0.1:8000/v1``; ``model`` "" takes the server's first.
-    ``model_warning`` is set by ``start`` where the server does not list the model. Reasoning counts as a sign of
-    life for the time-outs, but is never spoken.
+    ``extra``: more fields for every request, which the server may refuse by name. ``model_warning`` is set by
+    ``start`` where the server does not list the model, and begins with ``note`` where there is one. Reasoning counts
+    as a sign of life for the time-outs, but is never spoken.
     """
 
     name = "openai"
@@ -68,24 +53,28 @@ class OpenAIChat:
         model: str = "",
         api_key: str | None = None,
         *,
+        options: ChatOptions = _DEFAULTS,
         connect_timeout_s: float = 5.0,
-        first_token_timeout_s: float = 20.0,
         between_tokens_timeout_s: float = 20.0,
+        extra: Mapping[str, object] | None = None,
+        note: str = "",
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.model = model
         self.model_warning: str | None = None
+        self._note = note
+        self._far = FarSide(self.base_url)
+        self._options = options
         self._connect_s = connect_timeout_s
-        self._first_s = first_token_timeout_s
         self._between_s = between_tokens_timeout_s
-        host = urlsplit(self.base_url).hostname or ""
-        self._limit_field = "max_completion_tokens" if host == "api.openai.com" else "max_tokens"
+        self._extra = dict(extra or {})
+        self._refused_fields = {"max_tokens"} if host_of(base_url) == "api.openai.com" else set()
         self._client = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx2.Timeout(None, connect=connect_timeout_s),
             limits=httpx2.Limits(max_connections=None, keepalive_expiry=_KEEP_ALIVE_S),
             # A proxy set for the outside world must not be asked for this machine's own server.
-            trust_env=host not in {"127.0.0.1", "localhost", "::1"},
+            trust_env=not is_own_machine(self.base_url),
         )
 
     async def start(self) -> None:
@@ -94,35 +83,30 @@ class OpenAIChat:
         Raises EngineUnavailable where nothing answers, the key is refused, or no model is named nor listed.
         """
         names = await self._listed_models()
-        self.model_warning = None
+        doubt = ""
         if not self.model:
             if not names:
-                raise EngineUnavailable(f"the chat server at {self.base_url} lists no model: name one with --llm-model")
+                raise EngineUnavailable(f"the chat server at {self._far.url} lists no model: name one with --llm-model")
             self.model = names[0]
         elif names and not _is_listed(self.model, names):
-            known = ", ".join(names[:5])
-            self.model_warning = f"{self.base_url} does not list a model {self.model!r}; it has {known}"
+            doubt = f"{self._far.url} does not list a model {self.model!r}; it has {', '.join(names[:5])}"
+        self.model_warning = "; ".join(filter(None, (self._note, doubt))) or None
 
     async def _listed_models(self) -> list[str]:
         try:
-            with anyio.fail_after(self._connect_s + self._first_s):
+            with anyio.fail_after(self._connect_s + self._options.first_token_timeout_s):
                 response = await self._client.get(f"{self.base_url}/models")
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            raise EngineUnavailable(self._away()) from error
+            raise EngineUnavailable(self._far.away()) from error
         if response.status_code in {401, 403}:
-            raise EngineUnavailable(self._refusal(response.status_code, response.content))
-        if response.status_code != 200:
-            return []  # the list is optional: some servers only know the completions themselves
-        try:
-            models = msgspec.json.decode(response.content, type=_Models)
-        except msgspec.MsgspecError:
-            return []
-        return [model.id for model in models.data or []]
+            raise self._far.refusal(response.status_code, response.content, self.model)
+        # The list is optional: some servers only know the completions themselves.
+        return decode_models(response.content) if response.status_code == 200 else []
 
     async def warm_up(self) -> None:
         """Ask for one word, so that a server that loads its model on demand does so before the first turn."""
         request = ChatRequest((ChatMessage("user", "Hello"),), max_tokens=1)
-        async with self._stream(request, first_s=_WARM_UP_S) as deltas:
+        async with aclosing(self._answer(request, _WARM_UP_S)) as deltas:
             async for _ in deltas:
                 pass
 
@@ -130,84 +114,95 @@ class OpenAIChat:
         """Close all connections."""
         await self._client.aclose()
 
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[ChatDelta]]:
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
         """The answer as it comes. Leaving the context closes the HTTP stream, on which the server stops.
 
-        Raises EngineLost when the server is away, silent or breaks off, EngineError when it refuses.
+        Until the first delta a refused or broken connection and the statuses 429 and 503 are tried again, at most
+        ``options.retries`` times and within ``options.first_token_timeout_s``. Raises EngineLost when the server is
+        away, busy, silent or breaks off, EngineUnavailable for a wrong key or model, EngineError when it refuses.
         """
-        return self._stream(request, first_s=self._first_s)
+        async with aclosing(self._answer(request, self._options.first_token_timeout_s)) as deltas:
+            yield deltas
 
-    @asynccontextmanager
-    async def _stream(self, request: ChatRequest, *, first_s: float) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+    async def _answer(self, request: ChatRequest, first_s: float) -> AsyncGenerator[ChatDelta, None]:
         deadline = anyio.current_time() + first_s
-        async with AsyncExitStack() as stack:
-            response = await self._open(request, deadline, stack)
-            if response.status_code != 200:
-                raise EngineError(self._refusal(response.status_code, await _read_some(response)))
-            yield await stack.enter_async_context(aclosing(self._deltas(response, deadline)))
-
-    async def _open(self, request: ChatRequest, deadline: float, stack: AsyncExitStack) -> httpx2.Response:
-        """Send the request and wait for the headers. One fresh try where a kept connection was just closed."""
-        for is_last_try in (False, True):
+        retries = Retries(self._options.retries)
+        has_begun, is_first_try = False, True
+        while True:
             try:
-                with anyio.CancelScope(deadline=deadline):
-                    call = self._client.build_request(
-                        "POST",
-                        f"{self.base_url}/chat/completions",
-                        content=self._body(request),
-                        headers={"Content-Type": "application/json", "Accept": "text/event-stream"},
-                    )
-                    response = await self._client.send(call, stream=True)
-                    stack.push_async_callback(response.aclose)
-                    return response
-            except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
-                if is_last_try:
-                    raise EngineLost(self._away()) from error
-            except (httpx2.TransportError, httpx2.InvalidURL) as error:
-                raise EngineLost(self._away()) from error
-            else:
-                break
-        raise EngineLost(self._silent())
+                async with aclosing(self._try(request, deadline, is_first=is_first_try)) as deltas:
+                    async for delta in deltas:
+                        has_begun = True
+                        yield delta
+                return
+            except Passing as failure:
+                pause_s = None if has_begun else retries.pause_after(failure)
+                if pause_s is None or anyio.current_time() + pause_s >= deadline:
+                    raise failure.error from failure.__cause__
+            is_first_try = False
+            await anyio.sleep(pause_s)
 
-    def _body(self, request: ChatRequest) -> bytes:
-        body: dict[str, object] = {
-            "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            "stream": True,
-        }
-        if request.max_tokens is not None:
-            body[self._limit_field] = request.max_tokens
-        return msgspec.json.encode(body)
-
-    async def _deltas(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[ChatDelta, None]:
-        spoken = SpokenText()
-        finish: Literal["stop", "length"] = "stop"
-        async with aclosing(self._chunks(response, deadline)) as chunks:
+    async def _try(self, request: ChatRequest, deadline: float, *, is_first: bool) -> AsyncGenerator[ChatDelta, None]:
+        async with AsyncExitStack() as stack:
+            response = await self._send(request, deadline, stack, is_first=is_first)
+            if response.status_code != 200:
+                raise self._failure(response, await read_some(response))
+            answer = Answer()
+            chunks = await stack.enter_async_context(aclosing(self._chunks(response, deadline)))
             async for chunk in chunks:
-                choice = chunk.choices[0] if chunk.choices else _Choice()
-                text = choice.delta or choice.message
-                if text and text.content and (said := spoken.feed(text.content)):
-                    yield ChatDelta(said)
-                if choice.finish_reason:
-                    finish = "length" if choice.finish_reason == "length" else "stop"
+                for delta in answer.feed(chunk):
+                    yield delta
+                if answer.is_over:
                     break
-            yield ChatDelta(spoken.end(), finish)
+            if not answer.is_counted and "stream_options" not in self._refused_fields:
+                await _count(chunks, answer)
+            for delta in answer.end():
+                yield delta
             await _drain(chunks)
 
-    async def _chunks(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[_Chunk, None]:
+    async def _send(
+        self, request: ChatRequest, deadline: float, stack: AsyncExitStack, *, is_first: bool
+    ) -> httpx2.Response:
+        """Send the request and wait for the headers. A kept connection that was just closed costs no retry."""
+        body = encode_request(
+            request,
+            model=self.model,
+            temperature=self._options.temperature,
+            extra=self._extra,
+            without=self._refused_fields,
+        )
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        try:
+            with anyio.CancelScope(deadline=deadline):
+                call = self._client.build_request(
+                    "POST", f"{self.base_url}/chat/completions", content=body, headers=headers
+                )
+                response = await self._client.send(call, stream=True)
+                stack.push_async_callback(response.aclose)
+                return response
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
+            raise Passing(EngineLost(self._far.away()), is_free=is_first) from error
+        except httpx2.ConnectError as error:
+            raise Passing(EngineLost(self._far.away())) from error
+        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+            raise EngineLost(self._far.away()) from error
+        raise EngineLost(self._far.silent())
+
+    async def _chunks(self, response: httpx2.Response, deadline: float) -> AsyncGenerator[Chunk, None]:
         """Decoded events up to "[DONE]" or the end; a server that ignored ``stream`` gives one."""
         if response.headers.get("content-type", "").startswith("application/json"):
-            yield self._decode((await self._read_whole(response, deadline)).decode("utf-8", "replace"))
+            yield self._far.decode(await self._in_time(response.aread(), deadline))
             return
         reader = SseReader()
         async with aclosing(response.aiter_bytes()) as body:
             while True:
-                data = await self._next_bytes(body, deadline)
+                data = await self._in_time(anext(body, None), deadline)
                 is_done = False
                 for payload in reader.feed(data) if data is not None else reader.end():
                     is_done = is_done or payload.strip() == "[DONE]"
                     if not is_done and payload.strip():
-                        yield self._decode(payload)
+                        yield self._far.decode(payload)
                         deadline = anyio.current_time() + self._between_s
                 if data is None:
                     return
@@ -215,46 +210,34 @@ class OpenAIChat:
                     await _drain(body)
                     return
 
-    async def _next_bytes(self, body: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    async def _in_time(self, work: Awaitable[T], deadline: float) -> T:
         try:
             with anyio.CancelScope(deadline=deadline):
-                return await anext(body, None)
+                return await work
         except httpx2.TransportError as error:
-            raise EngineLost(f"the chat server at {self.base_url} broke off its answer; is it still up?") from error
-        raise EngineLost(self._silent())
+            raise Passing(EngineLost(self._far.broken_off())) from error
+        raise EngineLost(self._far.silent())
 
-    async def _read_whole(self, response: httpx2.Response, deadline: float) -> bytes:
-        try:
-            with anyio.CancelScope(deadline=deadline):
-                return await response.aread()
-        except httpx2.TransportError as error:
-            raise EngineLost(f"the chat server at {self.base_url} broke off its answer; is it still up?") from error
-        raise EngineLost(self._silent())
+    def _failure(self, response: httpx2.Response, body: bytes) -> Exception:
+        """What a status other than 200 means. A field refused by name is left out from now on."""
+        status = response.status_code
+        error = self._far.refusal(status, body, self.model)
+        if status in {400, 422} and (fields := self._fields_refused_in(body)):
+            self._refused_fields |= fields
+            return Passing(error, is_free=True)
+        if status in {429, 503}:
+            return Passing(error, wait_s=wait_asked_for(response.headers))
+        return error
 
-    def _decode(self, payload: str) -> _Chunk:
-        try:
-            chunk = msgspec.json.decode(payload, type=_Chunk)
-        except msgspec.MsgspecError as error:
-            raise EngineError(f"{self.base_url} sent no chat completion: {_shorten(payload)}") from error
-        if chunk.error is not None and bytes(chunk.error) != b"null":
-            raise EngineError(f"{self.base_url} failed: {_error_text(payload.encode())}")
-        return chunk
-
-    def _away(self) -> str:
-        return f"no chat server answers at {self.base_url}: start it, or give its address with --llm"
-
-    def _silent(self) -> str:
-        return f"the chat server at {self.base_url} sent no token in time: it may be loading its model, or be busy"
-
-    def _refusal(self, status: int, body: bytes) -> str:
-        said = _error_text(body)
-        if status in {401, 403}:
-            return f"{self.base_url} refuses the key ({status}): set OPENAI_API_KEY. It says: {said}"
-        if status == 404:
-            return f"{self.base_url} knows no model {self.model!r} (404): check --llm and --llm-model. It says: {said}"
-        if status == 429:
-            return f"{self.base_url} takes no more requests now (429): wait, or raise its limit. It says: {said}"
-        return f"{self.base_url} answered with status {status}. It says: {said}"
+    def _fields_refused_in(self, body: bytes) -> set[str]:
+        said = body.decode("utf-8", "replace")
+        refused = {name for name in (*_OPTIONAL_FIELDS, *self._extra) if name in said}
+        if "include_usage" in said:
+            refused.add("stream_options")
+        # A limit that is too high is refused by name as well; only a server that knows the newer name names that.
+        if "max_completion_tokens" in said and "upported" in said:
+            refused.add("max_tokens")
+        return refused - self._refused_fields
 
 
 def _is_listed(model: str, names: list[str]) -> bool:
@@ -262,41 +245,17 @@ def _is_listed(model: str, names: list[str]) -> bool:
     return model in names or f"{model}:latest" in names
 
 
+async def _count(rest: AsyncIterator[Chunk], answer: Answer) -> None:
+    """Read on until the answer's usage is known, if that is quick."""
+    with anyio.move_on_after(_USAGE_S), suppress(Passing, EngineError):
+        async for chunk in rest:
+            answer.feed(chunk)
+            if answer.is_counted:
+                return
+
+
 async def _drain(rest: AsyncIterator[object]) -> None:
     """Read to the end if that is quick; whatever goes wrong now is no longer part of the answer."""
-    with anyio.move_on_after(_DRAIN_S):
-        try:
-            async for _ in rest:
-                pass
-        except (httpx2.TransportError, EngineError):
-            return
-
-
-async def _read_some(response: httpx2.Response) -> bytes:
-    body = b""
-    with anyio.move_on_after(_DRAIN_S * 4):
-        try:
-            async for data in response.aiter_bytes():
-                body += data
-                if len(body) > _MAX_ERROR_BODY_BYTES:
-                    break
-        except httpx2.TransportError:
-            return body
-    return body
-
-
-def _error_text(body: bytes) -> str:
-    """The message of ``{"error": {"message": ...}}`` and its relatives, else the body itself; shortened."""
-    try:
-        found = msgspec.json.decode(body)
-    except msgspec.MsgspecError:
-        found = body.decode("utf-8", "replace")
-    for key in ("error", "message", "detail"):
-        if isinstance(found, dict) and found.get(key):
-            found = found[key]
-    return _shorten(found if isinstance(found, str) else str(found))
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_ERROR_CHARS else f"{line[: _MAX_ERROR_CHARS - 3]}..."
+    with anyio.move_on_after(_DRAIN_S), suppress(httpx2.TransportError, Passing, EngineError):
+        async for _ in rest:
+            pass

@@ -16,7 +16,7 @@ from duologue.engines.base import (
 )
 
 
-class _Face:
+class Face:
     """The model behind it is started and closed by whoever made it."""
 
     def __init__(self, speech: SpeechModel) -> None:
@@ -33,7 +33,7 @@ class _Face:
         return
 
 
-class SpeechTranscriber(_Face):
+class SpeechTranscriber(Face):
     """Transcriber: the words of a turn and no answer to it."""
 
     @asynccontextmanager
@@ -52,7 +52,7 @@ class SpeechTranscriber(_Face):
                 yield TranscribeResult(text)
 
 
-class SpeechChat(_Face):
+class SpeechChat(Face):
     """ChatModel: a conversation in words only. It knows no tools."""
 
     @asynccontextmanager

@@ -58,7 +58,7 @@ class EdgeTrim:
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _AUDIBLE)
         self._remember(loud)
         self._seen += len(pcm)
-        held = np.concatenate([self._held, pcm])
+        held: Int16 = np.concatenate([self._held, pcm])
         if len(loud) == 0:
             self._held = held
             return held[:0]

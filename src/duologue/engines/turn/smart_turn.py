@@ -111,7 +111,7 @@ def _mean_and_deviation(sound: Float32) -> tuple[np.float32, np.float32]:
 
 @cache
 def _hann() -> NDArray[np.float64]:
-    return np.hanning(_FFT_SAMPLES + 1)[:-1]
+    return np.hanning(_FFT_SAMPLES + 1)[:-1].astype(np.float64)
 
 
 @cache
