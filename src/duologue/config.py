@@ -177,11 +177,6 @@ class ProfileEngines(_Part):
         """Whether the model that answers is given the turn as sound."""
         return self.chat.split(",")[0].strip() == "speech"
 
-    @property
-    def has_partials(self) -> bool:
-        """Whether words can be shown while somebody speaks: a model that hears is not asked time and again."""
-        return self.asr.split(",")[0].strip() != "speech"
-
 
 class ProfileTurns(_Part):
     """How turns are taken. ``silence_ms``: a plain rule in place of endpointing."""

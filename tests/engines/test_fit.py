@@ -75,9 +75,8 @@ def test_a_model_larger_than_the_card_is_refused_with_the_sum(tmp_path: Path) ->
 
 
 def test_fewer_conversations_want_less_memory(tmp_path: Path) -> None:
-    many, few = (
-        needs_of(a_setup("voxtral", voxtral={"model": str(tmp_path), "conversations": n}), BIG)[0].gpu_mib for n in (16, 2)
-    )
+    setups = [a_setup("voxtral", voxtral={"model": str(tmp_path), "conversations": n}) for n in (16, 2)]
+    many, few = (needs_of(setup, BIG)[0].gpu_mib for setup in setups)
     # 4,096 tokens of 122,880 bytes each, in 18 rows and in 3.
     assert many - few == 15 * 4_096 * 122_880 // 2**20
 

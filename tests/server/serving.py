@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import uvicorn
 
-from duologue.config import ProfileTurns, Settings, setup_of
+from duologue.config import ProfileTurns, Settings, Setup, setup_of
+from duologue.engines.client import EngineClient
 from duologue.engines.scripted import (
     InlineEngines,
     ScriptedChat,
@@ -55,12 +56,17 @@ def engines(**parts: Any) -> InlineEngines:
 
 @asynccontextmanager
 async def serving(
-    client: InlineEngines | None = None, *, is_ready: bool = True, speculates: bool = False, **settings: Any
+    client: EngineClient | None = None,
+    *,
+    is_ready: bool = True,
+    speculates: bool = False,
+    setup: Setup | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Serving]:
-    """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence."""
+    """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence; ``setup`` None: of scripted engines."""
     turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
     given = Settings(profile="scripted", **settings)
-    setup = setup_of(given).model_copy(update={"turns": turns})
+    setup = (setup or setup_of(given)).model_copy(update={"turns": turns})
     state = State(given, setup, client or engines(), voice="tone", is_ready=is_ready)
     listener = run.listen("127.0.0.1", 0)
     server = uvicorn.Server(run.uvicorn_config(state.settings, state))

@@ -13,7 +13,7 @@ def voxtral_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="needs torch: pip install -e .[voxtral]")
     pytest.importorskip("transformers", reason="needs transformers: pip install -e .[voxtral]")
     pytest.importorskip("mistral_common", reason="needs mistral-common: pip install -e .[voxtral]")
-    from duologue.bench.random_voxtral import write_voxtral
+    from duologue.bench.engines.random_voxtral import write_voxtral
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("voxtral")

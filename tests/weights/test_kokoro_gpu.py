@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-from duologue.bench.random_kokoro import write_kokoro  # noqa: E402
+from duologue.bench.engines.random_kokoro import write_kokoro  # noqa: E402
 from duologue.engines.tts.kokoro_torch import TorchNet  # noqa: E402
 
 

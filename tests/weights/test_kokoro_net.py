@@ -17,7 +17,7 @@ from duologue.options import KokoroOptions
 torch = pytest.importorskip("torch", reason='needs torch: pip install "duologue[gpu]"')
 pytest.importorskip("safetensors", reason='needs safetensors: pip install "duologue[gpu]"')
 
-from duologue.bench.random_kokoro import CONFIGS, VOCAB, VOICES, published, write_kokoro  # noqa: E402
+from duologue.bench.engines.random_kokoro import CONFIGS, VOCAB, VOICES, published, write_kokoro  # noqa: E402
 from duologue.engines.tts.kokoro_decoder import Transform  # noqa: E402
 from duologue.engines.tts.kokoro_graphs import Shapes  # noqa: E402
 from duologue.engines.tts.kokoro_torch import TorchNet, utterance_noise  # noqa: E402

@@ -16,8 +16,8 @@ pytest.importorskip("mistral_common", reason="needs mistral-common: pip install 
 import torch
 from safetensors.torch import load_file, save_file
 
-from duologue.bench import random_voxtral
-from duologue.bench.random_voxtral import sinusoids, voxtral_config, write_voxtral
+from duologue.bench.engines import random_voxtral
+from duologue.bench.engines.random_voxtral import sinusoids, voxtral_config, write_voxtral
 from duologue.engines.speech.rows import SOUND_STRIDE, Sound, sound_atoms, sound_position
 from duologue.engines.speech.voxtral_memory import VoxtralSizes, needed_bytes, require_memory
 from duologue.engines.speech.voxtral_model import VoxtralRows

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
-from duologue.bench.random_whisper import write_whisper
+from duologue.bench.engines.random_whisper import write_whisper
 from duologue.engines.asr.whisper import Whisper
 from duologue.engines.asr.whisper_model import WhisperModel, resolve_compute_type, resolve_device, rows_of
 from duologue.engines.base import TranscribeRequest, TranscribeResult
+from duologue.engines.catalogue import find
 from duologue.engines.runner import Runner
+from duologue.engines.weights import model_storage
 from duologue.errors import ConfigError, EngineUnavailable
 from duologue.options import WhisperOptions
 
@@ -123,6 +125,25 @@ def test_an_english_model_takes_everything_for_english(english: Whisper) -> None
     (result,) = english.step([TranscribeRequest(audio=tone(440), language="de")])
     assert result.language == "en"
     assert english.languages >= {"en"}
+
+
+@pytest.mark.parametrize(("name", "is_english"), [("distil-small.en", True), ("distil-large-v3", False)])
+def test_distil_models_by_name_hear_english(
+    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_english: bool
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    shutil.copytree(write(is_english=is_english), model_storage(find(name)) / "snapshots" / find(name).revision)
+    engine = Whisper(WhisperOptions(model=name))
+    engine.load()
+    assert [result.language for result in engine.step(requests())] == ["en"] * len(SOUNDS)
+    assert engine.step(requests(language="de"))[0].language == "en"
+    engine.close()
+
+
+def test_a_model_that_is_not_here_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(EngineUnavailable, match=r"duologue pull whisper-base\.en"):
+        Whisper(WhisperOptions()).load()
 
 
 def test_words_have_times_within_the_turn(english: Whisper) -> None:

@@ -300,6 +300,14 @@ ChatModel = StreamEngine[ChatRequest, ChatDelta]
 SpeechModel = StreamEngine[SpeechRequest, SpeechDelta]
 
 
+@runtime_checkable
+class SlowToRepeat(Protocol):
+    """A Transcriber that is not to be asked again and again while somebody speaks, where ``gives_partials`` is false:
+    each request costs as much as the last, in time or in money. Known after ``load`` or ``start``."""
+
+    gives_partials: bool
+
+
 class HasVoices(Protocol):
     """``voices``: the names that a synthesizer knows, its default first. An unknown one is spoken by the default."""
 

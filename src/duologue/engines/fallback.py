@@ -46,6 +46,11 @@ class Fallback:
         both = (*getattr(self._first, "voices", ()), *getattr(self._second, "voices", ()))
         return tuple(dict.fromkeys(both))
 
+    @property
+    def gives_partials(self) -> bool:
+        """Of transcribers: as the first has it."""
+        return bool(getattr(self._first, "gives_partials", True))
+
     async def start(self) -> None:
         """Start both. Raises EngineUnavailable where neither can run; says so in the log where one cannot."""
         failures: dict[str, EngineUnavailable] = {}
@@ -171,6 +176,11 @@ class Threaded:
     def voices(self) -> tuple[str, ...]:
         """Of a synthesizer: its voices."""
         return tuple(getattr(self._engine, "voices", ()))
+
+    @property
+    def gives_partials(self) -> bool:
+        """Of a transcriber: as it has it."""
+        return bool(getattr(self._engine, "gives_partials", True))
 
     async def start(self) -> None:
         """Load it. Raises EngineUnavailable."""

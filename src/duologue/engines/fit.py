@@ -31,7 +31,11 @@ KOKORO_GPU_MIB = 1_000
 # Kokoro takes two cores 0.43 s for a second of speech, 0.31 s for a first clause: on fewer than four cores the
 # conversation waits for it.
 KOKORO_CORES = 4
-WHISPER_CPU_ADVICE = "Whisper's encoder always hears 30 s: on a CPU prefer --asr moonshine."
+WHISPER_CPU_ADVICE = (
+    "Whisper on a CPU: its encoder always reads 30 s, so every turn, however short, costs about 0.7 s (tiny), 1.5 s "
+    "(base) or 4.8 s (small) of one core, and turns of several people wait for each other. Prefer --asr moonshine; "
+    "keep Whisper for languages other than English, with tiny or base."
+)
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from duologue import telemetry
-from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, StreamEngine, WarmsUp
+from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, SlowToRepeat, StreamEngine, WarmsUp
 from duologue.engines.client import Req, Res, Stage, StageStats
 from duologue.engines.runner import Runner
 from duologue.engines.speech.faces import Face
@@ -47,6 +47,12 @@ class LocalEngines:
     def voices(self) -> tuple[str, ...]:
         """The synthesizer's voices, its default first."""
         return cast("HasVoices", self._stages["tts"]).voices
+
+    @property
+    def gives_partials(self) -> bool:
+        """Whether words can be shown while somebody speaks. Known after ``start``."""
+        transcriber = self._stages["asr"]
+        return transcriber.gives_partials if isinstance(transcriber, SlowToRepeat) else True
 
     async def start(self) -> None:
         """Load and warm everything, side by side. Raises EngineUnavailable with what is missing."""

@@ -41,7 +41,7 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
 
     async def load() -> None:
         await engines.start()
-        state.voice = engines.voices[0]
+        state.voice, state.has_partials = engines.voices[0], engines.gives_partials
         state.is_ready = True
         announce(url, {stage: stats.engine for stage, stats in engines.stats().items()})
         await engines.warm_up()

@@ -13,12 +13,14 @@ from duologue.session.replies import Ways
 
 @dataclass
 class State:
-    """``is_ready``: the engines are loaded and warm; ``voice``, the default one, is known by then."""
+    """``is_ready``: the engines are loaded and warm; ``voice``, the default one, and
+    ``has_partials`` (words are shown while somebody speaks) are known by then."""
 
     settings: Settings
     setup: Setup
     engines: EngineClient
     voice: str = ""
+    has_partials: bool = True
     model: str = "duologue"
     is_ready: bool = False
     slots: Slots = field(init=False)
@@ -30,7 +32,7 @@ class State:
     def ways(self) -> Ways:
         """How every session uses the engines."""
         chosen = self.setup.engines
-        return Ways(self.setup.turns.speculates, hears=chosen.hears, has_partials=chosen.has_partials)
+        return Ways(self.setup.turns.speculates, hears=chosen.hears, has_partials=self.has_partials)
 
     @property
     def defaults(self) -> SessionConfig:

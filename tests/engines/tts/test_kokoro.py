@@ -15,7 +15,7 @@ from duologue.options import KokoroOptions
 
 pytest.importorskip("torch", reason="needs torch to make the network")
 
-from duologue.bench.random_kokoro import VOICES, write_kokoro
+from duologue.bench.engines.random_kokoro import VOICES, write_kokoro
 from duologue.engines.tts.kokoro import Kokoro
 
 TEXT = "Well, one of the 25 cats — naïve & 'quoted' \U0001f600 — cost $3.50. Is it so?  Yes!"

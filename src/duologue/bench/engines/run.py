@@ -24,9 +24,9 @@ from duologue.errors import ConfigError, EngineError
 STAGES = ("vad", "turn", "asr", "speech", "chat", "tts")
 # Stages whose models can be made up at full size, by engine: the writer of such a folder, and its room on disk.
 _WRITERS = {
-    "asr.whisper": ("duologue.bench.random_whisper:write_whisper", 4),
-    "speech.voxtral": ("duologue.bench.random_voxtral:write_voxtral", 12),
-    "tts.kokoro": ("duologue.bench.random_kokoro:write_kokoro", 1),
+    "asr.whisper": ("duologue.bench.engines.random_whisper:write_whisper", 4),
+    "speech.voxtral": ("duologue.bench.engines.random_voxtral:write_voxtral", 12),
+    "tts.kokoro": ("duologue.bench.engines.random_kokoro:write_kokoro", 1),
 }
 
 

@@ -43,19 +43,25 @@ def speech_of(audio: Float32) -> Float32:
 
     Where the sound ends sooner, silence stands in; at least 0.3 s in all, since the encoder cannot take less.
     """
+    start, stop = speech_span(audio)
+    speech = audio[start:stop]
+    wanted = max(stop - start, _MIN_SAMPLES) if stop else 0
+    return np.pad(speech, (0, wanted - len(speech)))
+
+
+def speech_span(audio: Float32) -> tuple[int, int]:
+    """The samples that ``speech_of`` takes, the end perhaps beyond the sound's; (0, 0) where all is quiet."""
     levels = _levels(audio)
     if len(levels) == 0:
-        return audio[:0]
+        return 0, 0
     noise = float(np.percentile(levels, 10))
     loudest = float(levels.max())
     threshold = max(_AUDIBLE_RMS, min(noise * _SPEECH_OVER_NOISE, loudest / _WEAKEST_WORD))
     loud = np.flatnonzero(levels > threshold)
     if len(loud) == 0:
-        return audio[:0]
+        return 0, 0
     start = max(0, int(loud[0]) * _FRAME_SAMPLES - _LEAD_SAMPLES)
-    stop = (int(loud[-1]) + 1) * _FRAME_SAMPLES + _TAIL_SAMPLES
-    speech = audio[start:stop]
-    return np.pad(speech, (0, max(stop - start, _MIN_SAMPLES) - len(speech)))
+    return start, (int(loud[-1]) + 1) * _FRAME_SAMPLES + _TAIL_SAMPLES
 
 
 def _levels(audio: Float32) -> Float32:

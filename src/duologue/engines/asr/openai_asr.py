@@ -28,6 +28,8 @@ class OpenAITranscriber:
     """
 
     name = "openai-asr"
+    # Each would send the whole turn again, and many such servers are paid by the second of sound.
+    gives_partials = False
 
     def __init__(self, options: TranscriptionServerOptions) -> None:
         self._model = options.model

@@ -3,9 +3,9 @@
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022). One model a process.
 
 The encoder always reads 30 s, whatever was said, so on a CPU a one-word turn costs what a long one does. Measured
-by ``bench/whisper_cost.py``, int8, one core: tiny 0.58 s, base 1.2 s, small 3.9 s to encode; 0.09, 0.2 and 0.6 s to
-write ten words. A second core takes a third off the encoding. Two in a batch take 2.0 times one to encode and 1.7 to
-write. So Whisper belongs on a GPU, and Moonshine is the transcriber for a CPU.
+by ``bench/engines/whisper_cost.py``, int8, one core: tiny 0.58 s, base 1.2 s, small 3.9 s to encode; 0.09, 0.2 and
+0.6 s to write ten words. A second core takes a third off the encoding. Two in a batch take 2.0 times one to encode
+and 1.7 to write. So Whisper belongs on a GPU, and Moonshine is the transcriber for a CPU.
 """
 
 from __future__ import annotations
@@ -57,10 +57,12 @@ class Whisper:
     """Transcriber on any Whisper that was converted for CTranslate2, distilled ones too.
 
     ``max_batch``: after ``load`` 1 on a CPU, where a batch gains nothing and all would wait for its last.
+    ``gives_partials``: not on a CPU either, where each would cost as much as the whole turn.
     """
 
     name = "whisper"
     is_realtime = False
+    gives_partials = True
 
     def __init__(self, options: WhisperOptions) -> None:
         self.max_batch = options.batch
@@ -77,6 +79,7 @@ class Whisper:
         """Read and warm the model, from its folder alone. Raises EngineUnavailable, ConfigError."""
         self._model = model = WhisperModel(model_folder(self._options.model), self._options)
         self.device = model.device
+        self.gives_partials = model.device != "cpu"
         self.max_batch = self._options.batch if model.device != "cpu" else 1
         hum = np.sin(np.arange(SESSION_RATE_HZ, dtype=np.float32) * 0.1) * np.float32(0.1)
         try:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
-from duologue.engines.asr.clip import pieces_of, speech_of
+from duologue.engines.asr.clip import pieces_of, speech_of, speech_span
 
 WINDOW_S = 30
 _WINDOW_SAMPLES = WINDOW_S * SESSION_RATE_HZ
@@ -41,7 +41,7 @@ def stretches_of(audio: Float32) -> list[Stretch]:
     for window in _windows_of(audio):
         speech = speech_of(window)
         if len(speech):
-            lead = _lead_samples(speech, window)
+            lead, _ = speech_span(window)
             stretches.append(Stretch(speech[:_WINDOW_SAMPLES], (start_samples + lead) / SESSION_RATE_HZ))
         start_samples += len(window)
     return stretches
@@ -68,13 +68,3 @@ def _windows_of(audio: Float32) -> Iterator[Float32]:
         else:
             window = np.concatenate([window, piece]) if len(window) else piece
     yield window
-
-
-def _lead_samples(speech: Float32, window: Float32) -> int:
-    """Where in ``window`` the ``speech`` that was cut from it begins."""
-    mark = int(np.flatnonzero(speech)[0])
-    for start in np.flatnonzero(window == speech[mark]) - mark:
-        shown = window[max(0, start) : start + len(speech)]
-        if start >= 0 and np.array_equal(shown, speech[: len(shown)]):
-            return int(start)
-    return 0

@@ -36,6 +36,8 @@ class Face:
 class SpeechTranscriber(Face):
     """Transcriber: the words of a turn and no answer to it."""
 
+    gives_partials = False
+
     @asynccontextmanager
     async def stream(self, request: TranscribeRequest) -> AsyncIterator[AsyncIterator[TranscribeResult]]:
         """The words so far as they come; the last result has them all."""

@@ -125,19 +125,19 @@ class SpeechLoop:
         self._arrivals.jobs.remove(job)
 
     def _seat(self) -> None:
-        """A row for each that waits. An answer that finds none is refused; what is not urgent goes on waiting."""
+        """A row for each that waits. An answer that finds none is refused; transcripts and the like go on waiting."""
         for run in sorted(self._waiting, key=lambda run: run.order):
             row = self._row_for(run)
             if row is not None:
                 self._sit(run, row)
-            elif run.is_urgent:
+            elif run.kind == "answer":
                 self._waiting.remove(run)
                 run.job.end(Overloaded("Every row of the model is busy: try again, or raise 'conversations'."))
         self.stats.evicted = self._rows.evicted
 
     def _row_for(self, run: Run) -> Row | None:
         own = self._rows.of(run.conversation)
-        if run.is_urgent:
+        if run.kind == "answer":
             for ready in [other for other in self._filling if other.kind == "nothing" and other.row is own]:
                 self._end(ready, "stop")  # what it was for is here; as far as it came, it is used
             return self._rows.take(run.conversation, run.goal) or self._row_of_a_transcript(run)
@@ -147,9 +147,7 @@ class SpeechLoop:
 
     def _row_of_a_transcript(self, run: Run) -> Row | None:
         """Where all rows are busy the transcript with the fewest words waits and begins again later."""
-        heard = [
-            other for other in chain(self._filling, self._running) if not other.is_urgent and other.kind == "heard"
-        ]
+        heard = [other for other in chain(self._filling, self._running) if other.kind == "heard"]
         if not heard:
             return None
         shortest = min(heard, key=lambda other: len(other.tokens))

@@ -92,7 +92,7 @@ def write_kokoro(folder: Path, size: Size, form: Form = "safetensors", seed: int
     if form == "safetensors":
         _write_safetensors(folder, network, generator)
     else:
-        from duologue.bench.kokoro_export import export
+        from duologue.bench.engines.kokoro_export import export
 
         (folder / "onnx").mkdir(exist_ok=True)
         export(network, folder / "onnx" / "model.onnx", timed=timed)
