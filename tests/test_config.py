@@ -87,7 +87,7 @@ def test_options_come_from_the_profile_then_the_file_then_the_environment_then_f
         ({"speech": "voxtral"}, "neither asr nor chat uses it"),
         ({"profile": "cascade", "kokoro": {"backend": "onnx"}}, r"\[kokoro\] backend onnx runs on the CPU"),
         ({"voxtral": {"device": "cpu", "cuda_graphs": "on"}}, "they exist on a GPU only"),
-        ({"voxtral": {"attention": "sdpa", "cuda_graphs": "on"}}, "exclude each other"),
+        ({"voxtral": {"attention": "flash"}}, "'grouped' or 'sdpa'"),
         ({"whisper": {"device": "cpu", "compute_type": "float16"}}, "float16 needs a GPU"),
     ],
 )

@@ -78,11 +78,6 @@ class VoxtralOptions(Options):
     def _fits(self) -> Self:
         if self.device == "cpu" and self.cuda_graphs == "on":
             raise ValueError("cuda_graphs is on, but device is cpu: they exist on a GPU only. Use auto or off.")
-        if self.attention == "sdpa" and self.cuda_graphs == "on":
-            raise ValueError(
-                "attention sdpa and cuda_graphs on exclude each other: sdpa chooses its kernel by each step's lengths, "
-                "which a recorded step cannot. Use attention grouped, or cuda_graphs off."
-            )
         return self
 
 

@@ -34,6 +34,9 @@ def test_help_names_the_commands_without_loading_them() -> None:
         (("--profile", "nonesuch"), "There is no profile 'nonesuch'. Profiles: cascade, cpu, embedded,"),
         (("--llm", "http://127.0.0.1:9/v1"), "127.0.0.1:9"),
         (("--max-sessions", "0"), "max_sessions"),
+        (("--asr", "nonesuch"), "There is no asr engine 'nonesuch'. Known: "),
+        (("--profile", "voxtral"), "duologue pull voxtral-mini"),
+        (("--asr", "whisper", "--set", "whisper.size=tiny"), "Unknown setting 'whisper.size'. whisper has: model"),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -74,3 +77,6 @@ def test_the_doctor_looks_at_every_part() -> None:
     assert done.returncode == 0
     for part in ("Voice activity", "End of turn", "Speech to text", "Answers", "Text to speech", "Sound card"):
         assert part in done.stdout
+    for name in ("cascade", "cpu", "embedded *", "remote", "voxtral", "voxtral-vllm"):
+        assert name in done.stdout
+    assert "suits this machine best: duologue serve --profile" in done.stdout

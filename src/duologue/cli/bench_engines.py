@@ -79,8 +79,10 @@ def _measure(
     from duologue.bench.engines.run import carry_out
     from duologue.bench.engines.table import render
     from duologue.cli.bench import numbers, require_folders, write_json
+    from duologue.cli.log import configure_logging
     from duologue.config import load_settings, read_options, setup_of
 
+    configure_logging("warning")
     require_folders(json_file)
     setup = setup_of(load_settings({**chosen, **read_options(options)}))
     work = partial(carry_out, setup, _stages(stages), numbers(at_once, "--at-once"), random_weights=random_weights)

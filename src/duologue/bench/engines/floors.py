@@ -6,8 +6,10 @@ memory rate. No engine goes below it, and one that is ten times above it wastes 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -53,7 +55,7 @@ def floor_ms(gflop: float, gigabytes: float, peaks: Peaks) -> float:
 
 
 def first_output_floor_ms(stage: str, engine: str, model: str, seconds: float, peaks: Peaks) -> float | None:
-    """For one request alone; ``seconds`` of sound made. None where the work is not known."""
+    """For one request alone; ``seconds`` of speech made by a voice. None where the work is not known."""
     if stage == "speech" and engine == "voxtral":
         return floor_ms(VOXTRAL_ENCODE_GFLOP + VOXTRAL_FILL_GFLOP, VOXTRAL_STEP_GB, peaks)
     if stage == "tts" and engine == "kokoro":
@@ -61,13 +63,6 @@ def first_output_floor_ms(stage: str, engine: str, model: str, seconds: float, p
     if stage == "asr" and engine == "whisper":
         gflop = whisper_gflop(model)
         return None if gflop is None else floor_ms(gflop, 0.0, peaks)
-    return None
-
-
-def token_floor_ms(stage: str, engine: str, peaks: Peaks) -> float | None:
-    """For one more token at one conversation."""
-    if stage == "speech" and engine == "voxtral":
-        return floor_ms(0.0, VOXTRAL_STEP_GB, peaks)
     return None
 
 
@@ -82,12 +77,17 @@ def whisper_gflop(model: str) -> float | None:
 
 
 def _cpu_peaks() -> Peaks:
-    side, size = _SIDE["cpu"], _COPY_BYTES["cpu"]
+    """All cores together, each with its share: the arithmetic library itself may be held to one thread."""
+    cores = os.cpu_count() or 1
+    side, size = _SIDE["cpu"], _COPY_BYTES["cpu"] // cores
     a = np.random.default_rng(0).standard_normal((side, side), np.float32)
-    out, source, target = np.empty_like(a), np.zeros(size, np.uint8), np.empty(size, np.uint8)
-    product_s = _best_s(lambda: np.matmul(a, a, out=out))
-    copy_s = _best_s(lambda: np.copyto(target, source))
-    return Peaks(device="cpu", gflops=2 * side**3 / product_s / 1e9, gb_per_s=2 * size / copy_s / 1e9)
+    outs = [np.empty_like(a) for _ in range(cores)]
+    sources, targets = ([np.zeros(size, np.uint8) for _ in range(cores)] for _ in range(2))
+    with ThreadPoolExecutor(cores) as pool:
+        product_s = _best_s(lambda: list(pool.map(lambda out: np.matmul(a, a, out=out), outs)))
+        copy_s = _best_s(lambda: list(pool.map(np.copyto, targets, sources)))
+    gflops, gb_per_s = cores * 2 * side**3 / product_s / 1e9, cores * 2 * size / copy_s / 1e9
+    return Peaks(device="cpu", gflops=gflops, gb_per_s=gb_per_s)
 
 
 def _gpu_peaks(device: str) -> Peaks:

@@ -28,11 +28,13 @@ LEAST_ROUNDS, ENOUGH_S, LONGEST_S = 3, 2.0, 30.0
 
 
 class BatchFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """``at_once`` requests together, again and again. ``rate``: amounts a second, of all together."""
+    """``at_once`` requests together, again and again. ``amount`` of one request, on average; ``rate``: amounts a
+    second, of all together."""
 
     at_once: int
     first_ms: Summary
     whole_ms: Summary
+    amount: float
     rate: float
     failures: int = 0
 
@@ -137,6 +139,7 @@ async def _at_once(client: EngineClient, case: Case, at_once: int) -> BatchFigur
         at_once=at_once,
         first_ms=summarise(first_ms),
         whole_ms=summarise(whole_ms),
+        amount=round(amounts / len(whole_ms), 3) if whole_ms else 0.0,
         rate=round(amounts / busy_s, 2) if busy_s else 0.0,
         failures=failures,
     )

@@ -68,14 +68,16 @@ CONFIGS: dict[Size, KokoroConfig] = {
         residual_dim=8,
     ),
 }
-# The mean of sigmoid(-2.9) over 50 outputs is 2.6 frames a phoneme.
+# The mean of sigmoid(-2.9) over 50 outputs is 2.6 frames a phoneme, about what people take. A wide swing makes
+# phonemes of very different lengths, for tests; a narrow one phrases as long as real ones, for measuring.
 _DURATION_BIAS = -2.9
-_DURATION_SWING = 6.0
+_DURATION_SWING = {"tiny": 6.0, "full": 1.0}
 _PITCH_HZ = 200.0
 _PITCH_SWING_HZ = 40.0
-# What goes through exp() at the end must not vary by much; exp(-3) a bin keeps the sum of eleven within full scale.
+# What goes through exp() at the end must not vary by much. The sum of eleven bins stays within full scale, and loud
+# enough, at full size, not to be trimmed as silence.
 _LAST_SCALE = 0.05
-_LOUDNESS_BIAS = -3.0
+_LOUDNESS_BIAS = {"tiny": -3.0, "full": 0.0}
 
 
 def write_kokoro(folder: Path, size: Size, form: Form = "safetensors", seed: int = 0, *, timed: bool = True) -> None:
@@ -88,7 +90,7 @@ def write_kokoro(folder: Path, size: Size, form: Form = "safetensors", seed: int
 
     (folder / "voices").mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
-    network = random_network(CONFIGS[size], generator)
+    network = random_network(size, generator)
     if form == "safetensors":
         _write_safetensors(folder, network, generator)
     else:
@@ -102,20 +104,20 @@ def write_kokoro(folder: Path, size: Size, form: Form = "safetensors", seed: int
     _write_voices(folder / "voices", form, seed)
 
 
-def random_network(config: KokoroConfig, generator: Generator) -> Network:
+def random_network(size: Size, generator: Generator) -> Network:
     """The network with random weights that keep signals at about their size."""
     import torch
 
     from duologue.engines.tts.kokoro_network import Network
 
-    network = Network(config).eval().requires_grad_(False)
+    network = Network(CONFIGS[size]).eval().requires_grad_(False)
     for name, parameter in network.named_parameters():
         if name.endswith("norm.weight") or "LayerNorm.weight" in name or ".alpha" in name:
             parameter.copy_(1 + 0.1 * torch.randn(parameter.shape, generator=generator))
         else:
             fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
             parameter.copy_(torch.randn(parameter.shape, generator=generator) / fan_in**0.5)
-    network.predictor.duration_proj.weight.mul_(_DURATION_SWING)
+    network.predictor.duration_proj.weight.mul_(_DURATION_SWING[size])
     network.predictor.duration_proj.bias.add_(_DURATION_BIAS)
     pitch, last = network.predictor.F0_proj, network.decoder.generator.conv_post
     assert pitch.bias is not None  # the layers are made with one
@@ -123,7 +125,7 @@ def random_network(config: KokoroConfig, generator: Generator) -> Network:
     pitch.weight.mul_(_PITCH_SWING_HZ)
     pitch.bias.add_(_PITCH_HZ)
     last.weight.mul_(_LAST_SCALE)
-    last.bias[: network.decoder.generator.bins].add_(_LOUDNESS_BIAS)
+    last.bias[: network.decoder.generator.bins].add_(_LOUDNESS_BIAS[size])
     return network
 
 

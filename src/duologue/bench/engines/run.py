@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 from anyio import to_thread
 
 from duologue.bench.engines.cases import a_turn
-from duologue.bench.engines.floors import Peaks, first_output_floor_ms, peaks_of, token_floor_ms
+from duologue.bench.engines.floors import Peaks, first_output_floor_ms, peaks_of
 from duologue.bench.engines.measure import EngineFigures, measure
 from duologue.bench.machine import Machine, this_machine
 from duologue.config import Setup
@@ -30,16 +30,10 @@ _WRITERS = {
 }
 
 
-class Floor(msgspec.Struct, frozen=True, kw_only=True):
-    """What the hardware allows one request alone: ``first_ms`` to its first output, ``token_ms`` for one more."""
-
-    first_ms: float | None
-    token_ms: float | None
-
-
 class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     """``has_random_weights``: of the real size but with no sense in them; time is the same. ``missing``: why an
-    engine was not measured, by stage."""
+    engine was not measured, by engine. ``floors``: ms to the first output of one request, by engine and case, where the
+    work is known."""
 
     machine: Machine
     gpu: Gpu | None
@@ -47,7 +41,7 @@ class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     has_random_weights: bool
     peaks: list[Peaks]
     engines: list[EngineFigures]
-    floors: dict[str, Floor]
+    floors: dict[str, float]
     missing: dict[str, str]
 
     def to_json(self) -> bytes:
@@ -80,7 +74,7 @@ async def carry_out(
         has_random_weights=random_weights,
         peaks=peaks,
         engines=engines,
-        floors={f"{e.stage}.{e.engine}": _floor(e, setup, peaks) for e in engines},
+        floors={key: ms for figures in engines for key, ms in _floors(figures, setup, peaks)},
         missing=missing,
     )
 
@@ -129,10 +123,17 @@ def whisper_size(model: str) -> str:
     raise ConfigError(f"the size of {model} cannot be told from its name: choose whisper-base.en, whisper-turbo, ...")
 
 
-def _floor(figures: EngineFigures, setup: Setup, peaks: Sequence[Peaks]) -> Floor:
+def floor_key(figures: EngineFigures, case: str) -> str:
+    """Where a floor stands in the report."""
+    return f"{figures.stage}.{figures.engine}: {case}"
+
+
+def _floors(figures: EngineFigures, setup: Setup, peaks: Sequence[Peaks]) -> Iterator[tuple[str, float]]:
     here = next((p for p in peaks if p.device == figures.device), None)
     if here is None:
-        return Floor(first_ms=None, token_ms=None)
+        return
     model = getattr(setup.tables.get(figures.engine), "model", "")
-    first_ms = first_output_floor_ms(figures.stage, figures.engine, model, 1.2, here)
-    return Floor(first_ms=first_ms, token_ms=token_floor_ms(figures.stage, figures.engine, here))
+    for case in figures.cases:
+        ms = first_output_floor_ms(figures.stage, figures.engine, model, case.batches[0].amount, here)
+        if ms is not None:
+            yield floor_key(figures, case.case), round(ms, 2)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from duologue.bench.engines.measure import BatchFigures
-from duologue.bench.engines.run import EngineReport, Floor
+from duologue.bench.engines.run import EngineReport, floor_key
 from duologue.bench.stats import Summary
 
 
@@ -49,13 +49,13 @@ def _speed(report: EngineReport) -> Table:
         for index, case in enumerate(e.cases):
             for row, figures in enumerate(case.batches):
                 names = (f"{e.stage}.{e.engine}" if index == row == 0 else "", case.case if row == 0 else "")
-                floor = report.floors.get(f"{e.stage}.{e.engine}")
+                floor = report.floors.get(floor_key(e, case.case))
                 table.add_row(*names, *_cells(figures, case.unit, floor), end_section=row == len(case.batches) - 1)
     return table
 
 
-def _cells(figures: BatchFigures, unit: str, floor: Floor | None) -> list[str]:
-    first = "-" if floor is None or floor.first_ms is None or figures.at_once != 1 else f"{floor.first_ms:.0f}"
+def _cells(figures: BatchFigures, unit: str, floor: float | None) -> list[str]:
+    first = "-" if floor is None or figures.at_once != 1 else f"{floor:.0f}"
     failed = f" ({figures.failures} failed)" if figures.failures else ""
     rate = f"{figures.rate:.1f} {unit}/s{failed}"
     return [str(figures.at_once), _pair(figures.first_ms), first, _pair(figures.whole_ms), rate]
