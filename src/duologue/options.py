@@ -62,7 +62,7 @@ class VoxtralOptions(Options):
 
     model: str = Field("voxtral-mini", description="Which Voxtral.")
     device: Device = Field("auto", description="Where it runs.")
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="Arithmetic: auto is bfloat16 on a GPU and float32 on a CPU."
     )
     attention: Literal["grouped", "sdpa"] = Field(

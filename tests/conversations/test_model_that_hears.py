@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,10 +13,13 @@ from msgspec.structs import replace
 from duologue.audio.frame import Float32
 from duologue.engines.base import SpeechDelta, SpeechRequest, TranscribeRequest
 from duologue.engines.scripted import ScriptedSpeech, ScriptedTranscriber
-from duologue.errors import EngineLost
+from duologue.errors import EngineError, EngineLost
 from duologue.events import (
     CommitAudio,
+    CreateItem,
     CreateReply,
+    Item,
+    Part,
     ReplyAudio,
     ReplyDone,
     SessionConfig,
@@ -37,6 +40,28 @@ class NotAsked(ScriptedTranscriber):
 
     def step(self, requests: Any) -> Any:
         raise AssertionError("the model that hears tells the words")
+
+
+class InPieces(ScriptedSpeech):
+    """Tells each of the words ``piece_s`` after the one before, beside the answer; ``asked``: with what."""
+
+    def __init__(self, words: str, piece_s: float, asked: list[SpeechRequest]) -> None:
+        super().__init__(lambda _request: "an answer.")
+        self._words = words.split()
+        self._piece_s = piece_s
+        self._asked = asked
+
+    async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+        if request.wants == "nothing":
+            return
+        self._asked.append(request)
+        yield SpeechDelta(text="an answer.")
+        yield SpeechDelta(finish="stop")
+        if request.wants == "both":
+            for word in self._words:
+                yield SpeechDelta(heard=f" {word}")
+                await anyio.sleep(self._piece_s)
+            yield SpeechDelta(is_heard=True)
 
 
 class Away:
@@ -196,3 +221,96 @@ async def test_a_changed_mind_leaves_no_trace_in_the_prompt() -> None:
     sound = requests[-1].messages[-1].audio
     assert sound is not None
     assert max(lengths) == len(sound) / 16_000 > 2.0
+
+
+def hello(item_id: str = "text") -> CreateItem:
+    """Something typed."""
+    return CreateItem(item=Item(id=item_id, role="user", parts=(Part(kind="input_text", text="typed"),)))
+
+
+async def test_an_attempt_made_anew_does_not_hear_the_words_twice() -> None:
+    """The conversation changes under the attempt while the words are coming: it is asked again."""
+    asked: list[SpeechRequest] = []
+    parts = engines(speech=InPieces("once and only once", 0.1, asked), asr=NotAsked())
+    async with talk(parts, ways=HEARS) as (person, _):
+        await person.speak(1.0)
+        while not asked:
+            await anyio.sleep(0.02)
+        await anyio.sleep(0.15)
+        await person.tell(hello())
+        await person.until(TranscriptDone)
+    assert len(asked) == 2
+    assert [event.text for event in person.heard(TranscriptDone)] == ["once and only once"]
+
+
+async def test_words_known_before_the_attempt_is_made_anew_are_not_asked_for_again() -> None:
+    asked: list[SpeechRequest] = []
+    async with talk(engines(speech=InPieces("words", 0.0, asked), asr=NotAsked()), ways=HEARS) as (person, _):
+        await person.speak(1.0)
+        while not asked:
+            await anyio.sleep(0.02)
+        await anyio.sleep(0.1)
+        await person.tell(hello())
+        await person.until(ReplyDone)
+    assert [request.wants for request in asked] == ["both", "answer"]
+    assert [event.text for event in person.heard(TranscriptDone)] == ["words"]
+
+
+async def test_the_rest_of_an_interrupted_answer_is_not_made_when_the_words_never_come() -> None:
+    said = 0
+
+    class Endless(ScriptedSpeech):
+        async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+            nonlocal said
+            if request.wants == "nothing":
+                return
+            if any(message.role == "assistant" for message in request.messages):
+                yield SpeechDelta(text="Quite so.", finish="stop")
+                return
+            while True:
+                said += 1
+                yield SpeechDelta(text="and so on, ")
+                await anyio.sleep(0.1)
+
+    def fail(_request: TranscribeRequest) -> str:
+        raise EngineError("deaf")
+
+    parts = engines(speech=Endless(), asr=ScriptedTranscriber(hear=fail))
+    async with talk(parts, ways=HEARS) as (person, _):
+        await person.speak(1.0)
+        await person.until(ReplyAudio)
+        await anyio.sleep(1.0)
+        await person.speak(2.0)
+        await person.until(ReplyDone, 2)
+        await anyio.sleep(2.0)
+        so_far = said
+        await anyio.sleep(5.0)
+    assert said == so_far
+
+
+async def test_a_failure_after_the_whole_answer_is_only_the_words() -> None:
+    class BreaksOff(InPieces):
+        async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+            async for delta in super()._deltas(request):
+                yield delta
+                if delta.heard:
+                    raise EngineLost("as asked")
+
+    parts = engines(speech=BreaksOff("some words", 0.0, []), asr=hear_voices("all the words"))
+    async with talk(parts, ways=HEARS) as (person, _):
+        await say_and_hear(person)
+    assert [event.status for event in person.heard(ReplyDone)] == ["completed"]
+    assert [event.text for event in person.heard(TranscriptDone)] == ["all the words"]
+
+
+async def test_noise_is_not_taken_for_the_question_before_it() -> None:
+    """The model that hears is away, and the typed question has no answer yet: the noise after it asks for none."""
+    prompts: Prompts = []
+    parts = engines(speech=Away(), asr=hear_voices(), chat=remembering(prompts, "A plain answer."))
+    async with talk(parts, ways=HEARS) as (person, _):
+        await person.tell(hello())
+        await person.make_noise(1.0)
+        await person.until(TranscriptDone)
+        await anyio.sleep(2.0)
+    assert [event.text for event in person.heard(TranscriptDone)] == [""]
+    assert prompts == []

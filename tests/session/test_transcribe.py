@@ -6,10 +6,12 @@ import anyio
 import numpy as np
 import pytest
 
-from duologue.engines.base import TranscribeRequest
+from duologue.engines.base import ChatMessage, TranscribeRequest
 from duologue.engines.scripted import ScriptedTranscriber
 from duologue.errors import EngineError, EngineLost, Overloaded
+from duologue.session.asking import Asking
 from duologue.session.transcribe import LONGEST_PARTIAL_S, PATIENCE_S, Partials, Transcription
+from duologue.session.writing import Writing
 from tests.conversations.talk import engines
 from tests.virtual_time import VIRTUAL
 
@@ -45,6 +47,56 @@ async def test_a_transcriber_that_hangs_is_taken_for_lost() -> None:
     await transcription.run()
     assert isinstance(transcription.failure, EngineLost)
     assert anyio.current_time() == pytest.approx(PATIENCE_S, abs=0.01)
+
+
+async def _is_transcribed(transcription: Transcription) -> bool:
+    with anyio.move_on_after(5):
+        await transcription.run()
+    return transcription.known.is_set()
+
+
+async def test_fed_words_are_transcribed_only_where_nobody_tells_them() -> None:
+    fed = [Transcription(engines(asr=ScriptedTranscriber("transcribed")), SECOND, None, is_fed=True) for _ in range(3)]
+    for transcription in fed:
+        transcription.feed_begins()
+        transcription.feed_begins()
+        transcription.feed_ended()
+    assert not await _is_transcribed(fed[0]), "another may tell them yet"
+    fed[1].hear(" heard \n")
+    fed[2].feed_ended()
+    assert await _is_transcribed(fed[1])
+    assert await _is_transcribed(fed[2])
+    assert [transcription.text for transcription in fed] == [None, "heard", "transcribed"]
+
+
+async def test_words_heard_while_they_are_transcribed_stay() -> None:
+    client = engines(asr=ScriptedTranscriber("transcribed"), delays_s={"asr": 1.0})
+    transcription = Transcription(client, SECOND, None, is_fed=True)
+    transcription.feed_begins()
+    transcription.feed_ended()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(transcription.run)
+        await anyio.sleep(0.5)
+        transcription.hear("heard")
+    assert transcription.text == "heard"
+
+
+async def test_an_answer_dropped_before_it_is_asked_for_leaves_the_words_to_the_transcriber() -> None:
+    """It waited for an earlier answer to end."""
+
+    async def ask() -> tuple[ChatMessage, ...]:
+        await anyio.sleep_forever()
+        return ()
+
+    client = engines(asr=ScriptedTranscriber("transcribed"))
+    transcription = Transcription(client, SECOND, None, is_fed=True)
+    writing = Writing(Asking(client, ask, None, turn=transcription), is_spoken=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(transcription.run)
+        tasks.start_soon(writing.run)
+        await anyio.sleep(0.1)
+        writing.scope.cancel()
+    assert transcription.text == "transcribed"
 
 
 async def _settled(hypotheses: list[str], seconds: float = 60.0, sound_s: float = 1.0) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,67 @@ def test_sizes(rows: int, sizes: tuple[int, ...]) -> None:
 )  # fmt: skip
 def test_views(row_tokens: int, views: tuple[int, ...]) -> None:
     assert views_up_to(row_tokens) == views
+
+
+class Device:
+    """What of ``torch.cuda`` a recording asks for: it notes what is done, and a replay runs nothing."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.is_recording = False
+
+    def graph_pool_handle(self) -> str:
+        return "pool"
+
+    def synchronize(self) -> None:
+        assert not self.is_recording, "a recording waits for nothing"
+        self.done.append("wait")
+
+    def empty_cache(self) -> None:
+        assert not self.is_recording
+
+    def CUDAGraph(self) -> Device:  # noqa: N802 (torch's name)
+        return self
+
+    def replay(self) -> None:
+        self.done.append("replay")
+
+    @contextmanager
+    def graph(self, graph: Device, pool: str, capture_error_mode: str) -> Iterator[None]:
+        assert graph is self
+        assert (pool, capture_error_mode) == ("pool", "thread_local")
+        self.is_recording = True
+        yield
+        self.is_recording = False
+        self.done.append("recorded")
+
+
+def test_every_shape_is_run_once_and_then_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, device = Recorded(), Device()
+    fixed = FixedSteps(step, 3, 2048, spare_row=3, device="cpu")
+    with monkeypatch.context() as only_here:
+        only_here.setattr(torch, "cuda", device)
+        fixed.record()
+    assert device.done == ["wait", "recorded"] * 6
+    shapes = [(4, 2048), (4, 1024), (2, 2048), (2, 1024), (1, 2048), (1, 1024)]
+    assert [(len(lanes), view) for lanes, view in step.calls] == [shape for shape in shapes for _ in range(2)]
+    assert {lane for lanes, _ in step.calls for lane in lanes} == {(0, 3, 0)}, "no row is touched"
+    fixed([Step(row=1, length=5, token=7)])
+    assert device.done[12:] == ["replay"]
+    assert len(step.calls) == 12, "a recorded shape is not stepped any more"
+
+
+def test_lanes_are_handed_over_in_one_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything else torch copies to a GPU by way of a second, unpinned buffer."""
+    handed_over: list[bool] = []
+    copy = torch.Tensor.copy_
+
+    def noting(into: torch.Tensor, source: torch.Tensor, **how: bool) -> torch.Tensor:
+        handed_over.append(into.is_contiguous() and source.is_contiguous())
+        return copy(into, source, **how)
+
+    fixed = FixedSteps(Recorded(), 8, 1024, spare_row=8, device="cpu")
+    with monkeypatch.context() as only_here:
+        only_here.setattr(torch.Tensor, "copy_", noting)
+        fixed([Step(row=row, length=row, token=1) for row in range(3)])
+    assert handed_over == [True]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ pytest.importorskip("safetensors", reason='needs safetensors: pip install "duolo
 
 from duologue.bench.engines.random_kokoro import CONFIGS, VOCAB, VOICES, published, write_kokoro  # noqa: E402
 from duologue.engines.tts.kokoro_decoder import Transform  # noqa: E402
-from duologue.engines.tts.kokoro_graphs import Shapes  # noqa: E402
+from duologue.engines.tts.kokoro_graphs import Shapes, _Recorded  # noqa: E402
+from duologue.engines.tts.kokoro_network import Network  # noqa: E402
 from duologue.engines.tts.kokoro_torch import TorchNet, utterance_noise  # noqa: E402
 
 OPTIONS = KokoroOptions(threads=1)
@@ -118,6 +120,59 @@ def test_a_phrase_longer_than_every_bucket_is_spoken(
 ) -> None:
     net = TorchNet(folder, OPTIONS, "cpu", shapes=Shapes((1,), (20,)), dtype=torch.float64)
     assert difference(net.speak(utterances), singles) < 1e-9
+
+
+class Device:
+    """What of ``torch.cuda`` a recording asks for."""
+
+    def __init__(self) -> None:
+        self.recorded = 0
+
+    def graph_pool_handle(self) -> str:
+        return "pool"
+
+    def current_stream(self) -> Device:
+        return self
+
+    def synchronize(self) -> None:
+        pass
+
+    def CUDAGraph(self) -> None:  # noqa: N802 (torch's name)
+        pass
+
+    @contextmanager
+    def graph(self, _graph: None, pool: str, stream: Device, capture_error_mode: str) -> Iterator[None]:
+        assert (pool, stream, capture_error_mode) == ("pool", self, "thread_local")
+        yield
+        self.recorded += 1
+
+
+class Replay:
+    """Does what was recorded again, from the same memory into the same."""
+
+    def __init__(self, network: Network, recorded: _Recorded) -> None:
+        self._network, self._recorded = network, recorded
+
+    def replay(self) -> None:
+        self._recorded.sound.copy_(self._network.sound(self._recorded.inputs))
+
+
+def test_replays_change_nothing(
+    folder: Path, utterances: list[Utterance], singles: list[Spoken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes, device = Shapes((1, 2, 4), (20, 40, 80)), Device()
+    net = TorchNet(folder, OPTIONS, "cpu", shapes=shapes, dtype=torch.float64)
+    assert net._sound is not None
+    assert net._network is not None
+    with monkeypatch.context() as only_here:
+        only_here.setattr(torch, "cuda", device)
+        net._sound.record()
+    assert device.recorded == 9
+    for size, recorded in net._sound._recorded.items():
+        net._sound._recorded[size] = recorded._replace(graph=Replay(net._network, recorded))
+    assert difference(net.speak(utterances), singles) < 1e-9
+    assert difference(net.speak(utterances[1:]), singles[1:]) < 1e-9, "a row that is left over is not heard"
+    assert difference([net.speak([each])[0] for each in utterances], singles) < 1e-9
 
 
 def test_shapes_fit() -> None:

@@ -58,6 +58,28 @@ def test_broken_samples_are_silence() -> None:
     assert torch.equal(LogMel(128, "cpu")(audio), LogMel(128, "cpu")(mended))
 
 
+def test_absurdly_loud_samples_stay_finite() -> None:
+    """A sound file of floats may hold any; an infinite power would be NaN in the row, for every later tenant."""
+    audio = noise(1, seed=4)
+    audio[100:110] = [1e30, -1e30, 3e38, 1e20, 0, 0, 0, 0, 0, 0]
+    assert bool(LogMel(128, "cpu")(audio).isfinite().all())
+
+
+def test_few_numbers_of_frames_are_transformed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU makes and keeps a plan for each number."""
+    counts: set[int] = set()
+    transform = torch.fft.rfft
+
+    def counted(frames: torch.Tensor) -> torch.Tensor:
+        counts.add(len(frames))
+        return transform(frames)
+
+    monkeypatch.setattr(torch.fft, "rfft", counted)
+    for samples in range(1, 480_000, 7_001):
+        LogMel(8, "cpu")(np.zeros(samples, np.float32))
+    assert counts <= set(range(100, 3001, 100))
+
+
 @pytest.mark.parametrize(("samples", "windows"), [(0, 1), (1, 1), (480_000, 1), (480_001, 2), (960_001, 3)])
 def test_window_count(samples: int, windows: int) -> None:
     assert window_count(samples) == windows

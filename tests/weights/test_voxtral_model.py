@@ -17,7 +17,7 @@ import torch
 
 from duologue.engines.speech.rows import Fill, Step, sound_atoms
 from duologue.engines.speech.voxtral_model import VoxtralRows
-from duologue.errors import EngineError
+from duologue.errors import EngineError, EngineLost
 from duologue.options import VoxtralOptions
 
 from .voxtral_reference import Reference, Talk, answer, fill_of, noise, prompt_atoms, step_all
@@ -242,3 +242,16 @@ def test_what_does_not_fit_is_refused(model: VoxtralRows, call: Callable[[Voxtra
         call(model)
     (token,) = model.step([Step(row=0, length=5, token=before[1])])
     assert token == before[2], "a refused call writes nothing"
+
+
+def test_a_gpu_that_failed_is_an_engine_lost(model: VoxtralRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that whoever asked turns to another engine; an error of one request would be met at every turn."""
+
+    def fail(*_args: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    with monkeypatch.context() as only_here:
+        only_here.setattr(model._decoder, "fill", fail)
+        with pytest.raises(EngineLost, match="restart the server"):
+            model.fill([fill_of(0, [1, 3, 1234, 4])])
+    assert model.fill([fill_of(0, [1, 3, 1234, 4])])

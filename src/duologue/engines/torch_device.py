@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
+
 from duologue.errors import ConfigError, EngineUnavailable
 from duologue.options import Device
+
+# Held while a model is loaded onto a GPU and its CUDA graphs are recorded. Engines are loaded side by side, but torch
+# records one graph at a time in a process, and CUDA forbids what others then do: to wait for the whole GPU.
+_LOADING = threading.Lock()
+
+
+def loading(device: str) -> AbstractContextManager[object]:
+    """To load a model for ``device`` in: one at a time on a GPU, side by side on a CPU."""
+    return nullcontext() if device == "cpu" else _LOADING
 
 
 def torch_device(wanted: Device) -> str:

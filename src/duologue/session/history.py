@@ -12,6 +12,11 @@ from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
 from duologue.events import Item, ItemStatus, Part
 
+# Turns that are remembered as sound where their words never came: as many as a model hears at once (five), with the
+# one to come. 30 s of it are 1.9 MB.
+SOUNDS_KEPT = 4
+# What a turn as sound takes of the prompt, however short it is: 375 positions of the model.
+SOUND_WORDS = 300
 # Older turns leave the prompt beyond this many words, so that an endless talk never outgrows a chat model's
 # context (4,096 tokens in the smallest that people attach).
 PROMPT_WORDS = 2_400
@@ -141,6 +146,12 @@ class History:
         entry.sound = None
         self.version += 1
 
+    def keep_sound(self, entry: Entry, sound: Float32) -> None:
+        """What was said, float32 at 16 kHz, until its words are known; only the newest few are kept."""
+        entry.sound = sound
+        for older in [e for e in self._entries if e.sound is not None][:-SOUNDS_KEPT]:
+            older.sound = None
+
     def cut(self, entry: Entry, heard_ms: float) -> None:
         """Only the first ``heard_ms`` of the item's sound reached the listener. May be called again: the last
         call counts, since the client knows better than the server's own clock."""
@@ -190,7 +201,7 @@ def _latest(messages: list[ChatMessage], words: int) -> list[ChatMessage]:
     """The newest messages within ``words``, never fewer than one."""
     kept: list[ChatMessage] = []
     for message in reversed(messages):
-        words -= len(message.content.split())
+        words -= len(message.content.split()) if message.audio is None else SOUND_WORDS
         if words < 0 and kept:
             break
         kept.append(message)

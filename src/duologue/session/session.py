@@ -261,7 +261,7 @@ class Session:
     def _commit_item(self, item_id: str, transcription: Transcription) -> None:
         entry = self._conversation.commit(item_id)
         if self._ways.hears:
-            entry.sound = transcription.sound
+            self._conversation.history.keep_sound(entry, transcription.sound)
         if transcription.known.is_set():
             self._on_words_in(_WordsIn(entry, transcription))
         else:
@@ -290,10 +290,13 @@ class Session:
             self._turn.unheard = unheard
 
     def _on_over(self, over: _Over) -> None:
-        unheard, self._unheard = self._unheard, None
-        if over.said_nothing and unheard is not None:
+        if over.said_nothing and self._unheard is not None:
+            unheard, self._unheard = self._unheard, None
             self._answer_on(unheard)
-        elif self._answers.is_empty:
+            return
+        # Where the turn's words never came, the rest of the answer that it interrupted is still being made.
+        self._forget_unheard()
+        if self._answers.is_empty:
             self._take(floor.ReplyOver())
 
     def _answer_on(self, unheard: Unheard) -> None:

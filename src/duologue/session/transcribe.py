@@ -29,8 +29,8 @@ _WORD_EDGES = re.compile(r"^\W+|\W+$")
 class Transcription:
     """The words of one stretch of sound, computed once; ``known`` is set when ``text`` or ``failure`` is.
 
-    ``stream``: the turn that the sound is of. ``is_fed``: the words come from elsewhere, by ``hear``; a transcriber
-    is asked only if ``feed_ended`` is told first.
+    ``stream``: the turn that the sound is of. ``is_fed``: the words come by ``hear`` from one of those who told
+    ``feed_begins``; a transcriber is asked only where all of them told ``feed_ended`` first.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Transcription:
     ) -> None:
         self._engines = engines
         self._stream = stream
-        self._heard = ""
+        self._feeds = 0
         self._feed_over = anyio.Event()
         self.sound = sound
         self.language = language
@@ -55,30 +55,40 @@ class Transcription:
                 await self._feed_over.wait()
             if not self.known.is_set():
                 await self._transcribe()
-                self.known.set()
 
-    def hear(self, words: str, *, is_whole: bool) -> None:
-        """More words from the model that hears the turn; ``is_whole``: there are no more."""
-        self._heard += words
-        if is_whole and not self.known.is_set():
-            self.text = self._heard.strip()
-            self.known.set()
-            self.feed_ended()
+    def feed_begins(self) -> None:
+        """Somebody may ``hear`` the words."""
+        self._feeds += 1
+
+    def hear(self, words: str) -> None:
+        """All the words, from a model that hears the turn."""
+        self._tell(words, None)
+        self._feed_over.set()
 
     def feed_ended(self) -> None:
-        """Nobody will ``hear`` any more: what is not known by now is transcribed."""
-        self._feed_over.set()
+        """One who told ``feed_begins`` will not ``hear`` any more."""
+        self._feeds -= 1
+        if self._feeds == 0:
+            self._feed_over.set()
 
     async def _transcribe(self) -> None:
         request = TranscribeRequest(self.sound, self.language, self._stream)
         try:
             with anyio.fail_after(PATIENCE_S):
                 due_s = anyio.current_time() + FINAL_DUE_S
-                self.text = (await self._engines.call(ASR, request, deadline_s=due_s)).text.strip()
+                result = await self._engines.call(ASR, request, deadline_s=due_s)
         except TimeoutError:
-            self.failure = EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s.")
+            self._tell(None, EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s."))
         except (EngineError, Overloaded) as error:
-            self.failure = error
+            self._tell(None, error)
+        else:
+            self._tell(result.text, None)
+
+    def _tell(self, words: str | None, failure: EngineError | Overloaded | None) -> None:
+        """What is known first stays."""
+        if not self.known.is_set():
+            self.text, self.failure = words if words is None else words.strip(), failure
+            self.known.set()
 
 
 class Partials:

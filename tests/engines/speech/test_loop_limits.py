@@ -131,6 +131,19 @@ def test_a_prompt_that_cannot_be_written_fails_alone(layout: Layout) -> None:
     assert good.text == alone(layout, asked(_SECOND)).text
 
 
+def test_an_older_sound_that_no_row_holds_is_left_out(layout: Layout) -> None:
+    """Its words may never come: a conversation must not be lost for it."""
+    request = asked(spoken(noise(1, 300.0)), _SECOND)
+    assert alone(layout, request).text == alone(layout, asked(_SECOND)).text
+
+
+def test_unanswered_turns_do_not_pile_up_to_one_that_never_fits(layout: Layout) -> None:
+    sounds = [spoken(noise(seed)) for seed in range(8)]
+    caller = alone(layout, asked(*sounds))
+    assert caller.error is None
+    assert caller.text == alone(layout, asked(*sounds[4:])).text
+
+
 def test_ending_the_loop_ends_every_request(layout: Layout) -> None:
     talk = Talk(layout, end_after=10**9)
     callers = [talk.ask(asked(_FIRST, conversation=str(n))) for n in range(3)]
@@ -140,6 +153,14 @@ def test_ending_the_loop_ends_every_request(layout: Layout) -> None:
     assert [caller.error.message for caller in callers if caller.error] == ["going down"] * 4
     assert not talk.loop.has_work
     assert talk.model.is_closed
+
+
+def test_a_closed_loop_keeps_no_sound_on_the_device(layout: Layout) -> None:
+    talk = Talk(layout)
+    talk.answer(asked(_FIRST))
+    assert talk.loop._arrivals._sounds.find([digest(noise(1))])
+    talk.loop.close(EngineError("going down"))
+    assert not talk.loop._arrivals._sounds.find([digest(noise(1))])
 
 
 def test_a_loop_can_forget_everything(layout: Layout) -> None:

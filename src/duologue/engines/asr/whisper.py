@@ -19,10 +19,11 @@ import numpy as np
 
 from duologue.audio.frame import SESSION_RATE_HZ
 from duologue.engines.asr import whisper_guard as guard
-from duologue.engines.asr.whisper_model import WhisperModel, rows_of
+from duologue.engines.asr.whisper_model import WhisperModel, resolve_device, rows_of
 from duologue.engines.asr.whisper_sound import Stretch, features_of, stretches_of
 from duologue.engines.asr.whisper_words import timed_words
 from duologue.engines.base import TimedWord, TranscribeRequest, TranscribeResult
+from duologue.engines.torch_device import loading
 from duologue.engines.weights import model_folder
 from duologue.errors import EngineUnavailable
 from duologue.options import WhisperOptions
@@ -77,6 +78,10 @@ class Whisper:
 
     def load(self) -> None:
         """Read and warm the model, from its folder alone. Raises EngineUnavailable, ConfigError."""
+        with loading(resolve_device(self._options.device)):
+            self._load()
+
+    def _load(self) -> None:
         self._model = model = WhisperModel(model_folder(self._options.model), self._options)
         self.device = model.device
         self.gives_partials = model.device != "cpu"

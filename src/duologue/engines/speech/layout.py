@@ -58,9 +58,13 @@ class Layout:
         piece: bytes = self._tokens.id_to_byte_piece(token)
         return piece
 
+    def has_room(self, samples: int) -> bool:
+        """Whether a row holds a sound of ``samples`` at 16 kHz."""
+        return -(-samples // _WINDOW_SAMPLES) * _WINDOW_TOKENS <= self.row_tokens
+
     def require_room(self, samples: int) -> None:
         """Raises EngineError for a sound of ``samples`` at 16 kHz that no row holds, before it is encoded."""
-        if -(-samples // _WINDOW_SAMPLES) * _WINDOW_TOKENS > self.row_tokens:
+        if not self.has_room(samples):
             longest_s = self.row_tokens // _WINDOW_TOKENS * _WINDOW_SAMPLES // SESSION_RATE_HZ
             raise EngineError(
                 f"this sound is too long: it has {samples // SESSION_RATE_HZ} s and {longest_s} s fit; "
@@ -137,7 +141,8 @@ class Layout:
 
 
 def _in_turns(messages: Sequence[ChatMessage], sounds: Sequence[Sound | None]) -> tuple[list[_Part], list[list[_Said]]]:
-    """(instructions, turns): a turn begins where the user speaks after the assistant.
+    """(instructions, turns): a turn begins where the user speaks after the assistant, and with each sound: turns that
+    got no answer must not pile up to one that never fits.
 
     A system message after the beginning is text of the user's at its place. This model is given no functions to
     call, so messages about calls are left out.
@@ -151,7 +156,7 @@ def _in_turns(messages: Sequence[ChatMessage], sounds: Sequence[Sound | None]) -
         role: _Role = "assistant" if message.role == "assistant" else "user"
         if message.role == "system" and not turns:
             instructions.append(part)
-        elif not turns or (role == "user" and turns[-1][-1][0] == "assistant"):
+        elif not turns or (role == "user" and (turns[-1][-1][0] == "assistant" or sound is not None)):
             turns.append([(role, [part])])
         else:
             turns[-1].append((role, [part]))

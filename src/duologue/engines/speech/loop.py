@@ -91,6 +91,7 @@ class SpeechLoop:
         for job in [*self._inbox, *self._arrivals.jobs, *(run.job for run in self._runs())]:
             job.end(error)
         self._take_in()
+        self._arrivals = Arrivals(self._layout)  # its sounds are on the model's device
         self._model.close()
 
     # --- the parts of a step, in order ------------------------------------------------------------------------

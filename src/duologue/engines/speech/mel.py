@@ -25,6 +25,10 @@ _FFT_SAMPLES = 400
 _HOP_SAMPLES = 160
 # The least power that is told from silence, and its log10.
 _LEAST_POWER, _SILENCE = 1e-10, -10.0
+# Samples lie within 1; the power of a broken 1e20 would be infinite.
+_LOUDEST = 1e4
+# Frames are worked out in steps of one second: cuFFT makes a plan for each number of them, and keeps it.
+_FRAMES_STEP = 100
 
 
 def window_count(samples: int) -> int:
@@ -58,13 +62,15 @@ class LogMel:
         return features
 
     def _log_power(self, audio: Float32, padded_samples: int) -> Tensor:
-        """[bins, frames]: the frames that sound reaches into, of ``audio`` followed by zeros."""
+        """[bins, frames]: the frames that sound reaches into and a few more, of ``audio`` followed by zeros."""
         half = _FFT_SAMPLES // 2
-        frames = min(padded_samples // _HOP_SAMPLES, math.ceil((len(audio) + half) / _HOP_SAMPLES))
+        reached = math.ceil((len(audio) + half) / _HOP_SAMPLES)
+        frames = min(padded_samples // _HOP_SAMPLES, _FRAMES_STEP * math.ceil(reached / _FRAMES_STEP))
         held = min(padded_samples, frames * _HOP_SAMPLES + half)
         samples = np.zeros(held, np.float32)
         # One NaN would reach every position of its row, and stay: masked keys are multiplied by nought, not left out.
-        samples[: len(audio)] = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+        finite = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+        samples[: len(audio)] = finite.clip(-_LOUDEST, _LOUDEST)
         # Frame t is centred on sample 160 t; both ends of the whole are mirrored.
         mirrored = torch.from_numpy(np.pad(samples, half, mode="reflect")).to(self._hann.device)
         spectrum = torch.fft.rfft(mirrored.unfold(0, _FFT_SAMPLES, _HOP_SAMPLES)[:frames] * self._hann)

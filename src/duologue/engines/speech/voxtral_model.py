@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ from duologue.engines.speech.mel import LogMel, window_count
 from duologue.engines.speech.rows import SOUND_STRIDE, Fill, Sound, Step, sound_position
 from duologue.engines.speech.voxtral_memory import ENCODE_WINDOWS, FILL_TOKENS, require_memory
 from duologue.engines.speech.voxtral_weights import VoxtralWeights, load_weights, read_sizes
-from duologue.engines.torch_device import torch_device
-from duologue.errors import ConfigError, EngineError
+from duologue.engines.torch_device import loading, torch_device
+from duologue.errors import ConfigError, EngineError, EngineLost
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ _sound_keys = itertools.count(1)
 
 
 class VoxtralRows:
-    """The model and its rows. All its calls block and come from one thread."""
+    """The model and its rows. All its calls block and come from one thread; EngineLost where the GPU failed."""
 
     def __init__(self, weights: VoxtralWeights, options: VoxtralOptions, rows: int) -> None:
         self.rows = rows
@@ -64,7 +65,7 @@ class VoxtralRows:
             free, _ = torch.cuda.mem_get_info(device)
             require_memory(read_sizes(folder), rows, row_tokens, kind.itemsize, free)
         try:
-            with torch.inference_mode():
+            with loading(device), torch.inference_mode():
                 model = cls(load_weights(folder, device, kind, row_tokens), options, rows)
                 if device != "cpu" and options.cuda_graphs != "off":
                     model._steps.record()
@@ -83,7 +84,7 @@ class VoxtralRows:
         most = min(self.row_tokens, SOUND_STRIDE) // self._weights.sizes.window_tokens
         if max(counts) > most:
             raise EngineError(f"{30 * max(counts)} s of speech are more than the {30 * most} s that a row holds")
-        with torch.inference_mode():
+        with _computing():
             windows = torch.cat([self._mel(heard) for heard in audio])
             embedded = torch.cat([self._encoded(part) for part in torch.split(windows, ENCODE_WINDOWS)])
             # Clones, so that one sound does not keep the memory of all that were encoded with it.
@@ -96,7 +97,7 @@ class VoxtralRows:
         for fill in fills:
             self._check_atoms(fill)
         tokens = [0] * len(fills)
-        with torch.inference_mode():
+        with _computing():
             for part in _passes(fills):
                 for index, token in self._filled(fills, part):
                     tokens[index] = token
@@ -106,7 +107,7 @@ class VoxtralRows:
         """The token after each. Raises EngineError where a row is full, before anything is written."""
         self._check([(step.row, step.length + 1) for step in steps])
         tokens: list[int] = []
-        with torch.inference_mode():
+        with _computing():
             for first in range(0, len(steps), self._steps.most):
                 tokens += self._chosen(self._steps(steps[first : first + self._steps.most]))
         return tokens
@@ -185,10 +186,20 @@ class VoxtralRows:
                 raise EngineError(f"sound {key} is not among those given")
 
 
+@contextmanager
+def _computing() -> Iterator[None]:
+    """No gradients. Raises EngineLost where the GPU itself failed: no call of this process will work on it again."""
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.AcceleratorError as error:
+        raise EngineLost("The GPU failed under Voxtral: restart the server.") from error
+
+
 def _arithmetic(name: str, device: str) -> torch.dtype:
     if name == "auto":
         name = "float32" if device == "cpu" else "bfloat16"
-    kinds = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    kinds = {"bfloat16": torch.bfloat16, "float32": torch.float32}
     return kinds[name]
 
 

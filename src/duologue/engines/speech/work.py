@@ -73,9 +73,12 @@ class Job:
     def name_sounds(self, layout: Layout) -> None:
         """Find out which sounds it brings, in the loop's thread: the event loop has no 2 ms to spare.
 
-        Raises EngineError for one that is too long.
+        An older sound that no row holds is left out, or no later turn of its conversation would ever be answered.
+        Raises EngineError where the last one is too long.
         """
-        self._names = [self._name(message.audio, layout) for message in self.request.messages]
+        audio = [message.audio for message in self.request.messages]
+        last = max((place for place, heard in enumerate(audio) if heard is not None), default=0)
+        self._names = [self._name(heard, layout, is_last=place == last) for place, heard in enumerate(audio)]
 
     def hear(self, sounds: Mapping[bytes, Sound]) -> None:
         """Take from ``sounds`` what it has."""
@@ -91,8 +94,8 @@ class Job:
             self.is_over = True
             self._deliver(failure)
 
-    def _name(self, audio: Float32 | None, layout: Layout) -> bytes:
-        if audio is None or not len(audio):
+    def _name(self, audio: Float32 | None, layout: Layout, *, is_last: bool) -> bytes:
+        if audio is None or not len(audio) or not (is_last or layout.has_room(len(audio))):
             return b""
         layout.require_room(len(audio))
         name = digest(audio)

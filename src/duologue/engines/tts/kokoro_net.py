@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from duologue.audio.frame import Float32
 from duologue.engines.base import Plain
+from duologue.engines.torch_device import loading, torch_device
 from duologue.engines.weights import model_folder
 from duologue.errors import ConfigError, EngineError
 from duologue.options import KokoroOptions
@@ -70,7 +71,7 @@ def load_net(options: KokoroOptions) -> KokoroNet:
     two reads, that one. Raises ConfigError for what excludes each other, EngineUnavailable for what is missing.
     """
     backend = _backend(options)
-    device = _torch_device(options) if backend == "torch" else "cpu"
+    device = torch_device(options.device) if backend == "torch" else "cpu"
     if backend == "onnx" and options.device == "cuda":
         raise ConfigError("device is cuda, but the model is a graph, which runs on the CPU: take model kokoro.")
     if options.cuda_graphs == "on" and device == "cpu":
@@ -79,7 +80,8 @@ def load_net(options: KokoroOptions) -> KokoroNet:
     if backend == "torch":
         from duologue.engines.tts.kokoro_torch import TorchNet
 
-        return TorchNet(folder, options, device)
+        with loading(device):
+            return TorchNet(folder, options, device)
     from duologue.engines.tts.kokoro_onnx import OnnxNet
 
     return OnnxNet(folder, options)
@@ -111,7 +113,7 @@ def _backend(options: KokoroOptions) -> Backend:
     if options.backend != "auto":
         return options.backend
     wants_gpu = options.device == "cuda" or (options.device == "auto" and _has_torch())
-    prefers_torch = wants_gpu and _torch_device(options) != "cpu"
+    prefers_torch = wants_gpu and torch_device(options.device) != "cpu"
     if options.model:
         folder = model_folder(options.model)
         has_graph = any(folder.rglob("*.onnx"))
@@ -122,9 +124,3 @@ def _backend(options: KokoroOptions) -> Backend:
 
 def _has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
-
-
-def _torch_device(options: KokoroOptions) -> str:
-    from duologue.engines.torch_device import torch_device
-
-    return torch_device(options.device)

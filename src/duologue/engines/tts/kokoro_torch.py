@@ -52,9 +52,10 @@ class TorchNet:
         self._stream: torch.cuda.Stream | None = None
         self._network: Network | None = _load(folder, device, cpu_threads(options.threads), dtype)
         if device != "cpu":
-            # Made after the weights have arrived, which the stream they came by does not tell it.
-            torch.cuda.synchronize(device)
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            # For the weights, which come by another stream. To wait for the whole GPU would spoil a recording that
+            # another model's thread may be making.
+            self._stream.wait_stream(torch.cuda.current_stream(device))
         records = device != "cpu" and options.cuda_graphs != "off"
         if records and shapes is None:
             shapes = Shapes.up_to(options.batch)
