@@ -84,7 +84,7 @@ def test_options_come_from_the_profile_then_the_file_then_the_environment_then_f
         ({"whisper": {"modle": "x"}}, "Unknown setting 'whisper.modle'. whisper has: model, device"),
         ({"whisper": {"beam_size": "0"}}, "whisper.beam_size"),
         ({"chat": "speech"}, "there is no model that hears"),
-        ({"speech": "voxtral"}, "neither asr nor chat uses it"),
+        ({"speech": "voxtral", "chat": "builtin"}, "neither asr nor chat uses it"),
         ({"profile": "cascade", "kokoro": {"backend": "onnx"}}, r"\[kokoro\] backend onnx runs on the CPU"),
         ({"voxtral": {"device": "cpu", "cuda_graphs": "on"}}, "they exist on a GPU only"),
         ({"voxtral": {"attention": "flash"}}, "'grouped' or 'sdpa'"),
@@ -103,7 +103,11 @@ def test_an_option_that_is_written_wrongly_is_refused(option: str) -> None:
 
 
 def test_a_model_that_hears_can_be_left_out() -> None:
-    settings = load_settings({"profile": "voxtral", "speech": "none", "asr": "moonshine", "chat": "auto"})
-    setup = setup_of(settings)
-    assert setup.engines.speech is None
-    assert not setup.engines.hears
+    engines = setup_of(load_settings({"profile": "voxtral", "speech": "none"})).engines
+    assert (engines.speech, engines.asr, engines.chat, engines.tts) == (None, "moonshine", "auto", "kokoro")
+    assert not engines.hears
+
+
+def test_a_model_that_hears_can_be_put_in_alone() -> None:
+    engines = setup_of(load_settings({"speech": "voxtral"})).engines
+    assert (engines.asr, engines.chat, engines.hears) == ("moonshine", "speech", True)

@@ -223,7 +223,7 @@ def setup_of(settings: Settings) -> Setup:
     """Raises ConfigError for a profile that does not exist, and for choices that exclude each other."""
     profile = load_profile(settings.profile)
     chosen = {stage: name for stage in ProfileEngines.model_fields if (name := getattr(settings, stage)) is not None}
-    engines = ProfileEngines.model_validate(profile.engines.model_dump() | chosen)
+    engines = ProfileEngines.model_validate(profile.engines.model_dump() | _implied(chosen, profile) | chosen)
     if engines.speech in {"none", ""}:
         engines = engines.model_copy(update={"speech": None})
     _refuse_contradictions(engines)
@@ -236,6 +236,16 @@ def setup_of(settings: Settings) -> Setup:
         llm=settings.llm,
         llm_model=settings.llm_model,
     )
+
+
+def _implied(chosen: dict[str, str], profile: Profile) -> dict[str, str]:
+    """What a model that hears, or none, makes of the stages that it takes part in, unless they are chosen too."""
+    if "speech" not in chosen:
+        return {}
+    if chosen["speech"] not in {"none", ""}:
+        return {"chat": "speech"}
+    without = load_profile("embedded").engines
+    return {stage: getattr(without, stage) for stage in ("asr", "chat") if "speech" in getattr(profile.engines, stage)}
 
 
 def table_names() -> list[str]:

@@ -27,6 +27,9 @@ ENGINE_READY = "engine_ready"
 ENGINE_STEP_FAILED = "engine_step_failed"
 """A model raised on a batch; its requests got an error. ``engine``, ``batch``: how many, and the traceback."""
 
+ENGINE_FAILED = "engine_failed"
+"""A request got an error instead of a result. ``engine``, ``reason``: the error's code."""
+
 ENGINE_FALLBACK = "engine_fallback"
 """An engine is away and another one serves. ``engine``, ``instead``: "" where none does, ``reason``, and
 ``again_in_s``: when it is tried again."""

@@ -35,7 +35,8 @@ def test_help_names_the_commands_without_loading_them() -> None:
         (("--llm", "http://127.0.0.1:9/v1"), "127.0.0.1:9"),
         (("--max-sessions", "0"), "max_sessions"),
         (("--asr", "nonesuch"), "There is no asr engine 'nonesuch'. Known: "),
-        (("--profile", "voxtral"), "duologue pull voxtral-mini"),
+        (("--profile", "voxtral", "--tts", "espeak", "--set", "voxtral.device=cpu"), "duologue pull voxtral-mini"),
+        (("--profile", "cpu"), "duologue pull qwen2.5-1.5b. llama-server is not on this machine. "),
         (("--asr", "whisper", "--set", "whisper.size=tiny"), "Unknown setting 'whisper.size'. whisper has: model"),
     ],
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from duologue.cli.checkup import Finding
     from duologue.cli.suits import Suit
+    from duologue.engines.machine import Machine
 
 
 def doctor() -> None:
@@ -26,6 +27,7 @@ def doctor() -> None:
     is_able = run_checks(_show)
     machine = look()
     _show_profiles(suits(machine), best_profile(machine))
+    _show_own(machine)
     if not is_able:
         raise typer.Exit(1)
 
@@ -42,7 +44,7 @@ def _show(findings: list[Finding]) -> None:
         table.add_row(mark, finding.what, escape(finding.found), "" if finding.is_ok else escape(finding.remedy))
     _console().print(table)
     if all(f.is_ok for f in findings if f.is_needed):
-        _console().print("\nDuologue can start: duologue serve")
+        _console().print("\nThe embedded profile can start: duologue serve")
     else:
         _console().print("\n[red]The embedded profile cannot start.[/]")
 
@@ -63,6 +65,21 @@ def _show_profiles(suits: list[Suit], best: str) -> None:
     console.print()
     console.print(table)
     console.print(f"\n* suits this machine best: duologue serve --profile {best}")
+
+
+def _show_own(machine: Machine) -> None:
+    """What duologue.toml and the environment set, where that is not the default."""
+    from rich.markup import escape
+
+    from duologue.config import load_settings, setup_of
+    from duologue.engines.fit import needs_of, problems_of
+
+    setup = setup_of(load_settings({}))
+    if setup.profile == "embedded" and not needs_of(setup, machine):
+        return
+    fatal = [problem.told for problem in problems_of(needs_of(setup, machine), machine) if problem.is_fatal]
+    verdict = "[red]cannot start:[/] " + escape(" ".join(fatal)) if fatal else "has what it needs."
+    _console().print(f"\nYour settings (duologue.toml, DUOLOGUE_*) choose the profile {setup.profile}: {verdict}")
 
 
 def _console() -> Console:

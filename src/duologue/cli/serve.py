@@ -66,5 +66,7 @@ def serve(
 
 def _announce(url: str, engines: dict[str, str]) -> None:
     typer.echo(f"Duologue is ready: {url}")
-    if engines["chat"] == "builtin":
+    if engines["chat"].split(", ")[-1] == "builtin" and "speech" not in engines:
         typer.echo("Answers come from the built-in responder. Attach a model: --llm URL --llm-model NAME", err=True)
+    elif engines["chat"].endswith(", builtin"):
+        typer.echo("While the model is away the built-in responder answers. Attach another: --llm URL", err=True)

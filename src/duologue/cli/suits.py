@@ -40,8 +40,8 @@ class Suit:
 
 def _step(problem: Problem) -> str:
     if problem.stage == "memory":
-        return f"{problem.what}."
-    return f"{problem.what}. {problem.remedy}" if problem.is_fatal else problem.remedy
+        return problem.what
+    return problem.told if problem.is_fatal else problem.remedy or problem.what
 
 
 def best_profile(machine: Machine) -> str:

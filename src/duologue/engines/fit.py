@@ -41,7 +41,7 @@ WHISPER_CPU_ADVICE = (
 class Need(msgspec.Struct, frozen=True):
     """What one engine needs. ``gpu_mib``: memory on the card; ``packages``: import names, and the pip ``extra`` that
     brings them; ``model``: of the catalogue; ``program``: on the PATH; ``server``: its address; ``advice``: what to
-    know before."""
+    know before; ``has_substitute``: another engine stands behind it, so that it may be missing."""
 
     stage: str
     engine: str
@@ -52,6 +52,7 @@ class Need(msgspec.Struct, frozen=True):
     program: str = ""
     server: str = ""
     advice: str = ""
+    has_substitute: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -59,18 +60,24 @@ class Problem(msgspec.Struct, frozen=True):
 
     stage: str
     what: str
-    remedy: str
+    remedy: str = ""
     is_fatal: bool = True
+
+    @property
+    def told(self) -> str:
+        """In one sentence or two."""
+        return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
 
 def needs_of(setup: Setup, machine: Machine) -> list[Need]:
     """One need for each engine that has any, in the order of the flow."""
     needs = []
     for stage in ("asr", "speech", "chat", "tts"):
-        for name in (getattr(setup.engines, stage) or "").split(","):
+        names = (getattr(setup.engines, stage) or "").split(",")
+        for name in names:
             need = _NEEDS.get(f"{stage}.{name.strip()}")
             if need is not None:
-                needs.append(need(setup, machine))
+                needs.append(msgspec.structs.replace(need(setup, machine), has_substitute=name is not names[-1]))
     return needs
 
 
@@ -82,11 +89,13 @@ def problems_of(needs: list[Need], machine: Machine) -> list[Problem]:
 
 
 def require(setup: Setup, machine: Machine) -> None:
-    """Raises EngineUnavailable or ConfigError with the first fatal problem."""
-    for problem in problems_of(needs_of(setup, machine), machine):
-        if problem.is_fatal:
-            kind = ConfigError if problem.stage == "memory" else EngineUnavailable
-            raise kind(f"{problem.what}. {problem.remedy}")
+    """Raises ConfigError for what this machine has not, else EngineUnavailable with all that is missing."""
+    fatal = [problem for problem in problems_of(needs_of(setup, machine), machine) if problem.is_fatal]
+    memory = [problem for problem in fatal if problem.stage == "memory"]
+    if memory:
+        raise ConfigError(memory[0].told)
+    if fatal:
+        raise EngineUnavailable(" ".join(problem.told.removesuffix(".") + "." for problem in fatal))
 
 
 def _problems(need: Need) -> list[Problem]:
@@ -94,25 +103,26 @@ def _problems(need: Need) -> list[Problem]:
     missing = [package for package in need.packages if find_spec(package) is None]
     if missing:
         what = f"{need.engine} needs {', '.join(missing)}"
-        found.append(Problem(need.stage, what, f'Run: pip install "duologue[{need.extra}]"'))
+        remedy = f'Run: pip install "duologue[{need.extra}]"'
+        found.append(Problem(need.stage, what, remedy, is_fatal=not need.has_substitute))
     if need.model and (absent := _absence(need.model)):
-        found.append(Problem(need.stage, *absent))
+        found.append(Problem(need.stage, absent, is_fatal=not need.has_substitute))
     if need.program and shutil.which(need.program) is None and not Path(need.program).is_file():
         remedy = "Install llama.cpp, or name the program: DUOLOGUE_LLAMA_SERVER__BINARY=/path/to/llama-server"
-        found.append(Problem(need.stage, f"{need.program} is not on this machine", remedy))
+        what = f"{need.program} is not on this machine"
+        found.append(Problem(need.stage, what, remedy, is_fatal=not need.has_substitute))
     if need.advice:
         found.append(Problem(need.stage, need.engine, need.advice, is_fatal=False))
     return found
 
 
-def _absence(model: str) -> tuple[str, str] | None:
-    """(what, remedy) for a model that is not on this machine."""
+def _absence(model: str) -> str:
+    """What is said of a model that is not on this machine; "" for one that is."""
     try:
         model_folder(model)
     except EngineUnavailable as missing:
-        what, _, remedy = missing.message.partition(". ")
-        return what, remedy
-    return None
+        return missing.message
+    return ""
 
 
 def _memory(needs: list[Need], machine: Machine) -> list[Problem]:

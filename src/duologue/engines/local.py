@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -70,7 +70,8 @@ class LocalEngines:
         except EngineUnavailable as error:
             if id(engine) not in self._dispensable:
                 raise
-            log.warning(telemetry.ENGINE_FALLBACK, engine=engine.name, instead="", reason=error.message)
+            instead = f"{self._stages['asr'].name}; {self._stages['chat'].name}"
+            log.warning(telemetry.ENGINE_FALLBACK, engine=engine.name, instead=instead, reason=error.message)
             return
         log.info(telemetry.ENGINE_READY, engine=engine.name, seconds=round(time.perf_counter() - started_s, 2))
         if warning := getattr(engine, "model_warning", None):
@@ -101,18 +102,19 @@ class LocalEngines:
         request_id: str = "",
         best_effort: bool = False,
     ) -> Res:
-        engine = self._batch.get(stage.name)
-        if engine is None:
-            return cast("Res", await last_of(self._streams[stage.name], request))
-        result = await self._runner_of(engine).submit(engine, request, deadline_s=deadline_s, best_effort=best_effort)
-        return cast("Res", result)
+        with _failures_logged(self._stages[stage.name].name):
+            engine = self._batch.get(stage.name)
+            if engine is None:
+                return cast("Res", await last_of(self._streams[stage.name], request))
+            runner = self._runner_of(engine)
+            return cast("Res", await runner.submit(engine, request, deadline_s=deadline_s, best_effort=best_effort))
 
     def stream(
         self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
     ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
         engine = self._batch.get(stage.name)
         if engine is None:
-            return self._streams[stage.name].stream(request)
+            return self._stream(self._streams[stage.name], request)
         return self._stream_batch(engine, request, deadline_s)
 
     def stats(self) -> dict[str, StageStats]:
@@ -126,6 +128,12 @@ class LocalEngines:
         return self._runners[engine.device]
 
     @asynccontextmanager
+    async def _stream(self, engine: StreamEngine[Any, Any], request: Any) -> AsyncIterator[AsyncIterator[Any]]:
+        with _failures_logged(engine.name):
+            async with engine.stream(request) as results:
+                yield results
+
+    @asynccontextmanager
     async def _stream_batch(
         self, engine: BatchEngine[Any, Any], request: Any, deadline_s: float
     ) -> AsyncIterator[AsyncIterator[Any]]:
@@ -134,8 +142,19 @@ class LocalEngines:
         async def only() -> AsyncGenerator[Any, None]:
             yield await self._runner_of(engine).submit(engine, request, deadline_s=deadline_s)
 
-        async with aclosing(only()) as results:
-            yield results
+        with _failures_logged(engine.name):
+            async with aclosing(only()) as results:
+                yield results
+
+
+@contextmanager
+def _failures_logged(engine: str) -> Iterator[None]:
+    """The session tells its client; this tells the operator."""
+    try:
+        yield
+    except EngineError as error:
+        log.warning(telemetry.ENGINE_FAILED, engine=engine, reason=error.code)
+        raise
 
 
 Kind = TypeVar("Kind")

@@ -27,6 +27,8 @@ from duologue.session import markup
 
 # As much of what was said as is needed to see whether a line ended in a full stop and a few closing quotes.
 _TAIL_CHARS = 12
+# Control characters but tabs and line ends: no voice says them, and some take them for commands.
+_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)])
 
 
 class Speakable:
@@ -48,7 +50,7 @@ class Speakable:
 
     def feed(self, text: str) -> str:
         """What of the text so far can be spoken and has not been given yet."""
-        self._text += text
+        self._text += text.translate(_CONTROL)
         while self._text and self._step():
             pass
         return self._given()

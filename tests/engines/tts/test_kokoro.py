@@ -116,6 +116,13 @@ def test_several_threads_may_step_at_once(kokoro: Kokoro) -> None:
     assert [len(chunk.words) for chunk in chunks] == [2] * 12
 
 
+def test_what_did_not_load_can_be_closed(folder: Path) -> None:
+    engine = Kokoro(options(folder, "af_nobody"))
+    with pytest.raises(ConfigError):
+        engine.load()
+    engine.close()
+
+
 def test_a_default_voice_that_is_none_names_near_ones(folder: Path) -> None:
     with pytest.raises(ConfigError, match=f"try {VOICES[0]}"):
         Kokoro(options(folder, voice=VOICES[0][:-1])).load()

@@ -18,6 +18,7 @@ from duologue.bench.machine import Machine, this_machine
 from duologue.config import Setup
 from duologue.engines import machine as hardware
 from duologue.engines import registry
+from duologue.engines.fit import needs_of, problems_of
 from duologue.engines.machine import Gpu
 from duologue.errors import ConfigError, EngineError
 
@@ -57,8 +58,12 @@ async def carry_out(
     turn = await a_turn()
     with TemporaryDirectory(prefix="duologue-weights-") as folder:
         for stage in stages:
-            for name in _names(setup, stage):
+            names = _names(setup, stage)
+            if not names:
+                missing[stage] = "the setup has no such engine, or leaves it to the model that hears"
+            for name in names:
                 try:
+                    _require_device(setup, stage, name)
                     used = await _with_weights(setup, stage, name, Path(folder), told) if random_weights else setup
                     engine = await registry.make_stage(stage, name, used)
                     engines.append(await measure(stage, engine, turn, batches, told))
@@ -77,6 +82,16 @@ async def carry_out(
         floors={key: ms for figures in engines for key, ms in _floors(figures, setup, peaks)},
         missing=missing,
     )
+
+
+def _require_device(setup: Setup, stage: str, name: str) -> None:
+    """Raises ConfigError where this engine alone wants a GPU that is not here or not large enough: before weights
+    are made up for it."""
+    machine = hardware.look()
+    wanted = [need for need in needs_of(setup, machine) if (need.stage, need.engine) == (stage, name)]
+    for problem in problems_of(wanted, machine):
+        if problem.stage == "memory":
+            raise ConfigError(problem.told)
 
 
 def _names(setup: Setup, stage: str) -> list[str]:

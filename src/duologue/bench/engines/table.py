@@ -28,7 +28,8 @@ def render(report: EngineReport) -> RenderableType:
             "Whisper, Voxtral and Kokoro: made-up weights at full size; the same cost, no sense in the output."
         )
     lines += [f"not measured: {key}: {why}" for key, why in report.missing.items()]
-    return Group(_loading(report), _speed(report), *(Text(line) for line in lines))
+    tables = [_loading(report), _speed(report)] if report.engines else []
+    return Group(*tables, *(Text(line) for line in lines))
 
 
 def _loading(report: EngineReport) -> Table:

@@ -38,6 +38,8 @@ class Kokoro:
         self.max_batch = options.batch
         self.device = "cpu"
         self.voices: tuple[str, ...] = ()
+        self._phonemes: Phonemes | None = None
+        self._net: KokoroNet | None = None
 
     def load(self) -> None:
         """Bring in network, voices and lexicons, and speak once.
@@ -49,8 +51,8 @@ class Kokoro:
         self._vocabulary = Vocabulary.read(folder)
         self._voices = Voices(folder, self._options.voice, is_spoken=lambda language: not missing(language))
         self._phonemes = Phonemes(self._vocabulary)
-        self._net: KokoroNet = load_net(self._options)
-        self.max_batch, self.device = self._net.max_batch, self._net.device
+        self._net = net = load_net(self._options)
+        self.max_batch, self.device = net.max_batch, net.device
         self.voices = self._voices.names
         self.step([SpeakRequest(text=_WARM_UP)])
 
@@ -68,11 +70,13 @@ class Kokoro:
         ]
 
     def close(self) -> None:
-        """Give the network's memory back and end espeak-ng's process."""
-        self._phonemes.close()
-        self._net.close()
+        """Give the network's memory back and end espeak-ng's process; also after a ``load`` that failed."""
+        for part in (self._phonemes, self._net):
+            if part is not None:
+                part.close()
 
     def _plan(self, request: SpeakRequest) -> tuple[list[Part], list[Utterance]]:
+        assert self._phonemes is not None, "a step comes after load"
         voice = self._voices.get(request.voice)
         speed = min(max(request.speed, _MIN_SPEED), _MAX_SPEED) if request.speed > 0 else 1.0
         parts = parts_of(self._phonemes.sounds(request.text, voice.language), self._vocabulary)
@@ -80,6 +84,7 @@ class Kokoro:
 
     def _speak(self, utterances: Sequence[Utterance]) -> list[Spoken]:
         """Of like length together: a batch lasts as long as its longest."""
+        assert self._net is not None, "a step comes after load"
         order = sorted(range(len(utterances)), key=lambda place: len(utterances[place].tokens))
         spoken: dict[int, Spoken] = {}
         for start in range(0, len(order), self.max_batch):

@@ -67,4 +67,5 @@ def read_config(folder: Path) -> KokoroConfig:
     except OSError as error:
         raise EngineUnavailable(f"{path} cannot be read: pull the model again") from error
     except msgspec.DecodeError as error:
-        raise EngineUnavailable(f"{path} does not describe a Kokoro network: {error}") from error
+        hint = " It is an ONNX folder: set kokoro.backend to auto." if any(folder.rglob("*.onnx")) else ""
+        raise EngineUnavailable(f"{path} does not describe a Kokoro network for torch ({error}).{hint}") from error
