@@ -10,7 +10,9 @@ import anyio
 import anyio.lowlevel
 import numpy as np
 import pytest
+import structlog
 
+from duologue import telemetry
 from duologue.engines.base import (
     ChatDelta,
     ChatMessage,
@@ -198,3 +200,20 @@ async def test_every_stage_is_in_the_stats(seam: EngineClient) -> None:
     await seam.call(ASR, TranscribeRequest(SECOND, "en"), deadline_s=FAR_S)
     assert set(seam.stats()) == {"vad", "turn", "asr", "chat", "tts"}
     assert seam.stats()["asr"].engine == "scripted-asr"
+
+
+async def test_an_operator_is_told_of_what_failed_and_not_of_what_was_said(chat: EndlessChat) -> None:
+    engines = _local(chat)
+    try:
+        with structlog.testing.capture_logs() as logs:
+            with pytest.raises(EngineError):
+                await engines.call(ASR, TranscribeRequest(SECOND, "failed"), deadline_s=FAR_S)
+            with pytest.raises(EngineLost):
+                async with engines.stream(CHAT, ChatRequest((ChatMessage("user", "lost"),)), deadline_s=FAR_S):
+                    pass
+    finally:
+        await engines.aclose()
+    assert logs == [
+        {"event": telemetry.ENGINE_FAILED, "log_level": "warning", "engine": "scripted-asr", "reason": "engine_error"},
+        {"event": telemetry.ENGINE_FAILED, "log_level": "warning", "engine": "endless", "reason": "engine_lost"},
+    ]

@@ -29,6 +29,7 @@ def serve(
 
     Exit code 1: a setting cannot work or an engine is missing. 130, 143: stopped by Ctrl-C, by SIGTERM.
     """
+    given = dict(locals())
     import os
 
     # One thread each: the runner steps several models side by side, and more threads only get in each other's way.
@@ -40,24 +41,7 @@ def serve(
     from duologue.config import load_settings, read_options, setup_of
     from duologue.server.run import serve as run
 
-    settings = load_settings(
-        {
-            "host": host,
-            "port": port,
-            "profile": profile,
-            "vad": vad,
-            "turn": turn,
-            "asr": asr,
-            "speech": speech,
-            "chat": chat,
-            "tts": tts,
-            **read_options(options or []),
-            "llm": llm,
-            "llm_model": llm_model,
-            "max_sessions": max_sessions,
-            "log_level": log_level,
-        }
-    )
+    settings = load_settings(given | read_options(given.pop("options") or []))
     setup_of(settings)
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
