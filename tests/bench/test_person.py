@@ -78,6 +78,15 @@ def test_a_turn_follows_the_played_answer_and_a_gap(clip: Clip) -> None:
     assert second.speech_start_at == pytest.approx(2.6, abs=2 * FRAME_S)
 
 
+def test_a_failed_answer_is_not_waited_for(clip: Clip) -> None:
+    person = Person([clip], Habits(turns=1, start_after_s=0.0, gap_s=0.5, answer_timeout_s=30.0))
+    taken = answer_events(at=0.9)[:3]
+    failed = (1.2, event("response.done", response=ResponseBody(id="resp_1", status="failed")))
+    _, ended_s = run(person, [*taken, failed])
+    assert ended_s < 3
+    assert person.turns[0].answers[0].audible_at is None
+
+
 def test_a_fixed_pace_does_not_wait_for_answers(clip: Clip) -> None:
     person = Person([clip], Habits(turns=4, start_after_s=0.0, turns_every_s=2.0, answer_timeout_s=1.0))
     run(person)

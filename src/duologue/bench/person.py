@@ -137,12 +137,12 @@ class Person:
         return log
 
     def _listen(self, log: TurnLog) -> Iterator[None]:
-        """Until the answer has been played, or its deadline; on a fixed schedule, not at all."""
+        """Until the answer has been played, or failed, or its deadline; on a fixed schedule, not at all."""
         is_last = len(self.turns) == len(self._order)
         if self._habits.turns_every_s is not None and not is_last:
             return
         deadline = log.speech_end_at + self._habits.answer_timeout_s
-        while self._now < deadline and not is_answered(log):
+        while self._now < deadline and not is_answered(log) and not _has_failed(log):
             yield
         deadline = self._now + self._habits.longest_answer_s
         hears_out = not (is_last and self._habits.hangs_up_early)
@@ -209,6 +209,11 @@ class Person:
         frame = room.astype(np.int32)
         frame[: len(said)] += said
         return np.clip(frame, -32_768, 32_767).astype(np.int16)
+
+
+def _has_failed(log: TurnLog) -> bool:
+    """The server said that no answer comes."""
+    return bool(log.answers) and log.answers[-1].status == "failed"
 
 
 def _order(clips: Sequence[Clip], habits: Habits, rng: random.Random) -> list[Clip]:

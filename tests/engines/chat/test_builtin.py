@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from duologue.engines.base import ChatMessage, ChatRequest
 from duologue.engines.chat.builtin import BuiltinChat
+from duologue.engines.chat.builtin_heard import make_plain, make_speakable
 from duologue.engines.chat.builtin_small_talk import HOW_TO_ATTACH
 from duologue.engines.chat.builtin_stories import STORIES, heard_until, plain_words, story_of
 
@@ -268,3 +269,8 @@ async def test_a_stream_may_be_left_early() -> None:
     async with make_chat().stream(ChatRequest((ChatMessage("user", "Tell me a story."),))) as deltas:
         first = await anext(aiter(deltas))
     assert first.text == "This"
+
+
+def test_vowel_signs_stay_with_their_words() -> None:
+    heard = "नमस्ते आप कैसे हैं"
+    assert make_plain(heard) == make_speakable(heard) == heard

@@ -48,7 +48,9 @@ _ASKED_NAME = "What is it?"
 _BARE_NAME = re.compile(r"^\W*(?:it's|it is|i'm|i am|my name is)?\s*([\w'-]+)\W*$", re.I)
 # Some transcribers write what is no speech in brackets, as "[BLANK_AUDIO]".
 _NOISES = re.compile(r"\[[^\]]*\]")
-_MARKS = re.compile(r"[^\w\s',.?!-]|_")
+# Vowel signs of Indian scripts are no letters to ``\w``, but belong to their words.
+_WORD = r"\w\u0900-\u0963\u0966-\u0dff"
+_MARKS = re.compile(rf"[^{_WORD}\s',.?!-]|_")
 
 
 def make_plain(text: str) -> str:
@@ -56,7 +58,7 @@ def make_plain(text: str) -> str:
     plain = _NOISES.sub(" ", text.lower()).replace("’", "'").replace("‘", "'")
     for pattern, written in _SHORT_FORMS:
         plain = re.sub(pattern, written, plain)
-    plain = re.sub(r"[^\w\s']", " ", plain).replace("_", " ")
+    plain = re.sub(rf"[^{_WORD}\s']", " ", plain).replace("_", " ")
     plain = _FILLERS.sub(" ", plain)
     return _REPEATED.sub(r"\1", " ".join(plain.split()))
 
