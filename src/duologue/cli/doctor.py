@@ -50,21 +50,19 @@ def _show(findings: list[Finding]) -> None:
 
 
 def _show_profiles(suits: list[Suit], best: str) -> None:
+    """A paragraph each, since commands to copy must not be broken by a column."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, title="Profiles", title_justify="left", title_style="bold")
-    for heading in ("", "profile", "what it is", "to do first"):
-        table.add_column(heading, overflow="fold")
+    console = _console()
+    console.print("\n[bold]Profiles[/]")
     for suit in suits:
         wants_server = any(need.server for need in suit.needs)
-        mark = "[yellow]needs[/]" if not suit.is_ready else "server" if wants_server else "[green]ready[/]"
-        name = f"[bold]{suit.profile}[/] *" if suit.profile == best else suit.profile
-        table.add_row(mark, name, escape(suit.description), escape("\n".join(suit.steps)))
-    console = _console()
-    console.print()
-    console.print(table)
-    console.print(f"\n* suits this machine best: duologue serve --profile {best}")
+        mark = "[yellow]needs [/]" if not suit.is_ready else "server" if wants_server else "[green]ready [/]"
+        name = f"{suit.profile} *" if suit.profile == best else suit.profile
+        console.print(f"{mark} [bold]{name}[/]: {escape(suit.description)}", soft_wrap=True, highlight=False)
+        for step in suit.steps:
+            console.print(f"         - {escape(step)}", soft_wrap=True, highlight=False)
+    console.print(f"\n* suits this machine best: duologue serve --profile {best}", highlight=False)
 
 
 def _show_own(machine: Machine) -> None:

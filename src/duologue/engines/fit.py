@@ -82,9 +82,8 @@ def needs_of(setup: Setup, machine: Machine) -> list[Need]:
 
 
 def problems_of(needs: list[Need], machine: Machine) -> list[Problem]:
-    """What stands in the way, the fatal first."""
-    found = [problem for need in needs for problem in _problems(need)]
-    found += _memory(needs, machine)
+    """What stands in the way, the fatal first, and of these what no download can mend."""
+    found = [*_memory(needs, machine), *(problem for need in needs for problem in _problems(need))]
     return sorted(found, key=lambda problem: not problem.is_fatal)
 
 
