@@ -9,7 +9,6 @@ import subprocess
 
 import msgspec
 
-MIB_PER_GIB = 1024
 _ASK_GPU = "--query-gpu=name,memory.total,memory.free,driver_version"
 _PATIENCE_S = 10
 

@@ -46,10 +46,6 @@ _CLAUSE_END = re.compile(r"\w[^\w\s]*[,.;:!?\u2026][^\w\s]*\s")
 _CLAUSE_MAX_CHARS = 80
 
 
-class _Chunk(Chunk):
-    error: msgspec.Raw = msgspec.Raw()
-
-
 class VoxtralServer:
     """A SpeechModel on a server. One client serves all conversations; the server keeps the context of each.
 
@@ -186,7 +182,7 @@ class VoxtralServer:
             **_SAMPLING,
         }
 
-    async def _chunks(self, body: dict[str, Any], deadline_s: float) -> AsyncGenerator[_Chunk, None]:
+    async def _chunks(self, body: dict[str, Any], deadline_s: float) -> AsyncGenerator[Chunk, None]:
         server = self._server
         async with server.post("chat/completions", deadline_s=deadline_s, json=body) as response:
             if response.headers.get("content-type", "").startswith("application/json"):
@@ -198,9 +194,9 @@ class VoxtralServer:
                 async for payload in events:
                     yield self._chunk(payload)
 
-    def _chunk(self, payload: str) -> _Chunk:
+    def _chunk(self, payload: str) -> Chunk:
         try:
-            chunk = msgspec.json.decode(payload, type=_Chunk)
+            chunk = msgspec.json.decode(payload, type=Chunk)
         except msgspec.MsgspecError as error:
             raise self._server.garbage(payload) from error
         if is_error(chunk.error):
