@@ -70,6 +70,10 @@ page-check:
 tests:
 	$(BIN)/python -m pytest $(TESTS)
 
+## Look for cases that nobody has thought of yet, with other ones in every run.
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m pytest --hypothesis-profile=default -m "not browser and not real_engines" -k "$(or $(ONLY),)" $(TESTS)
+
 ## Pin anew what pyproject.toml and requirements/*.in ask for (needs uv).
 requirements:
 	$(COMPILE) -c requirements/shared.in --extra turn --extra bench --extra kokoro pyproject.toml -o requirements/run.txt

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
+
+# The same cases in every run: what fails was written by this change. `make fuzz` looks for new ones.
+settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)

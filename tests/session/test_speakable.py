@@ -110,8 +110,8 @@ SENTENCE = st.builds(
     ),
     st.sampled_from([".", "!", "?", "...", "…", ":"]),
 )
-# A number and a full stop at the start of a line count as a list's.
-PROSE = st.lists(SENTENCE, max_size=5).map(" ".join).filter(lambda text: not re.match(r"\d+\. ", text))
+# A number and a full stop or a bracket at the start of a line count as a list's.
+PROSE = st.lists(SENTENCE, max_size=5).map(" ".join).filter(lambda text: not re.match(r"\d+[.)] ", text))
 
 
 @given(PROSE)
