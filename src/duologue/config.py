@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     chat: str | None = Field(None, description="Engine for answers; `speech` leaves them to the one that hears.")
     tts: str | None = Field(None, description="Engine for text to speech; several, by commas, in order of preference.")
     max_sessions: int = Field(32, ge=1, le=10_000, description="Conversations at once; one more is refused.")
+    max_session_s: float = Field(
+        3600.0, gt=0, le=86_400, description="Longest conversation in seconds; then it ends with session_expired."
+    )
     max_message_mib: float = Field(
         22.0,
         gt=0,

@@ -4,6 +4,7 @@
 
     DuologueError
     ├── ClientError          the client sent something that cannot be done; the session lives on
+    │   └── SessionExpired   the session has lasted as long as one may
     ├── CapacityError        there is no room or no time; nothing is wrong with the request
     │   ├── Overloaded       the work would come too late
     │   └── NoSlot           every place is taken
@@ -41,6 +42,12 @@ class ClientError(DuologueError):
     def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message, code=code)
         self.param = param
+
+
+class SessionExpired(ClientError):
+    """The session has reached its longest duration and ends."""
+
+    code = "session_expired"
 
 
 class CapacityError(DuologueError):

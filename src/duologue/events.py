@@ -15,9 +15,10 @@ import msgspec
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 Role = Literal["system", "user", "assistant"]
-PartKind = Literal["input_text", "input_audio", "output_text", "output_audio"]
+PartKind = Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
 ReplyStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 Modality = Literal["audio", "text"]
+ProgressPhase = Literal["in_progress", "completed", "failed"]
 
 
 def new_id(prefix: str) -> str:
@@ -33,19 +34,128 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part(Event, frozen=True, kw_only=True):
-    """One piece of an item. ``text``: None while the words of spoken input are not known."""
+    """One piece of a message.
+
+    ``text``: None while the words of spoken input are not known. ``pcm``: spoken input that came as a file rather than
+    through the microphone, s16le mono at 24 kHz. ``image_url``: a data URI; ``detail``: how closely to look at it.
+    """
 
     kind: PartKind
     text: str | None = None
+    pcm: bytes | None = None
+    image_url: str | None = None
+    detail: str = "auto"
 
 
 class Item(Event, frozen=True, kw_only=True):
-    """A snapshot of one message."""
+    """Base of what a conversation consists of: a snapshot of one entry."""
 
     id: str
+    status: ItemStatus = "completed"
+
+
+class Message(Item, frozen=True, kw_only=True):
     role: Role
     parts: tuple[Part, ...]
-    status: ItemStatus = "completed"
+
+
+class FunctionCall(Item, frozen=True, kw_only=True):
+    """The model wants the client to call a function. ``arguments``: JSON, as the model wrote it."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class FunctionOutput(Item, frozen=True, kw_only=True):
+    """What a function gave back."""
+
+    call_id: str
+    output: str
+
+
+class McpTool(Event, frozen=True, kw_only=True):
+    """A tool that an MCP server offers. ``parameters``: a JSON schema as JSON text; ``annotations``: JSON or None."""
+
+    name: str
+    description: str = ""
+    parameters: str = '{"type": "object", "properties": {}}'
+    annotations: str | None = None
+    is_read_only: bool = False
+
+
+class McpTools(Item, frozen=True, kw_only=True):
+    """What the server ``label`` offers."""
+
+    label: str
+    tools: tuple[McpTool, ...] = ()
+
+
+class McpFailure(Event, frozen=True, kw_only=True):
+    """Why a tool gave nothing. ``code``: JSON-RPC's or HTTP's, None for a failure of the tool itself."""
+
+    kind: Literal["protocol_error", "tool_execution_error", "http_error"]
+    message: str
+    code: int | None = None
+
+
+class McpCall(Item, frozen=True, kw_only=True):
+    """A tool of an MCP server, called by this server. ``output``: None until it has answered, or where it failed."""
+
+    label: str
+    name: str
+    arguments: str
+    output: str | None = None
+    failure: McpFailure | None = None
+    approval_request_id: str | None = None
+
+
+class McpApprovalRequest(Item, frozen=True, kw_only=True):
+    """May this tool be called?"""
+
+    label: str
+    name: str
+    arguments: str
+
+
+class McpApprovalResponse(Item, frozen=True, kw_only=True):
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+
+
+class ItemReference(Event, frozen=True, kw_only=True):
+    """An item of the conversation, by its id."""
+
+    id: str
+
+
+class FunctionTool(Event, frozen=True, kw_only=True):
+    """A function that the client runs. ``parameters``: a JSON schema as JSON text."""
+
+    name: str
+    description: str = ""
+    parameters: str = '{"type": "object", "properties": {}}'
+
+
+class McpServer(Event, frozen=True, kw_only=True):
+    """An MCP server whose tools this server runs.
+
+    ``allowed``: names, None for all; ``only_read_only`` besides. ``asks_first``: tools that need the client's approval,
+    None for all of them; ``asks_unless_read_only``: those that only read do not.
+    """
+
+    label: str
+    url: str
+    headers: Mapping[str, str] = {}
+    description: str = ""
+    allowed: frozenset[str] | None = None
+    only_read_only: bool = False
+    asks_first: frozenset[str] | None = None
+    asks_unless_read_only: bool = False
+
+
+ToolSpec = FunctionTool | McpServer
 
 
 class TurnDetection(Event, frozen=True, kw_only=True):
@@ -62,10 +172,16 @@ class TurnDetection(Event, frozen=True, kw_only=True):
     max_wait_ms: int = 4000
     create_reply: bool = True
     interrupt_reply: bool = True
+    idle_timeout_ms: int | None = None
 
 
 class SessionConfig(Event, frozen=True, kw_only=True):
-    """All that a client can set. ``turn_detection`` None: the client commits by hand."""
+    """All that a client can set. ``turn_detection`` None: the client commits by hand.
+
+    ``tool_choice``: "auto", "none", "required", or the name of the one function to call. ``truncation``: of a
+    conversation that outgrows the prompt, the share that is kept; None never leaves anything out.
+    ``prompt_tokens``: how long a prompt may be, None for as long as the server allows.
+    """
 
     instructions: str = ""
     modality: Modality = "audio"
@@ -75,6 +191,11 @@ class SessionConfig(Event, frozen=True, kw_only=True):
     show_transcript: bool = False
     language: str | None = None
     turn_detection: TurnDetection | None = TurnDetection()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    truncation: float | None = 1.0
+    prompt_tokens: int | None = None
 
 
 class ReplyOptions(Event, frozen=True, kw_only=True):
@@ -88,17 +209,21 @@ class ReplyOptions(Event, frozen=True, kw_only=True):
     voice: str | None = None
     max_output_tokens: int | None = None
     metadata: Mapping[str, str] | None = None
-    items: tuple[Item, ...] | None = None
+    items: tuple[Item | ItemReference, ...] | None = None
     in_conversation: bool = True
+    tools: tuple[ToolSpec, ...] | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class Usage(Event, frozen=True, kw_only=True):
-    """Tokens, where the engine counts them, words otherwise."""
+    """Tokens, where the engine counts them, words otherwise. ``cached_tokens`` are among the input's."""
 
     input_text_tokens: int = 0
     output_text_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cached_tokens: int = 0
 
 
 # --- told to the session --------------------------------------------------------------------------------------
@@ -115,9 +240,10 @@ class Configure(Told, frozen=True, kw_only=True):
 
 
 class AppendAudio(Told, frozen=True, kw_only=True):
-    """``pcm``: s16le mono at 24 kHz, any length; an odd byte waits for its other half."""
+    """``pcm``: s16le mono at ``rate_hz``, any length; an odd byte waits for its other half."""
 
     pcm: bytes
+    rate_hz: int = 24_000
 
 
 class CommitAudio(Told, frozen=True, kw_only=True):
@@ -156,6 +282,10 @@ class CreateReply(Told, frozen=True, kw_only=True):
 
 class CancelReply(Told, frozen=True, kw_only=True):
     reply_id: str | None = None
+
+
+class ClearPlayout(Told, frozen=True, kw_only=True):
+    """Play nothing more of what was sent: for a transport that holds the sound on this side."""
 
 
 # --- said by the session --------------------------------------------------------------------------------------
@@ -205,6 +335,14 @@ class ItemTruncated(Event, frozen=True, kw_only=True):
     audio_end_ms: int
 
 
+class IdleTimeout(Event, frozen=True, kw_only=True):
+    """Nobody has spoken for so long that the assistant takes the floor; ``item_id``: the user's empty turn."""
+
+    item_id: str
+    start_ms: int
+    end_ms: int
+
+
 class TranscriptDelta(Event, frozen=True, kw_only=True):
     """More words of the user, to be put behind those before. ``TranscriptDone`` may still set earlier ones right."""
 
@@ -226,19 +364,29 @@ class TranscriptFailed(Event, frozen=True, kw_only=True):
     message: str
 
 
+class ReplyManner(Event, frozen=True, kw_only=True):
+    """How a reply is given; ``in_conversation`` False: it enters no history."""
+
+    modality: Modality
+    voice: str = ""
+    max_output_tokens: int | None = None
+    metadata: Mapping[str, str] | None = None
+    in_conversation: bool = True
+
+
 class ReplyStarted(Event, frozen=True, kw_only=True):
     reply_id: str
-    modality: Modality
-    metadata: Mapping[str, str] | None = None
+    manner: ReplyManner
 
 
 class ReplyItemStarted(Event, frozen=True, kw_only=True):
-    """The message that the reply is made of. ``in_conversation`` False: it enters no history."""
+    """One of the items that the reply is made of, the ``index``-th."""
 
     reply_id: str
     item: Item
     previous_item_id: str | None
     in_conversation: bool = True
+    index: int = 0
 
 
 class ReplyText(Event, frozen=True, kw_only=True):
@@ -248,6 +396,7 @@ class ReplyText(Event, frozen=True, kw_only=True):
     item_id: str
     text: str
     is_spoken: bool = True
+    index: int = 0
 
 
 class ReplyAudio(Event, frozen=True, kw_only=True):
@@ -256,6 +405,16 @@ class ReplyAudio(Event, frozen=True, kw_only=True):
     reply_id: str
     item_id: str
     pcm: bytes
+    index: int = 0
+
+
+class ReplyArguments(Event, frozen=True, kw_only=True):
+    """More of a call's arguments; ``item`` as far as it is known with them."""
+
+    reply_id: str
+    item: FunctionCall | McpCall
+    text: str
+    index: int = 0
 
 
 class ReplyItemDone(Event, frozen=True, kw_only=True):
@@ -263,20 +422,55 @@ class ReplyItemDone(Event, frozen=True, kw_only=True):
     item: Item
     previous_item_id: str | None
     in_conversation: bool = True
+    index: int = 0
+
+
+class McpCallProgress(Event, frozen=True, kw_only=True):
+    """A tool of an MCP server is being called, has answered, or has failed."""
+
+    item_id: str
+    phase: ProgressPhase
+    index: int = 0
+
+
+class McpListingProgress(Event, frozen=True, kw_only=True):
+    """An MCP server is being asked for its tools, has answered, or has failed."""
+
+    item_id: str
+    phase: ProgressPhase
+
+
+class PlayoutStarted(Event, frozen=True, kw_only=True):
+    """The first sound of a reply is on its way to the listener."""
+
+    reply_id: str
+
+
+class PlayoutStopped(Event, frozen=True, kw_only=True):
+    """The reply has been heard to its end."""
+
+    reply_id: str
+
+
+class PlayoutCleared(Event, frozen=True, kw_only=True):
+    """What was sent of the reply and not heard is not to be played; it was heard up to ``heard_ms`` of its item."""
+
+    reply_id: str
+    item_id: str
+    heard_ms: int
 
 
 class ReplyDone(Event, frozen=True, kw_only=True):
     """The end of a reply, exactly once. ``reason``: of a cancelled or incomplete one; ``error_*``: of a failed."""
 
     reply_id: str
-    modality: Modality
+    manner: ReplyManner
     status: ReplyStatus
     reason: str | None = None
     error_code: str | None = None
     error_message: str | None = None
     output: tuple[Item, ...] = ()
     usage: Usage = Usage()
-    metadata: Mapping[str, str] | None = None
 
 
 class Failed(Event, frozen=True, kw_only=True):
