@@ -6,15 +6,31 @@ otherwise, each stage and each option alone.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from duologue.errors import ConfigError
 from duologue.options import (
@@ -36,12 +52,23 @@ CONFIG_FILE = "duologue.toml"
 ENV_PREFIX = "DUOLOGUE_"
 # DUOLOGUE_WHISPER__MODEL is ``model`` of the table ``whisper``.
 NESTED = "__"
-# Read by the clients (`duologue talk`, `duologue bench`) and the tests, not settings of the server.
-OTHER_VARIABLES = {"DUOLOGUE_API_KEY", "DUOLOGUE_SDK_PYTHON"}
+# Read by the tests, not settings of the server. (DUOLOGUE_API_KEY is both a setting and what `talk` and `bench` show.)
+OTHER_VARIABLES = {"DUOLOGUE_SDK_PYTHON"}
 
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly and helpful assistant. Answer what is asked, and say so when you do not know."
 )
+
+
+def _by_commas(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return json.loads(given) if given.startswith("[") else tuple(w.strip() for w in given.split(",") if w.strip())
+
+
+# A list in duologue.toml; in the environment words by commas, or JSON.
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_commas)]
+File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Settings(BaseSettings):
@@ -80,9 +107,36 @@ class Settings(BaseSettings):
     instructions: str = Field(
         DEFAULT_INSTRUCTIONS, description="The assistant's instructions, unless a client sets its own."
     )
-    allowed_origins: tuple[str, ...] = Field(
-        (), description="Origins of web pages that may connect, besides the server's own page."
+    api_key: SecretStr | None = Field(
+        None, description="Key that clients must show; several by commas. Without one anybody on this machine may talk."
     )
+    api_key_file: File | None = Field(None, description="File of such keys, one a line; # begins a comment.")
+    allow_no_key: bool = Field(
+        False, description="Listen beyond this machine without a key, where the network itself is guarded."
+    )
+    allowed_origins: Words = Field(
+        (), description="Origins of web pages that may connect, besides the server's own page; `*` for every page."
+    )
+    allowed_hosts: Words = Field(
+        (),
+        description="Names by which a server without a key may be called, besides localhost and its own; `*` for any.",
+    )
+    trust_forwarded_for: Words = Field(
+        (), description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed."
+    )
+    tls_cert: File | None = Field(None, description="Certificate (PEM, with its chain) to serve https with.")
+    tls_key: File | None = Field(None, description="Its private key, unless the certificate's file has it too.")
+    tls_self_signed: bool = Field(False, description="Serve https with a certificate of the server's own making.")
+    allow_url_fetch: bool = Field(
+        False, description="Transcribe sound from https URLs that clients name; never from addresses of the house."
+    )
+    max_upload_mib: float = Field(100.0, gt=0, le=4096, description="Largest sound file taken for transcription.")
+    mcp: Literal["auto", "any", "public", "none"] = Field(
+        "auto",
+        description="Which MCP servers a session may name: `any`; `public`, on https and the open internet; `none`. "
+        "`auto`: any where Duologue listens on this machine alone, else public.",
+    )
+    tool_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest call of an MCP server's tool in seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
     whisper: WhisperOptions = WhisperOptions()
     kokoro: KokoroOptions = KokoroOptions()
@@ -154,6 +208,8 @@ def _explain(error: ValidationError) -> str:
             known = ", ".join(type(Settings.model_fields[table].default).model_fields)
             return f"Unknown setting '{name}'. {table} has: {known}."
         return f"Unknown setting '{name}' in {CONFIG_FILE}. {_known()}"
+    if name == "api_key":
+        return "Setting 'api_key': expected a string, in quotes."
     return f"Setting '{name}': {problem['msg']} (got {problem['input']!r})."
 
 

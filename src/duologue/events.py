@@ -19,6 +19,8 @@ PartKind = Literal["input_text", "input_audio", "input_image", "output_text", "o
 ReplyStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 Modality = Literal["audio", "text"]
 ProgressPhase = Literal["in_progress", "completed", "failed"]
+# Sound on the wire: s16le at 24 kHz, or G.711 at 8 kHz.
+SoundFormat = Literal["pcm16", "mulaw", "alaw"]
 
 
 def new_id(prefix: str) -> str:
@@ -37,12 +39,13 @@ class Part(Event, frozen=True, kw_only=True):
     """One piece of a message.
 
     ``text``: None while the words of spoken input are not known. ``pcm``: spoken input that came as a file rather than
-    through the microphone, s16le mono at 24 kHz. ``image_url``: a data URI; ``detail``: how closely to look at it.
+    through the microphone, s16le mono at ``rate_hz``. ``image_url``: a data URI; ``detail``: how closely to look at it.
     """
 
     kind: PartKind
     text: str | None = None
     pcm: bytes | None = None
+    rate_hz: int = 24_000
     image_url: str | None = None
     detail: str = "auto"
 
@@ -142,7 +145,7 @@ class McpServer(Event, frozen=True, kw_only=True):
     """An MCP server whose tools this server runs.
 
     ``allowed``: names, None for all; ``only_read_only`` besides. ``asks_first``: tools that need the client's approval,
-    None for all of them; ``asks_unless_read_only``: those that only read do not.
+    None for all of them; ``never_asks``: those that do not, and with ``asks_unless_read_only`` those that only read.
     """
 
     label: str
@@ -152,6 +155,7 @@ class McpServer(Event, frozen=True, kw_only=True):
     allowed: frozenset[str] | None = None
     only_read_only: bool = False
     asks_first: frozenset[str] | None = None
+    never_asks: frozenset[str] = frozenset()
     asks_unless_read_only: bool = False
 
 
@@ -190,6 +194,7 @@ class SessionConfig(Event, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     show_transcript: bool = False
     language: str | None = None
+    output_format: SoundFormat = "pcm16"
     turn_detection: TurnDetection | None = TurnDetection()
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: str = "auto"
@@ -207,6 +212,7 @@ class ReplyOptions(Event, frozen=True, kw_only=True):
     instructions: str | None = None
     modality: Modality | None = None
     voice: str | None = None
+    output_format: SoundFormat | None = None
     max_output_tokens: int | None = None
     metadata: Mapping[str, str] | None = None
     items: tuple[Item | ItemReference, ...] | None = None
@@ -369,6 +375,7 @@ class ReplyManner(Event, frozen=True, kw_only=True):
 
     modality: Modality
     voice: str = ""
+    output_format: SoundFormat = "pcm16"
     max_output_tokens: int | None = None
     metadata: Mapping[str, str] | None = None
     in_conversation: bool = True
@@ -428,7 +435,8 @@ class ReplyItemDone(Event, frozen=True, kw_only=True):
 class McpCallProgress(Event, frozen=True, kw_only=True):
     """A tool of an MCP server is being called, has answered, or has failed."""
 
-    item_id: str
+    reply_id: str
+    item: McpCall
     phase: ProgressPhase
     index: int = 0
 

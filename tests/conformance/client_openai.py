@@ -2,8 +2,9 @@
 
     python client_openai.py http://127.0.0.1:8710 speech.pcm
 
-``speech.pcm`` is s16le mono at 24 kHz, one spoken turn. Every frame is held against the SDK's own types. Prints one
-line for each part of the conversation; the exit status is 0 when all of it went well.
+``speech.pcm`` is s16le mono at 24 kHz, one spoken turn. The server's chat model is the scripted one with tools. Every
+frame is held against the SDK's own types. Prints one line for each part of the conversation; the exit status is 0
+when all of it went well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from pydantic import TypeAdapter, ValidationError
 PATIENCE_S = 15.0
 APPEND_BYTES = 4_800
 SILENCE = bytes(48_000)
+WEATHER: Any = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
 
 _types: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
@@ -61,6 +68,11 @@ class Talk:
                 return event
             if event.type == "error":
                 sys.exit(f"error while waiting for {kind}: {event.error}")
+
+    async def write(self, text: str) -> None:
+        item: Any = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        await self.connection.conversation.item.create(item=item)
+        await self.until("conversation.item.done")
 
     async def say(self, pcm: bytes) -> None:
         for start in range(0, len(pcm), APPEND_BYTES):
@@ -110,8 +122,8 @@ async def spoken_turn(talk: Talk, speech: bytes) -> str:
     return str(answer.id)
 
 
-async def interruption(talk: Talk, speech: bytes, item_id: str) -> None:
-    """Speak while the answer still sounds; report how much was played, as a client must."""
+async def late_interruption(talk: Talk, speech: bytes, item_id: str) -> None:
+    """Speak while the answer still sounds, all of it here already; report how much was played, as a client must."""
     await talk.say(speech)
     await talk.until("input_audio_buffer.speech_started")
     await talk.connection.conversation.item.truncate(item_id=item_id, content_index=0, audio_end_ms=400)
@@ -121,14 +133,73 @@ async def interruption(talk: Talk, speech: bytes, item_id: str) -> None:
     await talk.until("response.done")
     await talk.connection.conversation.item.retrieve(item_id=item_id)
     retrieved = await talk.until("conversation.item.retrieved")
-    print(f"interruption: kept {retrieved.item.content[0].transcript!r}")
+    print(f"late interruption: kept {retrieved.item.content[0].transcript!r}")
+
+
+async def interruption(talk: Talk, speech: bytes) -> None:
+    """Speak while the answer is being made: it ends there, with the reason."""
+    await talk.write("Tell me a story.")
+    await talk.connection.response.create()
+    created = await talk.until("response.created")
+    delta = await talk.until("response.output_audio.delta")
+    await talk.say(speech)
+    await talk.until("input_audio_buffer.speech_started")
+    done = await talk.until("response.done")
+    assert (done.response.id, done.response.status) == (created.response.id, "cancelled")
+    assert done.response.status_details.reason == "turn_detected"
+    await talk.connection.conversation.item.truncate(item_id=delta.item_id, content_index=0, audio_end_ms=500)
+    await talk.until("conversation.item.truncated")
+    await talk.say(SILENCE)
+    done = await talk.until("response.done")
+    assert done.response.status == "completed", done.response
+    late = [e for e in talk.events if getattr(e, "response_id", "") == created.response.id and e.type.endswith("delta")]
+    assert talk.events.index(late[-1]) < talk.events.index(next(e for e in talk.events if _ends(e, created.response.id)))
+    print("interruption: the story ended")
+
+
+def _ends(event: Any, response_id: str) -> bool:
+    return event.type == "response.done" and event.response.id == response_id
+
+
+async def tool_call(talk: Talk, speech: bytes) -> None:
+    """The model calls a function, once by the words and once because it must, after a spoken turn."""
+    await talk.connection.session.update(session={"type": "realtime", "tools": [WEATHER], "tool_choice": "auto"})
+    updated = await talk.until("session.updated")
+    assert updated.session.tools[0].name == "get_weather"
+    await talk.write("What is the weather in Oslo?")
+    await talk.connection.response.create()
+    await function_result(talk, "Oslo")
+    await talk.connection.session.update(session={"type": "realtime", "tool_choice": "required"})
+    await talk.until("session.updated")
+    await talk.say(speech + SILENCE)
+    await function_result(talk, None)
+    await talk.connection.session.update(session={"type": "realtime", "tools": [], "tool_choice": "auto"})
+    updated = await talk.until("session.updated")
+    assert updated.session.tools == []
+
+
+async def function_result(talk: Talk, city: str | None) -> None:
+    """Read the call that is coming, give its result, hear it told."""
+    before = len(talk.events)
+    call = await talk.until("response.function_call_arguments.done")
+    pieces = [e.delta for e in talk.events[before:] if e.type == "response.function_call_arguments.delta"]
+    assert call.name == "get_weather"
+    assert "".join(pieces) == call.arguments
+    assert city is None or json.loads(call.arguments) == {"city": city}
+    done = await talk.until("response.done")
+    (item,) = done.response.output
+    assert (item.type, item.call_id, item.arguments) == ("function_call", call.call_id, call.arguments)
+    output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": '{"degrees": 9}'}
+    await talk.connection.conversation.item.create(item=output)
+    await talk.connection.response.create(response={"tool_choice": "none"})
+    told = await talk.until("response.output_audio_transcript.done")
+    assert '{"degrees": 9}' in told.transcript, told.transcript
+    await talk.until("response.done")
+    print(f"tool call: {call.arguments}")
 
 
 async def written_turn(talk: Talk) -> None:
-    content = [{"type": "input_text", "text": "Say hello."}]
-    item: Any = {"type": "message", "role": "user", "content": content}
-    await talk.connection.conversation.item.create(item=item)
-    await talk.until("conversation.item.done")
+    await talk.write("Say hello.")
     await talk.connection.response.create(response={"output_modalities": ["text"], "metadata": {"part": "three"}})
     done = await talk.until("response.done")
     text = "".join(e.delta for e in talk.events if e.type == "response.output_text.delta")
@@ -166,9 +237,11 @@ async def converse(url: str, speech: bytes) -> None:
         talk = Talk(connection)
         await configure(talk)
         item_id = await spoken_turn(talk, speech)
-        await interruption(talk, speech, item_id)
+        await late_interruption(talk, speech, item_id)
+        await interruption(talk, speech)
         await written_turn(talk)
         await refusal(talk)
+        await tool_call(talk, speech)
         await turn_by_hand(talk, speech)
     ids = [event.event_id for event in talk.events]
     assert len(set(ids)) == len(ids), "event ids are unique"

@@ -1,8 +1,13 @@
 import { render } from "preact";
 import { Conversation } from "./realtime/conversation";
-import { takeKey } from "./realtime/key";
+import { askedTransport } from "./realtime/fallback";
+import { KeyRing } from "./realtime/key";
 import { Page } from "./view/page";
 
-const conversation = new Conversation(document.baseURI, takeKey());
+const conversation = new Conversation({
+  base: document.baseURI,
+  keys: new KeyRing(),
+  asked: askedTransport(location.search),
+});
 addEventListener("pagehide", () => conversation.end());
 render(<Page conversation={conversation} />, document.body);

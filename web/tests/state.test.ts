@@ -38,6 +38,7 @@ const completed = (item_id: string, transcript: string): AnyEvent => ({
 const created: AnyEvent = { type: "response.created", response: { id: "r", status: "in_progress" } };
 const words = (delta: string): AnyEvent => ({
   type: "response.output_audio_transcript.delta",
+  response_id: "r",
   item_id: "a",
   delta,
 });

@@ -24,3 +24,9 @@ class Resampler:
         if self._same or not len(samples):
             return samples
         return np.asarray(self._stream.resample_chunk(samples), dtype=np.float32)
+
+    def flush(self) -> Float32:
+        """What was held back, at the end of the stream. float32 [m]."""
+        if self._same:
+            return np.zeros(0, np.float32)
+        return np.asarray(self._stream.resample_chunk(np.zeros(0, np.float32), last=True), dtype=np.float32)

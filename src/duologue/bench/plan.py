@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     turn_detection: str = "default"
     model: str | None = None
     api_key: str | None = None
+    ca: Path | None = None
     server_pid: int | None = None
     connections: int = 20
     seed: int = 0
@@ -91,7 +92,9 @@ async def _target(plan: Plan, stack: AsyncExitStack, progress: Progress) -> Targ
         progress.stage(f"starting a server ({plan.profile})")
         child = await stack.enter_async_context(started(serve_command(plan.profile)))
         url, pid = child.url, child.pid
-    return Target(url=url, model=plan.model, api_key=plan.api_key, turn_detection=plan.turn_detection, pid=pid)
+    return Target(
+        url=url, model=plan.model, api_key=plan.api_key, ca=plan.ca, turn_detection=plan.turn_detection, pid=pid
+    )
 
 
 def _missing_extras() -> list[str]:
@@ -103,7 +106,7 @@ def _missing_extras() -> list[str]:
 
 
 def _options(plan: Plan, clips: Sequence[Clip]) -> dict[str, Any]:
-    """The plan as plain data, without the key; and which speech it came to."""
+    """The plan as plain data, without the key and who vouches for the server; and which speech it came to."""
     options: dict[str, Any] = msgspec.to_builtins(plan, enc_hook=str)
-    options.pop("api_key")
+    del options["api_key"], options["ca"]
     return options | {"clips": str(plan.clips) if plan.clips else None, "clip_names": [clip.name for clip in clips]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter
 
 import anyio
@@ -28,6 +29,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     model: str | None = None
     api_key: str | None = None
+    ca: Path | None = None
     turn_detection: str = "default"
     pid: int | None = None
 
@@ -93,7 +95,7 @@ async def time_connections(target: Target, count: int) -> list[float]:
     times_ms = []
     for _ in range(count):
         began_at = perf_counter()
-        async with dial(target.url, model=target.model, api_key=target.api_key) as wire:
+        async with dial(target.url, model=target.model, api_key=target.api_key, ca=target.ca) as wire:
             await wire.session_created()
             times_ms.append((perf_counter() - began_at) * 1000)
     return times_ms
@@ -102,7 +104,7 @@ async def time_connections(target: Target, count: int) -> list[float]:
 async def _call_in(target: Target, person: Person, clock: Clock) -> Outcome:
     outcome = Outcome(turns=person.turns, interruptions=person.interruptions, complaints=person.ears.complaints)
     try:
-        async with dial(target.url, model=target.model, api_key=target.api_key) as wire:
+        async with dial(target.url, model=target.model, api_key=target.api_key, ca=target.ca) as wire:
             await wire.session_created()
             outcome.call = await hold_call(wire, person, clock, update=session_update(target.turn_detection))
     except* WireError as group:

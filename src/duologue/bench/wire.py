@@ -7,8 +7,10 @@ does not know is handed on with its ``type`` alone, so that any server of the pr
 from __future__ import annotations
 
 import binascii
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -148,11 +150,18 @@ class Wire:
 
 @asynccontextmanager
 async def dial(
-    url: str, *, model: str | None = None, api_key: str | None = None, timeout_s: float = 10.0
+    url: str,
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    ca: Path | None = None,
+    timeout_s: float = 10.0,
 ) -> AsyncIterator[Wire]:
-    """Connect to ``url`` (see `realtime_url`); compression is off. Raises WireError with one clear line."""
+    """Connect to ``url`` (see `realtime_url`); compression is off. ``api_key``: of several by commas, as a server may
+    have them, the first; ``ca``: a certificate (PEM) to trust, and no other. Raises WireError with one clear line."""
     address = realtime_url(url, model)
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    key = (api_key or "").split(",")[0].strip()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     is_local = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}
     opening = connect(
         address,
@@ -163,6 +172,7 @@ async def dial(
         close_timeout=2.0,
         write_limit=WRITE_LIMIT_BYTES,
         proxy=None if is_local else True,
+        ssl=_trust(ca) if ca is not None and address.startswith("wss:") else None,
     )
     try:
         socket = await opening
@@ -172,12 +182,25 @@ async def dial(
         raise WireError(f"{url} did not answer within {timeout_s:g} s") from None
     except (InvalidHandshake, InvalidURI, EOFError) as error:
         raise WireError(f"{url} does not speak WebSocket: {error}") from None
+    except ssl.SSLCertVerificationError as error:
+        raise WireError(
+            f"the certificate of {url} is not trusted ({error.verify_message}); if it is the server's own, give its "
+            "file with --ca"
+        ) from None
     except OSError as error:
         raise WireError(f"no server answers at {url} ({error.strerror or error})") from None
     try:
         yield Wire(socket)
     finally:
         await socket.close()
+
+
+def _trust(ca: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise WireError(f"{ca} cannot be used as --ca: {reason}") from None
 
 
 def _refusal(url: str, refused: InvalidStatus) -> str:

@@ -48,6 +48,7 @@ _TurnDetection = Annotated[
 ]
 _Model = Annotated[str | None, typer.Option(help="Model to ask the server for.")]
 _ApiKey = Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")]
+_Ca = Annotated[Path | None, typer.Option(help="Certificate (PEM) of a server that signed its own.")]
 _ServerPid = Annotated[int | None, typer.Option(help="Process of a local server, to measure its CPU.")]
 _Connections = Annotated[int, typer.Option(min=0, help="Extra connections, to time connecting.")]
 _Seed = Annotated[int, typer.Option(help="Seed of clip order, starts and interruptions.")]
@@ -71,6 +72,7 @@ def conversations(
     turn_detection: _TurnDetection = "default",
     model: _Model = None,
     api_key: _ApiKey = None,
+    ca: _Ca = None,
     server_pid: _ServerPid = None,
     connections: _Connections = 20,
     seed: _Seed = 0,
@@ -97,6 +99,7 @@ def conversations(
         "turn_detection": turn_detection,
         "model": model,
         "api_key": api_key,
+        "ca": ca,
         "server_pid": server_pid,
         "connections": connections,
         "seed": seed,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from duologue.config import Settings
 
 
 def serve(
@@ -23,6 +26,29 @@ def serve(
     llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
     llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            help="Key that clients must show. It can be seen in the list of processes: rather set DUOLOGUE_API_KEY, or "
+            "use --api-key-file.",
+            metavar="KEY",
+        ),
+    ] = None,
+    api_key_file: Annotated[str | None, typer.Option(help="File of such keys, one a line.", metavar="FILE")] = None,
+    allow_no_key: Annotated[
+        bool | None, typer.Option("--allow-no-key", help="Listen beyond this machine without a key.")
+    ] = None,
+    allowed_origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-origin", help="Origin of a web page that may connect; may be repeated.", metavar="ORIGIN"
+        ),
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="Certificate (PEM) for https.", metavar="FILE")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
+    tls_self_signed: Annotated[
+        bool | None, typer.Option("--tls-self-signed", help="Https with a certificate of the server's own making.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.  [default: info]")] = None,
 ) -> None:
     """Start the server and print its URL.
@@ -41,11 +67,33 @@ def serve(
     from duologue.config import load_settings, read_options, setup_of
     from duologue.server.run import serve as run
 
+    given["allowed_origins"] = given["allowed_origins"] or None
     settings = load_settings(given | read_options(given.pop("options") or []))
     setup_of(settings)
+    _say_who_comes_in(settings)
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
     anyio.run(run, settings, _announce)
+
+
+def _say_who_comes_in(settings: Settings) -> None:
+    """What a person needs to know to connect. Raises ConfigError where it cannot be served so."""
+    from duologue.server.auth import check_access, is_loopback
+    from duologue.server.tls import tls_files
+
+    check_access(settings)
+    tls = tls_files(settings)
+    if tls is not None and tls.is_self_signed:
+        typer.echo(f"Certificate of this server: {tls.certificate}", err=True)
+        typer.echo(
+            f"  to trust it: NODE_EXTRA_CA_CERTS={tls.certificate}, or duologue talk --ca {tls.certificate}", err=True
+        )
+        typer.echo(f"  SHA-256: {tls.fingerprint}", err=True)
+    if tls is None and not is_loopback(settings.host):
+        typer.echo(
+            "Beyond this machine browsers give a page the microphone on https only: --tls-self-signed, or --tls-cert.",
+            err=True,
+        )
 
 
 def _announce(url: str, engines: dict[str, str]) -> None:

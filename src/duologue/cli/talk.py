@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,6 +37,7 @@ def talk(
     model: Annotated[str | None, typer.Option(help="Model to ask the server for.")] = None,
     voice: Annotated[str | None, typer.Option(help="Voice to ask the server for.")] = None,
     api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Certificate (PEM) of a server that signed its own.")] = None,
     timeout: Annotated[float, typer.Option(help="With --in: seconds to wait for an answer.")] = 30.0,
 ) -> None:
     """Talk with a server: by microphone and loudspeaker, or with --in question.wav --out answer.wav.
@@ -50,7 +51,7 @@ def talk(
     from duologue.bench.groups import lone
     from duologue.errors import DuologueError
 
-    call = _Talk(url=url, model=model, voice=voice, api_key=api_key)
+    call = _Talk(url=url, model=model, voice=voice, api_key=api_key, ca=ca)
     try:
         if questions:
             answered = anyio.run(call.with_files, questions, out, FAST if fast else 1.0, timeout)
@@ -127,10 +128,11 @@ class Screen:
 class _Talk:
     """One talk with one server."""
 
-    def __init__(self, *, url: str, model: str | None, voice: str | None, api_key: str | None) -> None:
+    def __init__(self, *, url: str, model: str | None, voice: str | None, api_key: str | None, ca: Path | None) -> None:
         from rich.console import Console
 
-        self._url, self._model, self._voice, self._api_key = url, model, voice, api_key
+        self._url, self._voice = url, voice
+        self._shown: dict[str, Any] = {"model": model, "api_key": api_key, "ca": ca}
         self.screen = Screen(Console())
 
     async def with_files(self, questions: Sequence[Path], out: Path | None, speed: float, timeout_s: float) -> bool:
@@ -152,7 +154,7 @@ class _Talk:
             hangs_up_early=True,
         )
         person = Person(clips, habits, keeps_audio=True)
-        async with dial(self._url, model=self._model, api_key=self._api_key) as wire:
+        async with dial(self._url, **self._shown) as wire:
             await wire.session_created()
             call = await hold_call(wire, person, WallClock(speed), update=self._session_update(), listener=self.screen)
         unanswered = len(clips) - sum(is_answered(log) for log in person.turns)
@@ -171,7 +173,7 @@ class _Talk:
         from duologue.bench.wire import dial
 
         with open_sound_card() as card:
-            async with dial(self._url, model=self._model, api_key=self._api_key) as wire:
+            async with dial(self._url, **self._shown) as wire:
                 await wire.session_created()
                 await wire.send(self._session_update())
                 self.screen.end("connected: speak, Ctrl-C ends; headphones keep the answer out of the microphone")

@@ -119,6 +119,13 @@ class Tool(Plain, frozen=True, eq=False):
     parameters: str = '{"type": "object", "properties": {}}'
 
 
+class Image(Plain, frozen=True, eq=False):
+    """A picture for a model that sees. ``url``: a data URI; ``detail``: "auto", "low" or "high"."""
+
+    url: str
+    detail: str = "auto"
+
+
 class ChatMessage(Plain, frozen=True, eq=False):
     """One message of the prompt.
 
@@ -131,6 +138,7 @@ class ChatMessage(Plain, frozen=True, eq=False):
     audio: Float32 | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    images: tuple[Image, ...] = ()
 
 
 class ChatRequest(Plain, frozen=True, eq=False):

@@ -48,6 +48,7 @@ MAKERS = {
     "chat.builtin": Maker("duologue.engines.chat.builtin:BuiltinChat"),
     "chat.llama-server": Maker("duologue.engines.chat.llama_server:LlamaServer", ("llama_server", "chat_model")),
     "chat.scripted": Maker("duologue.engines.scripted:ScriptedChat"),
+    "chat.scripted-tools": Maker("duologue.engines.scripted_chat:ScriptedToolChat"),
     "tts.espeak": Maker("duologue.engines.tts.espeak:Espeak"),
     "tts.kokoro": Maker("duologue.engines.tts.kokoro:Kokoro", ("kokoro",)),
     "tts.openai": Maker("duologue.engines.tts.openai_tts:OpenAISpeech", ("speech_server",)),

@@ -15,8 +15,13 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from duologue.server import client_secrets
+from duologue.server.access import Access
 from duologue.server.state import State
 from duologue.server.websocket import realtime
+
+# A year, as long as caches keep anything.
+FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def make_app(state: State) -> Starlette:
@@ -26,9 +31,11 @@ def make_app(state: State) -> Starlette:
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         WebSocketRoute("/v1/realtime", realtime),
+        *client_secrets.ROUTES,
         Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(PageHeaders)])
+    middleware = [Middleware(PageHeaders), Middleware(Access, settings=state.settings, secrets=state.secrets)]
+    app = Starlette(routes=routes, middleware=middleware)
     app.state.duologue = state
     return app
 
@@ -49,7 +56,7 @@ class PageHeaders:
                 headers["Content-Security-Policy"] = "default-src 'self'; connect-src 'self' ws: wss:"
                 headers["Permissions-Policy"] = "microphone=(self)"
                 is_asset = scope["path"].startswith("/assets/") and message["status"] == HTTPStatus.OK
-                headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_asset else "no-cache"
+                headers.setdefault("Cache-Control", FOR_GOOD if is_asset else "no-cache")
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -14,7 +14,10 @@ from duologue.engines.machine import look
 from duologue.engines.registry import assemble
 from duologue.errors import ConfigError
 from duologue.server.app import make_app
+from duologue.server.auth import check_access
+from duologue.server.own_certificate import TlsFiles
 from duologue.server.state import State
+from duologue.server.tls import tls_files
 
 # A peer that acknowledges nothing for so long is gone; without this, one that never reads is never noticed.
 USER_TIMEOUT_MS = 10_000
@@ -31,13 +34,15 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     Raises ConfigError, EngineUnavailable.
     """
     setup = setup_of(settings)
+    check_access(settings)
+    tls = tls_files(settings)
     require(setup, look())
     listener = listen(settings.host, settings.port)
     engines = await assemble(setup)
     state = State(settings, setup, engines)
-    server = uvicorn.Server(uvicorn_config(settings, state))
+    server = uvicorn.Server(uvicorn_config(settings, state, tls))
 
-    url = f"http://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
+    url = f"{'https' if tls else 'http'}://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
 
     async def load() -> None:
         await engines.start()
@@ -57,8 +62,8 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
                 await engines.aclose()
 
 
-def uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
-    """How uvicorn serves ``state``: limits, pings, no compression."""
+def uvicorn_config(settings: Settings, state: State, tls: TlsFiles | None = None) -> uvicorn.Config:
+    """How uvicorn serves ``state``: limits, pings, no compression; ``tls`` None: without encryption."""
     return uvicorn.Config(
         make_app(state),
         log_config=None,
@@ -70,6 +75,11 @@ def uvicorn_config(settings: Settings, state: State) -> uvicorn.Config:
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
+        # Anybody can write X-Forwarded-For: only what a known proxy wrote says who a client is.
+        proxy_headers=bool(settings.trust_forwarded_for),
+        forwarded_allow_ips=list(settings.trust_forwarded_for),
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
         lifespan="off",
     )
 

@@ -8,6 +8,7 @@ from duologue.config import Settings, Setup
 from duologue.engines.client import EngineClient
 from duologue.engines.slots import Slots
 from duologue.events import SessionConfig, TurnDetection
+from duologue.server.secrets import Secrets
 from duologue.session.replies import Ways
 
 
@@ -24,6 +25,7 @@ class State:
     model: str = "duologue"
     is_ready: bool = False
     slots: Slots = field(init=False)
+    secrets: Secrets = field(default_factory=Secrets)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.max_sessions)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from duologue.audio.frame import Float32
-from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
-from duologue.events import Item, ItemStatus, Part
+from duologue.events import FunctionCall, FunctionOutput, Item, ItemStatus, McpCall, Message, Part
 
 # Turns that are remembered as sound where their words never came: as many as a model hears at once (five), with the
 # one to come. 30 s of it are 1.9 MB.
 SOUNDS_KEPT = 4
-# What a turn as sound takes of the prompt, however short it is: 375 positions of the model.
-SOUND_WORDS = 300
-# Older turns leave the prompt beyond this many words, so that an endless talk never outgrows a chat model's
-# context (4,096 tokens in the smallest that people attach).
-PROMPT_WORDS = 2_400
 
 
 @dataclass(slots=True)
@@ -32,22 +26,29 @@ class HeardWord:
 
 @dataclass(slots=True)
 class Entry:
-    """One item as the history keeps it. ``text`` None: spoken, words not known yet.
+    """One item as the history keeps it.
 
     ``heard_ms`` None: nothing was cut off. ``words`` are in order and only an answer in sound has them. ``sound``:
-    what the user said, float32 at 16 kHz, for a model that hears, until the words are known.
+    what the user said, float32 at 16 kHz, for a model that hears, until the words are known. ``is_filler``: said to
+    bridge a wait, and nothing that a model has to know of.
     """
 
     item: Item
     sound: Float32 | None = None
     words: list[HeardWord] = field(default_factory=list)
     heard_ms: float | None = None
+    is_filler: bool = False
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Of a message; nothing else has any."""
+        return self.item.parts if isinstance(self.item, Message) else ()
 
     @property
     def text(self) -> str | None:
-        """All words of the item, said or written; None while they are not known."""
-        known = [part.text for part in self.item.parts if part.text is not None]
-        return "".join(known) if known or not self.item.parts else None
+        """All words of a message, said or written; None while they are not known."""
+        known = [part.text for part in self.parts if part.text is not None]
+        return "".join(known) if known or not self.parts else None
 
     @property
     def heard_text(self) -> str:
@@ -62,9 +63,12 @@ class Entry:
         return self.heard_ms is not None and self.heard_text != self.text
 
     def set_text(self, text: str) -> None:
-        """Replace the words of a one-part item."""
-        part = Part(kind=self.item.parts[0].kind, text=text)
-        self.item = structs.replace(self.item, parts=(part, *self.item.parts[1:]))
+        """The words of the part that has none yet; else of the only one that grows, the first."""
+        assert isinstance(self.item, Message), "only messages have words"
+        index = next((i for i, part in enumerate(self.parts) if part.kind == "input_audio" and part.text is None), 0)
+        part = structs.replace(self.parts[index], text=text)
+        parts = (*self.parts[:index], part, *self.parts[index + 1 :])
+        self.item = structs.replace(self.item, parts=parts)
 
     def set_status(self, status: ItemStatus) -> None:
         self.item = structs.replace(self.item, status=status)
@@ -158,51 +162,32 @@ class History:
         entry.heard_ms = max(0.0, heard_ms)
         self.version += 1
 
+    def call_of(self, call_id: str) -> FunctionCall | None:
+        """The function call of that id."""
+        calls = (e.item for e in self._entries if isinstance(e.item, FunctionCall) and e.item.call_id == call_id)
+        return next(calls, None)
+
+    def open_calls(self) -> list[FunctionCall]:
+        """Calls whose functions have not answered yet."""
+        answered = {e.item.call_id for e in self._entries if isinstance(e.item, FunctionOutput)}
+        calls = [e.item for e in self._entries if isinstance(e.item, FunctionCall)]
+        return [call for call in calls if call.call_id not in answered and call.status == "completed"]
+
+    def tool_steps(self) -> int:
+        """How often the model has called tools since the user last said something; calls side by side are one."""
+        steps, was_call = 0, False
+        for entry in reversed(self._entries):
+            if isinstance(entry.item, Message) and entry.item.role == "user":
+                break
+            is_call = isinstance(entry.item, FunctionCall | McpCall)
+            steps += is_call and not was_call
+            was_call = is_call
+        return steps
+
 
 def snapshot(entry: Entry) -> Item:
     """The item as a client is shown it: an answer only as far as it was heard."""
-    if not entry.is_cut:
+    if not entry.is_cut or not isinstance(entry.item, Message):
         return entry.item
     part = structs.replace(entry.item.parts[0], text=entry.heard_text)
     return structs.replace(entry.item, parts=(part,))
-
-
-def _as_prompt(entry: Entry) -> str:
-    heard = entry.heard_text.strip()
-    # The mark tells the model that it was interrupted here, so that it neither repeats nor assumes the rest.
-    return f"{heard} ..." if entry.is_cut and heard else heard
-
-
-def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
-    """What was heard of each, in order."""
-    return [ChatMessage(entry.item.role, _as_prompt(entry), audio=entry.sound) for entry in entries]
-
-
-def prompt(instructions: str, messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """For a chat model: the instructions, then ``messages`` with alternating roles, the oldest left out."""
-    kept = _latest(_merge(messages), PROMPT_WORDS)
-    return (ChatMessage("system", instructions), *kept) if instructions else tuple(kept)
-
-
-def _merge(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
-    """Join neighbours of one role: many chat templates refuse two user messages in a row."""
-    merged: list[ChatMessage] = []
-    for message in messages:
-        if not message.content and message.audio is None:
-            continue
-        if merged and merged[-1].role == message.role and merged[-1].audio is message.audio is None:
-            merged.append(ChatMessage(message.role, f"{merged.pop().content}\n{message.content}"))
-        else:
-            merged.append(message)
-    return merged
-
-
-def _latest(messages: list[ChatMessage], words: int) -> list[ChatMessage]:
-    """The newest messages within ``words``, never fewer than one."""
-    kept: list[ChatMessage] = []
-    for message in reversed(messages):
-        words -= len(message.content.split()) if message.audio is None else SOUND_WORDS
-        if words < 0 and kept:
-            break
-        kept.append(message)
-    return kept[::-1]

@@ -1,13 +1,20 @@
-/** What the page and its two audio worklets say to each other. */
+/** What the page and its audio worklets say to each other. */
 
 import type { Played } from "./playback-buffer";
 
 export const CAPTURE = "duologue-capture";
+export const METER = "duologue-meter";
 export const PLAYBACK = "duologue-playback";
 
 /** Capture to page: 20 ms of the microphone at 24 kHz. `endS` is the audio clock at its last sample. */
 export interface Captured {
   samples: Int16Array<ArrayBuffer>;
+  rms: number;
+  endS: number;
+}
+
+/** Meter to page: the loudness of 20 ms. `endS` is the audio clock at their end. */
+export interface Metered {
   rms: number;
   endS: number;
 }

@@ -3,20 +3,31 @@
 import { LevelFollower } from "../audio/level";
 import { Call } from "./call";
 import type { ServerEvent } from "./events";
+import { type FallbackReason, firstChoice, isLasting } from "./fallback";
+import type { KeyRing } from "./key";
 import { type ConversationState, INITIAL, type LocalEvent, reduce } from "./state";
+import type { TransportKind } from "./transport";
+import type { Trouble } from "./trouble";
+
+export interface ConversationOptions {
+  /** The address that `v1/realtime` is found under. */
+  base: string;
+  keys: KeyRing;
+  /** The transport that the page's address asks for; null to choose. */
+  asked: TransportKind | null;
+}
 
 export class Conversation {
   readonly levels = { user: new LevelFollower(), assistant: new LevelFollower() };
-  readonly #base: string;
-  readonly #key: string | null;
+  readonly #options: ConversationOptions;
   readonly #watchers = new Set<() => void>();
   #state = INITIAL;
   #call: Call | null = null;
+  /** Why this page cannot use WebRTC, once it is known. */
+  #obstacle: FallbackReason | null = null;
 
-  /** `base` is the address that `v1/realtime` is found under. */
-  constructor(base: string, key: string | null = null) {
-    this.#base = base;
-    this.#key = key;
+  constructor(options: ConversationOptions) {
+    this.#options = options;
   }
 
   get state(): ConversationState {
@@ -31,19 +42,27 @@ export class Conversation {
 
   start(hasMicrophone = true): void {
     this.#call?.hangUp();
-    const history = this.#state.link === "failed" ? this.#state.entries : [];
     this.#tell({ type: "page.connecting", hasMicrophone });
+    const { base, keys, asked } = this.#options;
     const call: Call = new Call({
-      base: this.#base,
-      key: this.#key,
+      base,
+      key: keys.key,
       hasMicrophone,
-      history,
+      choice: firstChoice(asked, "RTCPeerConnection" in globalThis, this.#obstacle),
+      isForced: asked !== null,
+      history: () => this.#state.entries,
       // A call that was hung up may still have news on the way.
       tell: (event) => this.#call === call && this.#tell(event),
       hear: (side, rms) => this.levels[side].hear(rms),
     });
     this.#call = call;
     void call.start();
+  }
+
+  /** Tries again with a key that the user gave, as the user meant to go on: with the microphone or without. */
+  unlock(key: string): void {
+    this.#options.keys.keep(key);
+    this.start(this.#state.hasMicrophone);
   }
 
   end(): void {
@@ -59,9 +78,17 @@ export class Conversation {
 
   #tell(event: ServerEvent | LocalEvent): void {
     this.#state = reduce(this.#state, event);
-    if (event.type === "page.failed") this.#call = null;
+    if (event.type === "page.failed") this.#drop(event.trouble);
+    if (event.type === "page.transport" && event.reason && isLasting(event.reason)) {
+      this.#obstacle = event.reason;
+    }
     if (this.#state.link !== "open") this.#hush();
     for (const watcher of this.#watchers) watcher();
+  }
+
+  #drop(trouble: Trouble): void {
+    this.#call = null;
+    if (trouble.kind === "key-wrong") this.#options.keys.forget();
   }
 
   #hush(): void {

@@ -32,13 +32,19 @@ export type ServerEvent =
   | { type: "conversation.item.truncated"; item_id: string; audio_end_ms: number }
   | { type: "response.created"; response: WireResponse }
   | { type: "response.output_item.added"; item: WireItem }
-  | { type: "response.output_audio_transcript.delta"; item_id: string; delta: string }
+  | {
+      type: "response.output_audio_transcript.delta";
+      response_id: string;
+      item_id: string;
+      delta: string;
+    }
   | { type: "response.output_audio_transcript.done"; item_id: string; transcript: string }
   | { type: "response.output_text.delta"; item_id: string; delta: string }
   | { type: "response.output_text.done"; item_id: string; text: string }
   | { type: "response.output_audio.delta"; item_id: string; delta: string }
   | { type: "response.output_audio.done"; item_id: string }
   | { type: "response.done"; response: WireResponse }
+  | { type: `output_audio_buffer.${"started" | "stopped" | "cleared"}`; response_id: string }
   | { type: "error"; error: WireError };
 
 export type ClientEvent =
@@ -48,7 +54,8 @@ export type ClientEvent =
   | { type: "conversation.item.truncate"; item_id: string; content_index: 0; audio_end_ms: number }
   | { type: "conversation.item.retrieve"; item_id: string }
   | { type: "response.create" }
-  | { type: "response.cancel" };
+  | { type: "response.cancel" }
+  | { type: "output_audio_buffer.clear" };
 
 /** What the page asks of a session: transcripts of the user's speech, and turns found by the server. */
 export const SESSION = {

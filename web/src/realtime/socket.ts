@@ -1,17 +1,19 @@
 /** One WebSocket to `/v1/realtime`: JSON events both ways. */
 
 import type { ClientEvent, ServerEvent } from "./events";
+import type { Failure } from "./transport";
 
 export interface SocketEvents {
   event(event: ServerEvent): void;
-  /** The socket is gone, and not because we closed it. `wasOpen` is false if it never opened. */
-  gone(code: number, reason: string, wasOpen: boolean): void;
+  /** The socket is gone, and not because we closed it. */
+  gone(failure: Failure): void;
 }
 
 export class RealtimeSocket {
   readonly #socket: WebSocket;
   #wasOpen = false;
 
+  /** Throws a SyntaxError if the key holds a sign that no subprotocol's name may hold. */
   constructor(base: string, key: string | null, events: SocketEvents) {
     const url = new URL("v1/realtime?model=duologue", base);
     url.protocol = url.protocol.replace("http", "ws");
@@ -21,7 +23,8 @@ export class RealtimeSocket {
       this.#wasOpen = true;
     };
     this.#socket.onmessage = ({ data }) => events.event(JSON.parse(data));
-    this.#socket.onclose = ({ code, reason }) => events.gone(code, reason, this.#wasOpen);
+    this.#socket.onclose = ({ code, reason }) =>
+      events.gone({ kind: "closed", code, reason, wasOpen: this.#wasOpen });
   }
 
   send(event: ClientEvent): void {

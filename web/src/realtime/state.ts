@@ -17,6 +17,8 @@ import {
   settleUser,
 } from "./entries";
 import type { ServerEvent, WireItem, WireResponse } from "./events";
+import type { FallbackReason } from "./fallback";
+import type { TransportKind } from "./transport";
 import type { Trouble } from "./trouble";
 
 export type Phase =
@@ -32,6 +34,12 @@ export type Phase =
 export interface ConversationState {
   link: "idle" | "connecting" | "open" | "ended" | "failed";
   trouble: Trouble | null;
+  /** What the call goes over; null before one is made. */
+  transport: TransportKind | null;
+  /** Why it does not go over WebRTC. */
+  fallback: FallbackReason | null;
+  /** Whether the transport changed half-way, and the user has said nothing since. */
+  hasSwitched: boolean;
   hasMicrophone: boolean;
   /** The item that the user is speaking into. */
   speechItem: string | null;
@@ -48,6 +56,7 @@ export interface ConversationState {
 
 export type LocalEvent =
   | { type: "page.connecting"; hasMicrophone: boolean }
+  | { type: "page.transport"; kind: TransportKind; reason: FallbackReason | null }
   | { type: "page.opened" }
   | { type: "page.ended" }
   | { type: "page.failed"; trouble: Trouble }
@@ -61,6 +70,9 @@ export type LocalEvent =
 export const INITIAL: ConversationState = {
   link: "idle",
   trouble: null,
+  transport: null,
+  fallback: null,
+  hasSwitched: false,
   hasMicrophone: true,
   speechItem: null,
   pendingItem: null,
@@ -82,7 +94,9 @@ export function phaseOf(state: ConversationState): Phase {
 export function reduce(state: ConversationState, event: ServerEvent | LocalEvent): ConversationState {
   const change = event.type.startsWith("page.")
     ? fromPage(state, event as LocalEvent)
-    : (fromInput(state, event as ServerEvent) ?? fromResponse(state, event as ServerEvent));
+    : (fromInput(state, event as ServerEvent) ??
+      fromResponse(state, event as ServerEvent) ??
+      fromPlayout(state, event as ServerEvent));
   return change ? { ...state, ...change } : state;
 }
 
@@ -95,6 +109,8 @@ function fromPage(state: ConversationState, event: LocalEvent): Change {
   switch (event.type) {
     case "page.connecting":
       return connecting(state, event.hasMicrophone);
+    case "page.transport":
+      return over(state, event.kind, event.reason);
     case "page.opened":
       return { link: "open" };
     case "page.ended":
@@ -102,7 +118,7 @@ function fromPage(state: ConversationState, event: LocalEvent): Change {
     case "page.failed":
       return { ...QUIET, link: "failed", trouble: event.trouble, entries: closeAll(entries) };
     case "page.typed":
-      return { ...typed(entries, event.id, event.text), notice: null };
+      return { ...typed(entries, event.id, event.text), notice: null, hasSwitched: false };
     case "page.sound":
       return { entries: receiveSound(entries, event.id, event.ms) };
     case "page.heard":
@@ -119,6 +135,23 @@ function fromPage(state: ConversationState, event: LocalEvent): Change {
 /** After an accident the words stay on the page; a conversation that was ended is over. */
 function connecting({ link, entries }: ConversationState, hasMicrophone: boolean): ConversationState {
   return { ...INITIAL, link: "connecting", hasMicrophone, entries: link === "failed" ? entries : [] };
+}
+
+/** A talk that changes its transport half-way is connecting again, with its words kept. */
+function over(
+  { link, entries }: ConversationState,
+  transport: TransportKind,
+  fallback: FallbackReason | null,
+): Partial<ConversationState> {
+  if (link !== "open") return { transport, fallback };
+  return {
+    ...QUIET,
+    link: "connecting",
+    transport,
+    fallback,
+    hasSwitched: true,
+    entries: closeAll(entries),
+  };
 }
 
 function typed(entries: Entries, id: string, text: string): Partial<ConversationState> {
@@ -149,6 +182,7 @@ function fromInput(state: ConversationState, event: ServerEvent): Change {
         speechItem: event.item_id,
         pendingItem: null,
         notice: null,
+        hasSwitched: false,
         entries: open(dropUncommitted(state), event.item_id, "user"),
       };
     case "input_audio_buffer.speech_stopped":
@@ -217,6 +251,28 @@ function fromResponse(state: ConversationState, event: ServerEvent): Change {
     default:
       return undefined;
   }
+}
+
+/** Over WebRTC the server plays, and says so. */
+function fromPlayout(state: ConversationState, event: ServerEvent): Change {
+  switch (event.type) {
+    case "output_audio_buffer.started":
+      return { isPlaying: true, response: state.response && { ...state.response, isAudible: true } };
+    case "output_audio_buffer.stopped":
+      return { isPlaying: false, entries: playOut(state.entries) };
+    case "output_audio_buffer.cleared":
+      return { isPlaying: false };
+    case "conversation.item.truncated":
+      return { entries: cutByServer(state.entries, event.item_id, event.audio_end_ms) };
+    default:
+      return undefined;
+  }
+}
+
+/** Where this side cut the answer itself, the server only repeats what it was told. */
+function cutByServer(entries: Entries, id: string, heardMs: number): Entries {
+  const isCut = entries.find((entry) => entry.id === id)?.status === "interrupted";
+  return isCut ? entries : interrupt(entries, id, heardMs);
 }
 
 /** Errors that only say that a request came too late; the conversation is as it should be. */

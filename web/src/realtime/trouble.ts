@@ -1,5 +1,7 @@
 /** What can stop a conversation, found out as well as a browser can. What to do about it is the view's to say. */
 
+import { bearer, fits } from "./key";
+
 export type TroubleKind =
   | "insecure"
   | "microphone-refused"
@@ -10,7 +12,12 @@ export type TroubleKind =
   | "server-away"
   | "server-full"
   | "server-warming"
+  | "server-wait"
+  | "not-allowed"
   | "key-needed"
+  | "key-wrong"
+  | "key-unfit"
+  | "webrtc-failed"
   | "connection-lost"
   | "connection-slow"
   | "session-over";
@@ -19,6 +26,11 @@ export interface Trouble {
   kind: TroubleKind;
   /** The server's own words, where it gave some. */
   detail?: string;
+}
+
+/** Whether another key may help. */
+export function isAboutKey({ kind }: Trouble): boolean {
+  return kind.startsWith("key-");
 }
 
 /** Carries a trouble through a rejected promise. */
@@ -52,23 +64,48 @@ function microphoneTrouble(name: string): TroubleKind {
   }
 }
 
+/** What keeps this page, or its key, from the server; found out before anything is asked of the user. */
+export async function accessTrouble(base: string, key: string | null): Promise<Trouble | null> {
+  if (key !== null && !fits(key, "header")) return { kind: "key-wrong" };
+  // A client secret opens a talk and nothing else: asking about it is trying it.
+  if (key?.startsWith("ek_")) return null;
+  const models = await ask(new URL("v1/models", base), bearer(key));
+  return models && refusal(models.status, key !== null, (await readError(models)).message);
+}
+
+/** What these answers of the server mean, to whatever they were given; null for all others. */
+export function refusal(status: number, hasKey: boolean, message?: string): Trouble | null {
+  const detail = message ? { detail: message } : {};
+  if (status === 401) return { kind: hasKey ? "key-wrong" : "key-needed" };
+  if (status === 403) return { kind: "not-allowed", ...detail };
+  if (status === 429) return { kind: "server-wait", ...detail };
+  return null;
+}
+
+/** OpenAI's error object, if there is one. */
+export async function readError(answer: Response): Promise<{ code?: string; message?: string }> {
+  const { code, message } = Object((await readJson(answer)).error);
+  return {
+    ...(typeof code === "string" ? { code } : {}),
+    ...(typeof message === "string" ? { message } : {}),
+  };
+}
+
 /**
  * Why a WebSocket could not be opened. A browser hides the refusal, so the health pages are asked:
  * `{"status": "full" | "warming", "message"}` tells the two apart, whatever the HTTP status (a full server
- * is healthy); 401 from the models list means that a key is wanted.
+ * is healthy); and the models list, whose door is the same, whether a key is wanted.
  */
 export async function diagnose(base: string, key: string | null): Promise<Trouble> {
   for (const page of ["readyz", "healthz"]) {
     const answer = await ask(new URL(page, base));
     if (!answer) continue;
-    const { status, message } = await readStatus(answer);
+    const { status, message } = await readJson(answer);
     const detail = typeof message === "string" && message ? { detail: message } : {};
     if (status === "full") return { kind: "server-full", ...detail };
     if (status === "warming") return { kind: "server-warming", ...detail };
   }
-  const headers: HeadersInit = key ? { Authorization: `Bearer ${key}` } : {};
-  const models = await ask(new URL("v1/models", base), headers);
-  return { kind: models?.status === 401 ? "key-needed" : "server-away" };
+  return (await accessTrouble(base, key)) ?? { kind: "server-away" };
 }
 
 async function ask(url: URL, headers: HeadersInit = {}): Promise<Response | null> {
@@ -79,7 +116,7 @@ async function ask(url: URL, headers: HeadersInit = {}): Promise<Response | null
   }
 }
 
-async function readStatus(answer: Response): Promise<{ status?: unknown; message?: unknown }> {
+async function readJson(answer: Response): Promise<Record<string, unknown>> {
   try {
     return Object(await answer.json());
   } catch {

@@ -3,11 +3,14 @@
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import type { Conversation } from "../realtime/conversation";
 import { type ConversationState, type Phase, phaseOf } from "../realtime/state";
+import { isAboutKey } from "../realtime/trouble";
 import { Composer } from "./composer";
+import { KeyForm } from "./key-form";
 import { Meters, useLevels } from "./levels";
 import { Presence } from "./presence";
+import { Status } from "./status";
 import { Transcript } from "./transcript";
-import { buttonLabel, offersTyping, phaseLine, troubleLine } from "./words";
+import { buttonLabel, noticeOf, offersTyping, phaseLine, troubleLine } from "./words";
 
 export function Page({ conversation }: { conversation: Conversation }) {
   const state = useConversation(conversation);
@@ -22,7 +25,7 @@ export function Page({ conversation }: { conversation: Conversation }) {
     <main ref={main} data-state={phase} class={isUnderWay || hasWords ? "docked" : "welcome"}>
       <header>
         <h1>Duologue</h1>
-        {state.answeredMs !== null && <Timing ms={state.answeredMs} />}
+        <Status state={state} />
       </header>
       {hasWords ? <Transcript entries={state.entries} /> : <Presence phase={phase} />}
       <section class="dock" aria-label="Conversation">
@@ -36,15 +39,6 @@ export function Page({ conversation }: { conversation: Conversation }) {
   );
 }
 
-function Timing({ ms }: { ms: number }) {
-  const seconds = (ms / 1000).toFixed(1);
-  return (
-    <p class="timing" title="From your last sound to the first of the answer, as measured on this page">
-      Answered in {seconds} s
-    </p>
-  );
-}
-
 interface ActionsProps {
   conversation: Conversation;
   state: ConversationState;
@@ -52,6 +46,9 @@ interface ActionsProps {
 }
 
 function Actions({ conversation, state, isUnderWay }: ActionsProps) {
+  if (state.trouble && isAboutKey(state.trouble)) {
+    return <KeyForm unlock={(key) => conversation.unlock(key)} />;
+  }
   const press = () => (isUnderWay ? conversation.end() : conversation.start());
   return (
     <div class="actions">
@@ -69,16 +66,17 @@ function Actions({ conversation, state, isUnderWay }: ActionsProps) {
 
 function Words({ phase, state }: { phase: Phase; state: ConversationState }) {
   const trouble = state.trouble && troubleLine(state.trouble);
+  const notice = noticeOf(state);
   const line = phase === "error" ? null : phaseLine(phase, state);
   return (
     <div class="words">
       <div role="status">{line && <p class="title">{line.title}</p>}</div>
-      {line && !state.notice && <p class="hint">{line.hint}</p>}
+      {line && !notice && <p class="hint">{line.hint}</p>}
       <div role="alert">
         {trouble && <p class="title">{trouble.title}</p>}
         {trouble && <p class="hint">{trouble.hint}</p>}
         {trouble?.detail && <p class="hint">{trouble.detail}</p>}
-        {state.notice && <p class="hint notice">{state.notice}</p>}
+        {notice && <p class="hint notice">{notice}</p>}
       </div>
     </div>
   );

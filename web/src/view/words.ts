@@ -1,6 +1,8 @@
 /** All that the page says of its own accord. */
 
+import type { FallbackReason } from "../realtime/fallback";
 import type { ConversationState, Phase } from "../realtime/state";
+import type { TransportKind } from "../realtime/transport";
 import type { Trouble, TroubleKind } from "../realtime/trouble";
 
 interface Line {
@@ -58,9 +60,29 @@ const TROUBLES: Record<TroubleKind, Line> = {
     title: "The server is still starting",
     hint: "It is loading its models. Try again in a few seconds.",
   },
+  "server-wait": {
+    title: "The server asks you to wait",
+    hint: "Try again in a minute.",
+  },
+  "not-allowed": {
+    title: "The server does not let this page in",
+    hint: "Open the page at the address that the server's owner gave you.",
+  },
   "key-needed": {
     title: "This server asks for a key",
-    hint: "Add #key= and your key to the end of this page's address, then reload.",
+    hint: "Its owner can give you one. It is kept until you close this tab.",
+  },
+  "key-wrong": {
+    title: "The key was not accepted",
+    hint: "See that it is whole, with nothing before or after it, and try again.",
+  },
+  "key-unfit": {
+    title: "This key cannot be sent over WebSocket",
+    hint: "A browser sends only letters, digits and a few signs such as - and _ there. Ask for another key.",
+  },
+  "webrtc-failed": {
+    title: "WebRTC did not work",
+    hint: "Take transport=webrtc out of this page's address: it then finds another way by itself.",
   },
   "connection-lost": {
     title: "The connection was lost",
@@ -76,6 +98,24 @@ const TROUBLES: Record<TroubleKind, Line> = {
   },
 };
 
+export const TRANSPORTS: Record<TransportKind, string> = {
+  webrtc: "over WebRTC",
+  websocket: "over WebSocket",
+};
+
+const REASONS: Record<FallbackReason, string> = {
+  asked: "This page's address asks for it.",
+  unsupported: "This browser has no WebRTC, or it is switched off.",
+  "not-offered": "This server does not offer WebRTC.",
+  "server-failed": "The server failed to answer a call over WebRTC.",
+  "no-path": "WebRTC found no way to the server: a firewall may hold back its packets.",
+  broken: "The connection over WebRTC broke, so the talk went on this way.",
+};
+
+export function reasonLine({ fallback }: ConversationState): string | null {
+  return fallback && REASONS[fallback];
+}
+
 const RECONNECTS = new Set<TroubleKind>(["connection-lost", "connection-slow", "session-over"]);
 
 /** A server that is up says best itself why it has no place; other details stand below our own words. */
@@ -87,8 +127,18 @@ export function troubleLine({ kind, detail }: Trouble): Line & { detail: string 
 
 export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationState): Line {
   if (phase === "listening" && !state.hasMicrophone) return { title: "Ready", hint: "Type a message below." };
+  if (phase === "connecting" && state.hasSwitched) {
+    return { title: "Reconnecting", hint: "The connection over WebRTC broke." };
+  }
   if (phase === "connecting" && !state.hasMicrophone) return { title: "Connecting", hint: "One moment." };
   return PHASES[phase];
+}
+
+/** What the user should know of a conversation that goes on. */
+export function noticeOf({ link, notice, hasSwitched }: ConversationState): string | null {
+  if (notice) return notice;
+  if (!hasSwitched || link !== "open") return null;
+  return "The connection over WebRTC broke. We go on over WebSocket: please say your last sentence again.";
 }
 
 export function buttonLabel(state: ConversationState): string {

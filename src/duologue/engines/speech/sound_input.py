@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-import soxr
 
-from duologue.audio.frame import SESSION_RATE_HZ, Float32
+from duologue.audio.frame import Float32
 from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.speech.sound_fetch import MAX_BYTES, fetch
+from duologue.engines.speech.sound_file import SoundFile
 from duologue.engines.wav import to_wav
 from duologue.errors import ClientError, EngineUnavailable
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 # Compressed silence unfolds without end: an hour of sound is 230 MB as float32.
 _LONGEST_S = 3600
-_FORMATS = "WAV, FLAC, Ogg, MP3, M4A or WebM"
 
 
 class HasUrl(Protocol):
@@ -52,8 +51,11 @@ def sound_of(source: str | bytes | HasUrl, *, allow_urls: bool = False) -> Float
     )
     if len(data) > MAX_BYTES:
         raise _too_large()
-    samples, rate_hz = _decoded(data)
-    return np.asarray(soxr.resample(samples, rate_hz, SESSION_RATE_HZ, quality="HQ"), dtype=np.float32)
+    with SoundFile(io.BytesIO(data), longest_s=_LONGEST_S) as sound:
+        blocks = [sound.read()]
+        while len(blocks[-1]):
+            blocks.append(sound.read())
+    return np.concatenate(blocks)
 
 
 def transcription_request(
@@ -81,7 +83,7 @@ def speech_request(request: TranscriptionRequest) -> SpeechRequest:
     Raises ClientError as ``sound_of`` does.
     """
     given = request.audio
-    sound = sound_of(given if isinstance(given, bytes) else _base64(given.partition(",")[2] or given))
+    sound = sound_of(given if isinstance(given, bytes) else from_base64(given.partition(",")[2] or given))
     turn = ChatMessage("user", "", audio=sound)
     return SpeechRequest((turn,), language=request.language, wants="transcript")
 
@@ -94,9 +96,9 @@ def _bytes_of(source: str, allow_urls: bool) -> bytes:
             raise ClientError("sound is not fetched from URLs here: send it as base64, or allow URLs")
         return fetch(source)
     if scheme == "data":
-        return _base64(source.partition(",")[2])
+        return from_base64(source.partition(",")[2])
     path = Path(unquote(urlsplit(source).path)) if scheme == "file" else Path(source)
-    return _file(path) if scheme == "file" or _is_file(path) else _base64(source)
+    return _file(path) if scheme == "file" or _is_file(path) else from_base64(source)
 
 
 def _is_file(path: Path) -> bool:
@@ -115,7 +117,8 @@ def _file(path: Path) -> bytes:
         raise ClientError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Raises ClientError for what is no base64, or more than 25 MiB."""
     if len(text) > MAX_BYTES * 4 // 3 + 4:
         raise _too_large()
     try:
@@ -127,42 +130,3 @@ def _base64(text: str) -> bytes:
 
 def _too_large() -> ClientError:
     return ClientError(f"the sound is too large: at most {MAX_BYTES} bytes are taken", code="audio_too_large")
-
-
-def _decoded(data: bytes) -> tuple[Float32, int]:
-    """float32 [n] mono and its rate."""
-    import av
-    from av.error import FFmpegError
-
-    pieces: list[Float32] = [np.zeros(0, np.float32)]
-    to_planes = av.AudioResampler(format="fltp")
-    try:
-        with av.open(io.BytesIO(data), "r", format=_container(data)) as container:
-            if not container.streams.audio:
-                raise ClientError(f"this file holds no sound: send {_FORMATS}")
-            rate_hz = container.streams.audio[0].rate
-            held = 0
-            for frame in container.decode(audio=0):
-                for part in to_planes.resample(frame):
-                    pieces.append(part.to_ndarray().mean(axis=0))
-                    held += len(pieces[-1])
-                if held > _LONGEST_S * rate_hz:
-                    raise ClientError(f"the sound is longer than {_LONGEST_S} s", code="audio_too_large")
-    except FFmpegError as error:
-        raise ClientError(f"this is no sound that can be read ({error.strerror}): send {_FORMATS}") from error
-    return np.concatenate(pieces), rate_hz
-
-
-def _container(data: bytes) -> str:
-    """What kind of file it is, by its first bytes. Never found out by trying: among all that ffmpeg knows are
-    playlists, which name other files and addresses to open."""
-    if data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE":
-        return "wav"
-    if data[4:8] == b"ftyp":
-        return "mp4"
-    for start, kind in ((b"fLaC", "flac"), (b"OggS", "ogg"), (b"ID3", "mp3"), (b"\x1a\x45\xdf\xa3", "matroska")):
-        if data.startswith(start):
-            return kind
-    if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0:
-        return "mp3" if data[1] & 0x06 else "aac"
-    raise ClientError(f"this is no sound file: send {_FORMATS}")

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta
 
 from duologue.errors import ClientError
-from duologue.events import Item, Part, PartKind, Role, new_id
 
 # Objects in free form are small; parsing a hostile 16 MiB one would hold up every session for seconds.
 LARGEST_OBJECT_BYTES = 256 * 1024
@@ -25,6 +24,9 @@ MOST_PARTS = 256
 LONGEST_AUDIO_MS = 24 * 60 * 60 * 1000
 
 Id = Annotated[str, Meta(max_length=LONGEST_ID_CHARS)]
+
+
+NULL = msgspec.Raw(b"null")
 
 
 class ClientEvent(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
@@ -51,14 +53,27 @@ class ContentPart(msgspec.Struct, frozen=True):
     type: str
     text: str | None = None
     transcript: str | None = None
-    audio: str | None = None
+    audio: bytes | None = None
+    image_url: str | None = None
+    detail: str | None = None
 
 
 class WireItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Any item, or a reference to one: what each kind needs of it, ``items`` checks."""
+
     type: str
     id: Id | None = None
     role: str | None = None
     content: Annotated[list[ContentPart], Meta(max_length=MOST_PARTS)] | None = None
+    call_id: Id | None = None
+    name: Id | None = None
+    arguments: str | None = None
+    output: str | None = None
+    server_label: Id | None = None
+    tools: msgspec.Raw = msgspec.Raw(b"[]")
+    approval_request_id: Id | None = None
+    approve: bool | None = None
+    reason: str | None = None
 
 
 class ItemCreate(ClientEvent, frozen=True, tag="conversation.item.create", kw_only=True):
@@ -81,7 +96,7 @@ class ItemTruncate(ClientEvent, frozen=True, tag="conversation.item.truncate", k
 
 
 class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):
-    response: msgspec.Raw = msgspec.Raw(b"null")
+    response: msgspec.Raw = NULL
 
 
 class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
@@ -110,8 +125,8 @@ AnyClientEvent = (
 class _Header(msgspec.Struct):
     """What can be read of an event that does not fit: enough to answer it."""
 
-    type: msgspec.Raw = msgspec.Raw(b"null")
-    event_id: msgspec.Raw = msgspec.Raw(b"null")
+    type: msgspec.Raw = NULL
+    event_id: msgspec.Raw = NULL
 
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
@@ -199,69 +214,3 @@ def _is_deeper(value: object, limit: int) -> bool:
         return False
     inner = value.values() if isinstance(value, dict) else value
     return limit == 0 or any(_is_deeper(each, limit - 1) for each in inner)
-
-
-_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
-_KINDS: dict[str, PartKind] = {
-    "input_text": "input_text",
-    "input_audio": "input_audio",
-    "output_text": "output_text",
-    "output_audio": "output_audio",
-    # Names of the protocol's beta, which some clients still write into items.
-    "text": "output_text",
-    "audio": "output_audio",
-}
-
-
-def to_item(wire: WireItem, param: str = "item") -> Item:
-    """A message item with words. Raises ClientError for what this server cannot keep."""
-    if wire.type != "message":
-        raise ClientError(f"Items of type '{wire.type[:64]}' are not supported.", param=f"{param}.type")
-    role = _ROLES.get(wire.role or "")
-    if role is None:
-        raise ClientError(
-            f"Invalid value: {brief(wire.role)}. Supported values are: {', '.join(_ROLES)}.", param=f"{param}.role"
-        )
-    parts = tuple(_to_part(part, f"{param}.content[{i}]") for i, part in enumerate(wire.content or []))
-    if sum(len(part.text or "") for part in parts) > LARGEST_OBJECT_BYTES:
-        raise ClientError(
-            f"'{param}' holds more than {LARGEST_OBJECT_BYTES // 1024} KiB of text.", param=f"{param}.content"
-        )
-    if not parts:
-        raise ClientError(
-            f"Missing required parameter: '{param}.content'.",
-            code="missing_required_parameter",
-            param=f"{param}.content",
-        )
-    return Item(id=wire.id or new_id("item"), role=role, parts=parts)
-
-
-def _to_part(wire: ContentPart, param: str) -> Part:
-    kind = _KINDS.get(wire.type)
-    if kind is None:
-        raise ClientError(f"Content of type '{wire.type[:64]}' is not supported.", param=f"{param}.type")
-    text = wire.transcript if kind.endswith("audio") else wire.text
-    if text is None:
-        needed = "transcript" if kind.endswith("audio") else "text"
-        raise ClientError(
-            f"Missing required parameter: '{param}.{needed}'. Sound itself is sent with input_audio_buffer.append.",
-            code="missing_required_parameter",
-            param=f"{param}.{needed}",
-        )
-    return Part(kind=kind, text=text)
-
-
-def from_item(item: Item, *, with_content: bool = True) -> dict[str, Any]:
-    """An item as the wire shows it."""
-    return {
-        "id": item.id,
-        "object": "realtime.item",
-        "type": "message",
-        "status": item.status,
-        "role": item.role,
-        "content": [_from_part(part) for part in item.parts] if with_content else [],
-    }
-
-
-def _from_part(part: Part) -> dict[str, Any]:
-    return {"type": part.kind, ("transcript" if part.kind.endswith("audio") else "text"): part.text}

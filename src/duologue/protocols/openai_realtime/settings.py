@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-import msgspec
 from msgspec import structs
 
 from duologue.errors import ClientError
-from duologue.events import Modality, ReplyOptions, SessionConfig, TurnDetection, new_id
-from duologue.protocols.openai_realtime.messages import WireItem, brief, to_item
+from duologue.events import SessionConfig, SoundFormat, ToolSpec, TurnDetection, new_id
+from duologue.protocols.openai_realtime import fields, tooling
+from duologue.protocols.openai_realtime.fields import FORMATS, PCM
+
+Kind = Literal["realtime", "transcription"]
 
 LONGEST_SESSION_S = 60 * 60
-PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
 _SERVER_VAD: dict[str, Any] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -33,22 +34,30 @@ _SEMANTIC_VAD: dict[str, Any] = {
 _DETECTIONS = {"server_vad": _SERVER_VAD, "semantic_vad": _SEMANTIC_VAD}
 # eagerness -> (how much longer than usual to wait, the longest wait in ms, as OpenAI documents it)
 _EAGERNESS = {"low": (1.6, 8_000), "medium": (1.0, 4_000), "high": (0.7, 2_000), "auto": (1.0, 4_000)}
+# A second: anything shorter is a pause for breath.
+LEAST_IDLE_MS, MOST_IDLE_MS = 1_000, 3_600_000
+_INPUT, _OUTPUT = "session.audio.input", "session.audio.output"
+_DETECTION = f"{_INPUT}.turn_detection"
 
 
 class WireSession:
-    """The effective session: defaults, and every update since."""
+    """The effective session: defaults, and every update since. ``kind`` "transcription": nobody answers."""
 
-    def __init__(self, model: str, defaults: SessionConfig, now_s: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        defaults: SessionConfig,
+        now_s: int,
+        kind: Kind = "realtime",
+        longest_s: float = LONGEST_SESSION_S,
+    ) -> None:
         self._defaults = defaults
         self._silence_ms: int | None = None
         self.shown: dict[str, Any] = {
             "id": new_id("sess"),
             "object": "realtime.session",
-            "type": "realtime",
-            "model": model,
-            "expires_at": now_s + LONGEST_SESSION_S,
-            "output_modalities": ["audio"],
-            "instructions": defaults.instructions,
+            "type": kind,
+            "expires_at": now_s + int(longest_s),
             "audio": {
                 "input": {
                     "format": PCM,
@@ -56,58 +65,106 @@ class WireSession:
                     "noise_reduction": None,
                     "turn_detection": dict(_SERVER_VAD),
                 },
-                "output": {"format": PCM, "voice": defaults.voice, "speed": defaults.speed},
             },
+            "include": None,
+        }
+        self._realtime = {
+            "model": model,
+            "output_modalities": ["audio"],
+            "instructions": defaults.instructions,
             "tools": [],
             "tool_choice": "auto",
+            "parallel_tool_calls": True,
             "max_output_tokens": "inf",
             "truncation": "auto",
             "tracing": None,
             "prompt": None,
-            "include": None,
+            "reasoning": None,
         }
+        self._output = {"format": PCM, "voice": defaults.voice, "speed": defaults.speed}
+        self._tools: tuple[ToolSpec, ...] = ()
+        self._become(kind)
 
-    def update(self, change: Mapping[str, Any]) -> None:
+    @property
+    def kind(self) -> Kind:
+        return "realtime" if self.shown["type"] == "realtime" else "transcription"
+
+    @property
+    def input_format(self) -> SoundFormat:
+        return FORMATS[self.shown["audio"]["input"]["format"]["type"]]
+
+    def update(self, change: Mapping[str, Any], *, may_change_kind: bool = False) -> None:
         """Take over the fields that ``change`` has. All or nothing: raises ClientError and changes nothing."""
-        kind = change.get("type", "realtime")
-        if kind != "realtime":
+        kind = change.get("type") or self.kind
+        fields.one_of(kind, "session.type", ("realtime", "transcription"))
+        if kind != self.kind and not may_change_kind:
             raise ClientError(
-                f"Sessions of type {brief(kind)} are not supported; use 'realtime'.", param="session.type"
+                f"Invalid value for 'session.type': this session is of type '{self.kind}' and stays so.",
+                param="session.type",
             )
-        old, old_silence_ms = self.shown, self._silence_ms
-        self.shown = copy.deepcopy(old)
+        before = (self.shown, self._silence_ms, self._tools)
+        self.shown = copy.deepcopy(self.shown)
         try:
+            self._become(kind)
             self._merge(change)
             self.config()
         except ClientError:
-            self.shown, self._silence_ms = old, old_silence_ms
+            self.shown, self._silence_ms, self._tools = before
             raise
 
+    def _become(self, kind: Kind) -> None:
+        self.shown["type"] = kind
+        if kind == "realtime":
+            self.shown.update({key: value for key, value in self._realtime.items() if key not in self.shown})
+            self.shown["audio"].setdefault("output", dict(self._output))
+            return
+        for key in self._realtime:
+            self.shown.pop(key, None)
+        self.shown["object"] = "realtime.transcription_session"
+        self.shown["audio"].pop("output", None)
+
     def _merge(self, change: Mapping[str, Any]) -> None:
-        for key in ("output_modalities", "instructions", "max_output_tokens"):
+        if "include" in change:
+            self.shown["include"] = change["include"]
+        audio = fields.object_in(change, "audio", "session")
+        self._merge_input(fields.object_in(audio, "input", "session.audio"))
+        if self.kind == "realtime":
+            self._merge_output(fields.object_in(audio, "output", "session.audio"))
+            self._merge_answers(change)
+
+    def _merge_answers(self, change: Mapping[str, Any]) -> None:
+        for key in ("output_modalities", "instructions", "max_output_tokens", "parallel_tool_calls", "truncation"):
             if change.get(key) is not None:
                 self.shown[key] = change[key]
-        if change.get("tools") is not None and not isinstance(change["tools"], list):
-            raise ClientError("Invalid type for 'session.tools': expected an array.", param="session.tools")
-        for key in ("tools", "tool_choice", "truncation", "tracing", "prompt", "include"):
+        for key in ("tracing", "prompt", "reasoning"):
             if key in change:
                 self.shown[key] = change[key]
-        audio = _object(change, "audio", "session.audio")
-        sound_in = _object(audio, "input", "session.audio.input")
-        sound_out = _object(audio, "output", "session.audio.output")
+        if change.get("tools") is not None:
+            self._tools = tooling.tools(change["tools"], "session.tools")
+            self.shown["tools"] = tooling.shown(change["tools"])
+            if "tool_choice" not in change and isinstance(self.shown["tool_choice"], dict):
+                # The tool that had to be called may be gone.
+                self.shown["tool_choice"] = "auto"
+        if "tool_choice" in change:
+            self.shown["tool_choice"] = "auto" if change["tool_choice"] is None else change["tool_choice"]
+
+    def _merge_input(self, change: Mapping[str, Any]) -> None:
+        sound_in = self.shown["audio"]["input"]
         for key in ("transcription", "noise_reduction"):
-            if key in sound_in:
-                self.shown["audio"]["input"][key] = (
-                    _object(sound_in, key, f"session.audio.input.{key}") or sound_in[key]
-                )
-        if "turn_detection" in sound_in:
-            self._merge_detection(sound_in["turn_detection"])
-        for side, sound in (("input", sound_in), ("output", sound_out)):
-            if sound.get("format") is not None:
-                self.shown["audio"][side]["format"] = _pcm(sound["format"], f"session.audio.{side}.format")
+            if key in change:
+                sound_in[key] = None if change[key] is None else fields.object_in(change, key, _INPUT)
+        if "turn_detection" in change:
+            self._merge_detection(change["turn_detection"])
+        if change.get("format") is not None:
+            sound_in["format"] = fields.sound_format(change["format"], f"{_INPUT}.format")
+
+    def _merge_output(self, change: Mapping[str, Any]) -> None:
+        sound_out = self.shown["audio"]["output"]
+        if change.get("format") is not None:
+            sound_out["format"] = fields.sound_format(change["format"], f"{_OUTPUT}.format")
         for key in ("voice", "speed"):
-            if sound_out.get(key) is not None:
-                self.shown["audio"]["output"][key] = sound_out[key]
+            if change.get(key) is not None:
+                sound_out[key] = change[key]
 
     def _merge_detection(self, change: object) -> None:
         """None turns it off; the same kind keeps earlier fields, another kind starts from its defaults."""
@@ -116,166 +173,97 @@ class WireSession:
             sound_in["turn_detection"] = None
             return
         if not isinstance(change, dict):
-            raise ClientError("Invalid type: expected an object or null.", param="session.audio.input.turn_detection")
+            raise ClientError(f"Invalid type for '{_DETECTION}': expected an object or null.", param=_DETECTION)
         before = sound_in["turn_detection"] or {}
-        kind = change.get("type", before.get("type", "server_vad"))
-        if not isinstance(kind, str) or kind not in _DETECTIONS:
-            raise ClientError(
-                f"Invalid value: {brief(kind)}. Supported values are: 'server_vad', 'semantic_vad'.",
-                param="session.audio.input.turn_detection.type",
-            )
-        default = _DETECTIONS[kind]
+        kind = change.get("type") or before.get("type", "server_vad")
+        default = _DETECTIONS[fields.one_of(kind, f"{_DETECTION}.type", _DETECTIONS)]
         is_same = before.get("type") == kind
         known = {k: v for k, v in change.items() if k in default and (v is not None or default[k] is None)}
         sound_in["turn_detection"] = {**(before if is_same else default), **known, "type": kind}
         if not is_same:
             self._silence_ms = None
         if kind == "server_vad" and "silence_duration_ms" in known:
-            self._silence_ms = _number(known, "silence_duration_ms", 0, 10_000, int)
+            self._silence_ms = int(
+                fields.number(known["silence_duration_ms"], f"{_DETECTION}.silence_duration_ms", 0, 10_000)
+            )
 
     def config(self) -> SessionConfig:
         """What the session is to do. Raises ClientError for a value that cannot be."""
-        shown = self.shown
-        sound_in, sound_out = shown["audio"]["input"], shown["audio"]["output"]
+        shown, sound_in = self.shown, self.shown["audio"]["input"]
         transcription = sound_in["transcription"]
-        return SessionConfig(
-            instructions=_text(shown["instructions"], "session.instructions"),
-            modality=_modality(shown["output_modalities"], "session.output_modalities"),
-            voice=_voice(sound_out["voice"], "session.audio.output.voice"),
-            speed=_number(sound_out, "speed", 0.25, 1.5, float),
-            max_output_tokens=_max_tokens(shown["max_output_tokens"], "session.max_output_tokens"),
-            show_transcript=transcription is not None,
-            language=_language(transcription, "session.audio.input.transcription"),
+        heard = SessionConfig(
+            show_transcript=transcription is not None or self.kind == "transcription",
+            language=_language(transcription),
             turn_detection=self._detection(sound_in["turn_detection"]),
+        )
+        if self.kind == "transcription":
+            return heard
+        sound_out = shown["audio"]["output"]
+        truncation, prompt_tokens = _truncation(shown["truncation"])
+        return structs.replace(
+            heard,
+            instructions=fields.text(shown["instructions"], "session.instructions"),
+            modality=fields.modality(shown["output_modalities"], "session.output_modalities"),
+            voice=fields.voice(sound_out["voice"], f"{_OUTPUT}.voice"),
+            speed=fields.number(sound_out["speed"], f"{_OUTPUT}.speed", 0.25, 1.5),
+            output_format=FORMATS[sound_out["format"]["type"]],
+            max_output_tokens=fields.max_tokens(shown["max_output_tokens"], "session.max_output_tokens"),
+            tools=self._tools,
+            tool_choice=tooling.tool_choice(shown["tool_choice"], self._tools, "session.tool_choice"),
+            parallel_tool_calls=fields.flag(shown["parallel_tool_calls"], "session.parallel_tool_calls"),
+            truncation=truncation,
+            prompt_tokens=prompt_tokens,
         )
 
     def _detection(self, shown: dict[str, Any] | None) -> TurnDetection | None:
         if shown is None:
             return None
+        answers = self.kind == "realtime"
         default = self._defaults.turn_detection or TurnDetection()
         turns = structs.replace(
             default,
-            create_reply=_flag(shown, "create_response"),
-            interrupt_reply=_flag(shown, "interrupt_response"),
+            create_reply=fields.flag(shown["create_response"], f"{_DETECTION}.create_response") and answers,
+            interrupt_reply=fields.flag(shown["interrupt_response"], f"{_DETECTION}.interrupt_response"),
         )
         if shown["type"] == "semantic_vad":
-            eagerness = shown["eagerness"]
-            if not isinstance(eagerness, str) or eagerness not in _EAGERNESS:
-                raise ClientError(
-                    f"Invalid value: {brief(eagerness)}. Supported values are: {', '.join(_EAGERNESS)}.",
-                    param="session.audio.input.turn_detection.eagerness",
-                )
-            patience, max_wait_ms = _EAGERNESS[eagerness]
+            patience, max_wait_ms = _EAGERNESS[fields.one_of(shown["eagerness"], f"{_DETECTION}.eagerness", _EAGERNESS)]
             return structs.replace(turns, patience=patience, max_wait_ms=max_wait_ms)
-        if shown["idle_timeout_ms"] is not None:
-            _number(shown, "idle_timeout_ms", 0, LONGEST_SESSION_S * 1000, int)
         # A silence that the client asked for is a rule. The default is not: there endpointing decides.
         silence_ms = default.silence_ms if self._silence_ms is None else self._silence_ms
         return structs.replace(
             turns,
-            threshold=_number(shown, "threshold", 0.0, 1.0, float),
-            prefix_padding_ms=_number(shown, "prefix_padding_ms", 0, 10_000, int),
+            threshold=fields.number(shown["threshold"], f"{_DETECTION}.threshold", 0.0, 1.0),
+            prefix_padding_ms=int(
+                fields.number(shown["prefix_padding_ms"], f"{_DETECTION}.prefix_padding_ms", 0, 10_000)
+            ),
             silence_ms=silence_ms,
+            idle_timeout_ms=_idle_timeout(shown["idle_timeout_ms"]) if answers else None,
         )
 
 
-def reply_options(response: Mapping[str, Any]) -> ReplyOptions:
-    """The ``response`` of a ``response.create``. Raises ClientError for a value that cannot be."""
-    output = _object(_object(response, "audio", "response.audio"), "output", "response.audio.output")
-    modalities, tokens = response.get("output_modalities"), response.get("max_output_tokens")
-    return ReplyOptions(
-        instructions=_optional_text(response.get("instructions"), "response.instructions"),
-        modality=None if modalities is None else _modality(modalities, "response.output_modalities"),
-        voice=None if output.get("voice") is None else _voice(output["voice"], "response.audio.output.voice"),
-        max_output_tokens=None if tokens is None else _max_tokens(tokens, "response.max_output_tokens"),
-        metadata=_metadata(response),
-        items=_items(response.get("input")),
-        in_conversation=response.get("conversation") != "none",
-    )
-
-
-def _metadata(response: Mapping[str, Any]) -> dict[str, str] | None:
-    metadata = _object(response, "metadata", "response.metadata")
-    if not all(isinstance(value, str) for value in metadata.values()):
-        raise ClientError("Invalid type for 'response.metadata': its values are strings.", param="response.metadata")
-    return metadata or None
-
-
-def _items(wire: object) -> Any:
-    if wire is None:
-        return None
-    try:
-        items = msgspec.convert(wire, list[WireItem])
-    except msgspec.ValidationError as error:
-        raise ClientError(f"Invalid value for 'response.input': {error}.", param="response.input") from None
-    return tuple(to_item(item, f"response.input[{i}]") for i, item in enumerate(items))
-
-
-def _object(parent: Mapping[str, Any], key: str, param: str) -> dict[str, Any]:
-    value = parent.get(key)
+def _idle_timeout(value: object) -> int | None:
     if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ClientError(f"Invalid type for '{param}': expected an object.", param=param)
-    return value
+        return None
+    return int(fields.number(value, f"{_DETECTION}.idle_timeout_ms", LEAST_IDLE_MS, MOST_IDLE_MS))
 
 
-def _text(value: object, param: str) -> str:
-    if not isinstance(value, str):
-        raise ClientError(f"Invalid type for '{param}': expected a string.", param=param)
-    return value
-
-
-def _optional_text(value: object, param: str) -> str | None:
-    return None if value is None else _text(value, param)
-
-
-def _voice(value: object, param: str) -> str:
-    return _text(value.get("id") if isinstance(value, dict) else value, param)
-
-
-def _language(transcription: object, param: str) -> str | None:
+def _language(transcription: Mapping[str, Any] | None) -> str | None:
+    """The one language to expect; of several, none in particular."""
     if transcription is None:
         return None
-    if not isinstance(transcription, dict):
-        raise ClientError(f"Invalid type for '{param}': expected an object or null.", param=param)
-    return _optional_text(transcription.get("language"), f"{param}.language")
+    several = transcription.get("languages")
+    if several is not None and len(fields.strings(several, f"{_INPUT}.transcription.languages")) == 1:
+        return str(several[0]) or None
+    return fields.optional_text(transcription.get("language"), f"{_INPUT}.transcription.language") or None
 
 
-def _modality(value: object, param: str) -> Modality:
-    if value == ["audio"]:
-        return "audio"
-    if value == ["text"]:
-        return "text"
-    raise ClientError(f"Invalid value for '{param}'. Supported combinations are: ['audio'] and ['text'].", param=param)
-
-
-def _max_tokens(value: object, param: str) -> int | None:
-    if value == "inf":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4_096:
-        raise ClientError(f"Invalid value for '{param}': expected 1 to 4096, or 'inf'.", param=param)
-    return value
-
-
-def _number(parent: Mapping[str, Any], key: str, low: float, high: float, kind: type) -> Any:
-    value = parent[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ClientError(f"Invalid value for '{key}': expected a number from {low} to {high}.", param=key)
-    return kind(value)
-
-
-def _flag(parent: Mapping[str, Any], key: str) -> bool:
-    if not isinstance(parent[key], bool):
-        raise ClientError(f"Invalid type for '{key}': expected true or false.", param=key)
-    return bool(parent[key])
-
-
-def _pcm(value: object, param: str) -> dict[str, Any]:
-    kind = value.get("type") if isinstance(value, dict) else None
-    rate = value.get("rate", PCM["rate"]) if isinstance(value, dict) else None
-    if kind != PCM["type"] or rate != PCM["rate"]:
-        raise ClientError(
-            f"Invalid value for '{param}': this server speaks {{'type': 'audio/pcm', 'rate': 24000}}.", param=param
-        )
-    return dict(PCM)
+def _truncation(value: object) -> tuple[float | None, int | None]:
+    """(share to keep of a conversation that outgrows the prompt, longest prompt in tokens)."""
+    if isinstance(value, dict) and value.get("type") == "retention_ratio":
+        path = "session.truncation"
+        limits = fields.object_in(value, "token_limits", path)
+        tokens = limits.get("post_instructions")
+        most = None if tokens is None else int(fields.number(tokens, f"{path}.token_limits.post_instructions", 0, 1e6))
+        return fields.number(value.get("retention_ratio"), f"{path}.retention_ratio", 0.0, 1.0), most
+    kind = fields.one_of(value, "session.truncation", ("auto", "disabled"))
+    return (None if kind == "disabled" else 1.0), None

@@ -1,0 +1,56 @@
+"""The ``response`` of a ``response.create``: what one answer does differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from duologue.errors import ClientError
+from duologue.events import ReplyOptions, SoundFormat, ToolSpec
+from duologue.protocols.openai_realtime import fields, tooling
+from duologue.protocols.openai_realtime.items import to_items
+
+
+def reply_options(
+    response: Mapping[str, Any], sound: SoundFormat = "pcm16", offered: Sequence[ToolSpec] = ()
+) -> ReplyOptions:
+    """``sound``: the session's input format; ``offered``: the session's tools. Raises ClientError for a value that
+    cannot be."""
+    output = fields.object_in(fields.object_in(response, "audio", "response"), "output", "response.audio")
+    given = {key: value for key, value in response.items() if value is not None}
+    own_tools = tooling.tools(given["tools"], "response.tools") if "tools" in given else None
+    return ReplyOptions(
+        instructions=fields.optional_text(given.get("instructions"), "response.instructions"),
+        modality=_read(given, "output_modalities", fields.modality),
+        voice=None if output.get("voice") is None else fields.voice(output["voice"], "response.audio.output.voice"),
+        output_format=_format(output.get("format")),
+        max_output_tokens=_read(given, "max_output_tokens", fields.max_tokens),
+        metadata=fields.metadata(response, "response"),
+        items=to_items(given["input"], "response.input", sound) if "input" in given else None,
+        in_conversation=_in_conversation(given.get("conversation", "auto")),
+        tools=own_tools,
+        tool_choice=_choice(given, offered if own_tools is None else own_tools),
+        parallel_tool_calls=_read(given, "parallel_tool_calls", fields.flag),
+    )
+
+
+def _read(given: Mapping[str, Any], key: str, reader: Any) -> Any:
+    return reader(given[key], f"response.{key}") if key in given else None
+
+
+def _format(value: object) -> SoundFormat | None:
+    if value is None:
+        return None
+    return fields.FORMATS[fields.sound_format(value, "response.audio.output.format")["type"]]
+
+
+def _choice(given: Mapping[str, Any], offered: Sequence[ToolSpec]) -> str | None:
+    if "tool_choice" not in given:
+        return None
+    return tooling.tool_choice(given["tool_choice"], offered, "response.tool_choice")
+
+
+def _in_conversation(value: object) -> bool:
+    if not isinstance(value, str):
+        raise ClientError("Invalid type for 'response.conversation': 'auto' or 'none'.", param="response.conversation")
+    return value != "none"

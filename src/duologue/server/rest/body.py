@@ -1,0 +1,135 @@
+"""The body of a request -> fields and a file, within bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from anyio import to_thread
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.types import Message
+
+from duologue.errors import ClientError
+from duologue.server.rest.work import Job
+
+MIB = 2**20
+# Fields around the file, and the form's own lines.
+_SLACK_BYTES = 64 * 1024
+# As JSON a sound of 25 MiB has a third more characters.
+_JSON_BYTES = 36 * MIB
+# Sound in a field of a form, in base64.
+_FIELD_BYTES = 36 * MIB
+# Beyond this a body is parsed in a thread: a MiB of JSON takes milliseconds.
+_INLINE_BYTES = 65_536
+_LOCATION = re.compile(r" - at `\$\.?([^`]*)`$")
+
+Form = dict[str, Any]
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+def too_large(limit_mib: float) -> ClientError:
+    """The refusal of a body."""
+    return ClientError(
+        f"the file is too large: at most {limit_mib:g} MiB are taken (setting max_upload_mib)", code="body_too_large"
+    )
+
+
+async def read_fields(job: Job, kind: type[Fields], limit_mib: float) -> tuple[Fields, UploadFile | None]:
+    """A form's or a JSON object's fields as ``kind``, and the form's ``file``; it is closed with the job.
+
+    Unknown fields are passed over. Raises ClientError, HTTPException for a form that is none.
+    """
+    given = job.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given == "application/json":
+        return await read_json(job.request, kind, _JSON_BYTES), None
+    if given not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        raise ClientError(f"send multipart/form-data with a field 'file', or JSON, not {given or 'a nameless type'!r}")
+    fields, file = await _read_form(job, limit_mib)
+    with _named_fields():
+        return msgspec.convert(fields, kind, strict=False), file
+
+
+async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | None]:
+    bounded = Bounded(job.request, int(limit_mib * MIB) + _SLACK_BYTES, limit_mib)
+    try:
+        form = await bounded.request.form(max_files=1, max_fields=50, max_part_size=_FIELD_BYTES)
+    except (HTTPException, MultiPartException):
+        bounded.check()
+        raise
+    job.cleanup.push_async_callback(form.close)
+    fields: Form = {}
+    file: UploadFile | None = None
+    for name in form:
+        values = form.getlist(name)
+        if isinstance(values[0], UploadFile):
+            if name != "file":
+                raise ClientError(f"the file must be in the field 'file', not {name!r}", param=name)
+            file = values[0]
+        elif values[0] != "":
+            fields[name.removesuffix("[]")] = list(values) if name.endswith("[]") else values[0]
+    if file is None and "file" in fields:
+        raise ClientError("'file' is a text: send it as a file, with a file name", param="file")
+    return fields, file
+
+
+async def read_json(request: Request, kind: type[Fields], limit_bytes: int) -> Fields:
+    """A JSON object as ``kind``. What is not among its fields is not even built. Raises ClientError."""
+    body = await Bounded(request, limit_bytes, limit_bytes / MIB).read()
+    decode = partial(msgspec.json.decode, body, type=kind, strict=False)
+    with _named_fields():
+        return await to_thread.run_sync(decode) if len(body) > _INLINE_BYTES else decode()
+
+
+@contextmanager
+def _named_fields() -> Iterator[None]:
+    """Raises ClientError, with the field to blame, for what does not fit."""
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        message = str(error)
+        found = _LOCATION.search(message)
+        name = re.split(r"[.\[]", found[1])[0] if found else ""
+        words = _LOCATION.sub("", message)
+        raise ClientError(f"{name}: {words}" if name else words, param=name or None) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ClientError("the body is not valid JSON", code="invalid_json") from error
+
+
+class Bounded:
+    """A request whose body ends with an error where it is too long."""
+
+    def __init__(self, request: Request, limit_bytes: int, limit_mib: float) -> None:
+        self.request = Request(request.scope, self._receive)
+        self._receive_all = request.receive
+        self._left = limit_bytes
+        self._limit_mib = limit_mib
+        told = request.headers.get("content-length", "")
+        if told.isascii() and told.isdigit() and int(told) > limit_bytes:
+            raise too_large(limit_mib)
+
+    async def read(self) -> bytes:
+        """All of it. Raises ClientError."""
+        try:
+            return await self.request.body()
+        except MultiPartException:
+            raise too_large(self._limit_mib) from None
+
+    def check(self) -> None:
+        """Raises ClientError where it was too long."""
+        if self._left < 0:
+            raise too_large(self._limit_mib)
+
+    async def _receive(self) -> Message:
+        message = await self._receive_all()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            # What closes the form's files.
+            raise MultiPartException("the body is too large")
+        return message

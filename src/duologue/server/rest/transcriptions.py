@@ -1,0 +1,191 @@
+"""``POST /v1/audio/transcriptions``: sound of any length to words, whole or as they are heard."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, BinaryIO, Literal, cast
+
+import msgspec
+from anyio import to_thread
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from duologue.engines.speech.sound_fetch import fetch
+from duologue.engines.speech.sound_file import SoundFile
+from duologue.engines.speech.sound_input import from_base64
+from duologue.errors import ClientError
+from duologue.server.problems import problem
+from duologue.server.rest.body import read_fields
+from duologue.server.rest.long_audio import Ask, LongTranscription, Passage, Position
+from duologue.server.rest.sse import MEDIA_TYPE, event
+from duologue.server.rest.transcripts import as_json, as_text, as_verbose_json, text_of, usage
+from duologue.server.rest.work import Chunks, Job, Work, half_the_cores
+
+# 100 MiB of Opus can be half a day.
+LONGEST_S = 12 * 3600.0
+_LANGUAGE = re.compile(r"([a-z]{2,3})([-_][a-z0-9]{2,8})*", re.IGNORECASE)
+_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
+
+
+class Fields(msgspec.Struct, kw_only=True):
+    """What is looked at of a request. ``url`` and ``audio`` (base64 or a data URI) in place of a file are ours.
+
+    ``model``, ``prompt``, ``temperature``, ``include`` and ``chunking_strategy`` have no effect: there is one model,
+    it is not prompted, and long sound is always cut at pauses.
+    """
+
+    response_format: str = "json"
+    language: str | None = None
+    timestamp_granularities: Annotated[list[Literal["word", "segment"]], msgspec.Meta(max_length=8)] | None = None
+    stream: bool | None = None
+    url: str | None = None
+    audio: str | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One transcription. ``file`` is open and at its start."""
+
+    file: Any
+    kind: str
+    language: str | None
+    words: bool
+    segments: bool
+    streams: bool
+
+    @property
+    def wants_words(self) -> bool:
+        """Subtitles are cut between words."""
+        return self.words or self.kind in {"srt", "vtt"}
+
+
+async def _read(job: Job) -> Asked:
+    fields, upload = await read_fields(job, Fields, job.state.settings.max_upload_mib)
+    _check(fields)
+    granularities = fields.timestamp_granularities or ["segment"]
+    language = _language(fields.language)
+    return Asked(
+        file=await _file(job, fields, upload),
+        kind=fields.response_format,
+        language=language,
+        words="word" in granularities,
+        segments="segment" in granularities,
+        streams=bool(fields.stream),
+    )
+
+
+def _check(fields: Fields) -> None:
+    kind = fields.response_format
+    if kind == "diarized_json":
+        raise ClientError("speakers are not told apart here: use json or verbose_json", param="response_format")
+    if kind not in {"json", "text", "srt", "vtt", "verbose_json"}:
+        raise ClientError(
+            f"response_format {_shown(kind)} is none of json, text, srt, vtt, verbose_json", param="response_format"
+        )
+    if fields.stream and kind in {"srt", "vtt", "verbose_json"}:
+        raise ClientError(f"{kind} is not streamed: leave out stream, or use json", param="stream")
+    if "word" in (fields.timestamp_granularities or []) and kind != "verbose_json":
+        raise ClientError("times of words come with response_format verbose_json only", param="timestamp_granularities")
+
+
+def _language(given: str | None) -> str | None:
+    if not given:
+        return None
+    found = _LANGUAGE.fullmatch(given)
+    if found is None:
+        raise ClientError(f"{_shown(given)} is no language: give a code such as en or fr", param="language")
+    return found[1].lower()
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else f"{value[:37]}...")
+
+
+async def _file(job: Job, fields: Fields, upload: UploadFile | None) -> BinaryIO:
+    """Raises ClientError unless exactly one of file, url and audio was given."""
+    given = [name for name, value in (("file", upload), ("url", fields.url), ("audio", fields.audio)) if value]
+    if not given:
+        raise ClientError("there is no sound: send a file, or a url, or audio as base64", param="file")
+    if len(given) > 1:
+        raise ClientError(f"give one of {' and '.join(given)}, not more", param=given[1])
+    if upload is not None:
+        return upload.file
+    if fields.audio:
+        sound = fields.audio.partition(",")[2] if fields.audio[:5].lower() == "data:" else fields.audio
+        return io.BytesIO(await to_thread.run_sync(from_base64, sound))
+    return io.BytesIO(await _fetched(job, cast("str", fields.url)))
+
+
+async def _fetched(job: Job, url: str) -> bytes:
+    if not job.state.settings.allow_url_fetch:
+        raise ClientError(
+            "sound is not fetched from URLs here: send the file (or set allow_url_fetch on the server)",
+            code="url_fetch_disabled",
+            param="url",
+        )
+    try:
+        return await to_thread.run_sync(fetch, url, abandon_on_cancel=True)
+    except ClientError as error:
+        raise ClientError(error.message, code=error.code, param="url") from error
+
+
+async def _answer(job: Job, asked: Asked) -> Response:
+    run = _Run(job, asked)
+    if asked.streams:
+        events = await job.cleanup.enter_async_context(aclosing(run.events()))
+        return Chunks(await anext(events), events, MEDIA_TYPE)
+    passages = [passage async for passage in run.passages()]
+    if asked.kind == "json":
+        return JSONResponse(as_json(passages, run.duration_s))
+    if asked.kind == "verbose_json":
+        whole = as_verbose_json(
+            passages, run.duration_s, asked.language, words=asked.words, segments=asked.segments
+        )  # fmt: skip
+        return JSONResponse(whole)
+    text = as_text(passages, cast("Literal['text', 'srt', 'vtt']", asked.kind))
+    return PlainTextResponse(text, media_type=_TYPES.get(asked.kind, "text/plain"))
+
+
+class _Run:
+    """One file on its way through the engines. ``duration_s`` is known at its end."""
+
+    def __init__(self, job: Job, asked: Asked) -> None:
+        self._job, self._asked = job, asked
+        self.duration_s = 0.0
+
+    async def passages(self) -> AsyncGenerator[Passage, None]:
+        """Raises ClientError for what is no sound, EngineError."""
+        sound = await to_thread.run_sync(lambda: SoundFile(self._asked.file, longest_s=LONGEST_S))
+        with sound:
+            ask = Ask(self._asked.language, self._asked.wants_words)
+            work = LongTranscription(self._job.state.engines, ask, self._job.room.queue)
+            async with aclosing(work.run(sound)) as results:
+                async for result in results:
+                    if isinstance(result, Position):
+                        self.duration_s = result.at_s
+                    else:
+                        yield result
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """The deltas join to the text."""
+        passages: list[Passage] = []
+        async with aclosing(self.passages()) as found:
+            async for passage in found:
+                delta = passage.text if not passages else f" {passage.text}"
+                passages.append(passage)
+                yield event("transcript.text.delta", delta=delta)
+        yield event("transcript.text.done", text=text_of(passages), usage=usage(self.duration_s))
+
+
+async def _translations(_request: Request) -> Response:
+    return problem(501, "not_implemented", "Nothing is translated here: transcribe, and give the text to a chat model.")
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/v1/audio/transcriptions", Work("transcriptions", half_the_cores(), _read, _answer), methods=["POST"]),
+    Route("/v1/audio/translations", _translations, methods=["POST"]),
+]

@@ -1,0 +1,94 @@
+"""One call: a session, and the connection that carries its sound and its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+import structlog
+
+from duologue.events import Event, PlayoutCleared, ReplyAudio
+from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.live import Live
+from duologue.server.state import State
+from duologue.server.webrtc.channel import EventChannel
+from duologue.server.webrtc.ice import IceServer
+from duologue.server.webrtc.microphone import Microphone
+from duologue.server.webrtc.peer import answer, make_peer
+from duologue.server.webrtc.playback import Playback
+
+log = structlog.get_logger(__name__)
+
+# A connection that is not there after so long will not come.
+CONNECT_S = 15.0
+# The last events have so long to leave, and a connection to close.
+GOODBYE_S, CLOSE_S = 1.0, 5.0
+
+
+class Call:
+    """``answer`` first, then ``run`` until either side ends the call. ``close`` in any case."""
+
+    def __init__(self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer]) -> None:
+        self.id = call_id
+        self.live = Live(state, protocol, watch=self._watch)
+        self._playback = Playback()
+        self._microphone = Microphone()
+        self._channel = EventChannel()
+        self._peer = make_peer(servers, self._playback)
+        self._peer.on("datachannel", self._channel.open)
+        self._peer.on("connectionstatechange", self._look)
+        self._connected = anyio.Event()
+        self._gone = anyio.Event()
+
+    async def answer(self, offer: str) -> str:
+        """The SDP that answers ``offer``. Raises ClientError for one that cannot be used."""
+        return await answer(self._peer, offer, self._microphone)
+
+    def hang_up(self) -> None:
+        self.live.end()
+
+    async def run(self) -> None:
+        """Hold the conversation. Ends with it, or when the other side is gone."""
+        frames = self.live.join()
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(self._microphone.run, self.live.take_sound)
+            tg.start_soon(self._channel.read, self.live)
+            tg.start_soon(self._channel.write, self.live, frames)
+            tg.start_soon(self._end_when_gone)
+            tg.start_soon(self._end_when_closed)
+            await self.live.run()
+            with anyio.move_on_after(GOODBYE_S):
+                await self._channel.drain()
+            tg.cancel_scope.cancel()
+
+    async def close(self) -> None:
+        """Free all that the connection holds, whatever state it is in."""
+        self._playback.stop()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
+            await self._peer.close()
+
+    def _watch(self, event: Event) -> None:
+        if isinstance(event, ReplyAudio):
+            self._playback.say(event.pcm)
+        elif isinstance(event, PlayoutCleared):
+            self._playback.hush()
+
+    def _look(self) -> None:
+        state = self._peer.connectionState
+        if state == "connected":
+            self._connected.set()
+        elif state in ("failed", "closed"):
+            self._gone.set()
+
+    async def _end_when_gone(self) -> None:
+        with anyio.move_on_after(CONNECT_S):
+            await self._connected.wait()
+        if self._connected.is_set():
+            await self._gone.wait()
+        else:
+            log.info("The connection did not come up.", call=self.id)
+        self.live.end()
+
+    async def _end_when_closed(self) -> None:
+        await self._channel.closed.wait()
+        self.live.end()

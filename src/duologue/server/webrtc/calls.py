@@ -1,0 +1,95 @@
+"""All calls of one server.
+
+aiortc is first imported when they start: it takes a second, and the command line has no use for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import structlog
+from anyio.abc import TaskGroup, TaskStatus
+
+from duologue.errors import Overloaded
+from duologue.events import new_id
+from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.webrtc.ice import mend, parse_servers
+
+if TYPE_CHECKING:
+    from duologue.server.state import State
+    from duologue.server.webrtc.call import Call
+
+log = structlog.get_logger(__name__)
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that has begun."""
+
+    call_id: str
+    sdp: str
+
+
+class Calls:
+    """Calls outlive the requests that open them, so they run here, for as long as the server does."""
+
+    def __init__(self, state: State) -> None:
+        """Raises ConfigError for ``ice_servers`` that are none."""
+        self._state = state
+        self._servers = parse_servers(state.settings.ice_servers)
+        self._open: dict[str, Call] = {}
+        self._tasks: TaskGroup | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Hold all calls until cancelled; then all are closed."""
+        await anyio.to_thread.run_sync(importlib.import_module, "duologue.server.webrtc.call")
+        mend(uses_loopback=self._state.settings.host in LOOPBACK_HOSTS)
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                task_status.started()
+                await anyio.sleep_forever()
+        finally:
+            self._tasks = None
+
+    async def open(self, offer: str, protocol: RealtimeProtocol) -> Answered:
+        """Begin a call. Raises ClientError for an ``offer`` that cannot be used, NoSlot and Overloaded."""
+        if self._tasks is None:
+            raise Overloaded("Calls cannot be taken yet. Try again in a few seconds.")
+        answered: Answered = await self._tasks.start(self._hold, offer, protocol)
+        return answered
+
+    def find(self, call_id: str) -> Call | None:
+        return self._open.get(call_id)
+
+    def hang_up(self, call_id: str) -> bool:
+        """Whether there was such a call."""
+        call = self.find(call_id)
+        if call is not None:
+            call.hang_up()
+        return call is not None
+
+    async def _hold(
+        self, offer: str, protocol: RealtimeProtocol, *, task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """What it raises before the call has begun is ``open``'s."""
+        from duologue.server.webrtc.call import Call
+
+        with self._state.slots.lease():
+            call = Call(new_id("rtc"), self._state, protocol, self._servers)
+            try:
+                sdp = await call.answer(offer)
+                self._open[call.id] = call
+                task_status.started(Answered(call.id, sdp))
+                await call.run()
+            finally:
+                self._open.pop(call.id, None)
+                await call.close()

@@ -1,0 +1,82 @@
+"""Sound for the listener, a packet of 20 ms at a time, for as long as the call lasts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import anyio
+import numpy as np
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av import Packet
+from numpy.typing import NDArray
+
+from duologue.audio.frame import VOICE_RATE_HZ
+from duologue.server.webrtc.opus import CLOCK_HZ, FRAME_MS, FRAME_SAMPLES, FRAME_TICKS, Encoder
+
+FRAME_S = FRAME_MS / 1000
+FRAME_BYTES = 2 * FRAME_SAMPLES
+# A session sends about 2 s ahead; what is far beyond that is a fault, and is not kept.
+MAX_AHEAD_BYTES = 2 * VOICE_RATE_HZ * 30
+# Sound that ends within 5 ms does not click.
+FADE_SAMPLES = VOICE_RATE_HZ * 5 // 1000
+# This loop may be late by so much and catch up with a burst; later, the time is skipped instead, since every packet of
+# a burst would stay in the listener's buffer as delay.
+MAX_BURST_S = 0.1
+
+
+class Playback(MediaStreamTrack):
+    """The outgoing track. Packets are coded here, so that aiortc only sends them."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = bytearray()
+        self._encoder = Encoder()
+        self._start_s: float | None = None
+        self._frames = 0
+
+    @property
+    def ahead_ms(self) -> int:
+        """How much has not been sent yet."""
+        return len(self._ahead) // 2 * 1000 // VOICE_RATE_HZ
+
+    def say(self, pcm: bytes) -> None:
+        """``pcm``: s16le mono at 24 kHz, to be played behind what is there."""
+        if len(self._ahead) + len(pcm) <= MAX_AHEAD_BYTES:
+            self._ahead += pcm
+
+    def hush(self) -> None:
+        """Play nothing of what is there but a short fade."""
+        fade = np.frombuffer(bytes(self._ahead[: 2 * FADE_SAMPLES]), dtype="<i2")
+        self._ahead = bytearray((fade * np.linspace(1, 0, len(fade))).astype("<i2").tobytes())
+
+    async def recv(self) -> Packet[Any]:
+        """The next packet, when it is due. Raises MediaStreamError after ``stop``."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        await self._wait()
+        samples = self._take()
+        packet = Packet(self._encoder.silence() if samples is None else self._encoder.encode(samples))
+        packet.pts = self._frames * FRAME_TICKS
+        packet.time_base = Fraction(1, CLOCK_HZ)
+        return packet
+
+    async def _wait(self) -> None:
+        """Until the next packet is due, by the time of the first: no error adds up."""
+        now_s = anyio.current_time()
+        if self._start_s is None:
+            self._start_s = now_s
+        self._frames += 1
+        late_s = now_s - self._start_s - self._frames * FRAME_S
+        if late_s > MAX_BURST_S:
+            self._frames += int(late_s / FRAME_S)
+        await anyio.sleep(max(0.0, self._start_s + self._frames * FRAME_S - now_s))
+
+    def _take(self) -> NDArray[np.int16] | None:
+        if not self._ahead:
+            return None
+        pcm = bytes(self._ahead[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
+        del self._ahead[:FRAME_BYTES]
+        return np.frombuffer(pcm, dtype="<i2")

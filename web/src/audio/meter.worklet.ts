@@ -1,0 +1,30 @@
+/** How loud a stream is, every 20 ms. */
+
+import { rms } from "./level";
+import { METER, type Metered } from "./messages";
+
+class Meter extends AudioWorkletProcessor {
+  readonly #block = new Float32Array(Math.round(0.02 * sampleRate));
+  #filled = 0;
+
+  override process(inputs: Float32Array[][]): boolean {
+    const channel = inputs[0]?.[0];
+    if (channel) this.#gather(channel);
+    return true;
+  }
+
+  #gather(samples: Float32Array): void {
+    for (const sample of samples) {
+      this.#block[this.#filled++] = sample;
+      if (this.#filled === this.#block.length) this.#say();
+    }
+  }
+
+  #say(): void {
+    const message: Metered = { rms: rms(this.#block), endS: currentTime };
+    this.port.postMessage(message);
+    this.#filled = 0;
+  }
+}
+
+registerProcessor(METER, Meter);

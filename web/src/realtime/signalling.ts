@@ -1,0 +1,43 @@
+/** The HTTP side of a WebRTC call: an offer for an answer, and the end of the call. */
+
+import { bearer } from "./key";
+import { TransportError } from "./transport";
+import { readError } from "./trouble";
+
+const MOST_WAIT_MS = 5000;
+
+export interface Answer {
+  sdp: string;
+  /** Null where the server does not say. */
+  callId: string | null;
+}
+
+/** Sends the offer. Rejects with a TransportError that tells what the server said, if anything. */
+export async function exchange(base: string, key: string | null, sdp: string): Promise<Answer> {
+  const response = await post(base, key, sdp);
+  if (!response.ok) {
+    throw new TransportError({ kind: "refused", status: response.status, ...(await readError(response)) });
+  }
+  const location = response.headers.get("Location") ?? "";
+  return { sdp: await response.text(), callId: /[^/]+$/.exec(location)?.[0] ?? null };
+}
+
+/** Lets the server have the call's place back even if no packet reaches it any more. Never rejects. */
+export async function hangUp(base: string, key: string | null, callId: string): Promise<void> {
+  const url = new URL(`v1/realtime/calls/${encodeURIComponent(callId)}/hangup`, base);
+  const signal = AbortSignal.timeout(1000);
+  await fetch(url, { method: "POST", headers: bearer(key), keepalive: true, signal }).catch(() => {});
+}
+
+async function post(base: string, key: string | null, sdp: string): Promise<Response> {
+  try {
+    return await fetch(new URL("v1/realtime/calls?model=duologue", base), {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp", ...bearer(key) },
+      body: sdp,
+      signal: AbortSignal.timeout(MOST_WAIT_MS),
+    });
+  } catch {
+    throw new TransportError({ kind: "unanswered" });
+  }
+}

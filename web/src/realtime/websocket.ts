@@ -1,0 +1,139 @@
+/** Talk over a WebSocket: both sides' sound as events, played here, so that this side knows what was heard. */
+
+import type { Captured } from "../audio/messages";
+import { decodeBase64, encodeBase64, samplesToMs } from "../audio/pcm";
+import { type Heard, Speaker } from "../audio/speaker";
+import { type Close, capture } from "../audio/tap";
+import { Answers } from "./answers";
+import type { ClientEvent, ServerEvent } from "./events";
+import { fits } from "./key";
+import { RealtimeSocket } from "./socket";
+import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
+import { TroubleError } from "./trouble";
+
+// 10 s of microphone in base64: a network that is this far behind does not carry a conversation.
+const MOST_BACKLOG_BYTES = 640_000;
+
+export class WebSocketTransport implements Transport {
+  readonly kind = "websocket";
+  readonly #options: TransportOptions;
+  readonly #answers = new Answers();
+  #socket: RealtimeSocket | null = null;
+  #speaker: Speaker | null = null;
+  #closeTap: Close | null = null;
+  #isGreeted = false;
+  #isClosed = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  async connect(): Promise<void> {
+    const { key } = this.#options;
+    if (key && !fits(key, "subprotocol")) throw new TroubleError("key-unfit");
+    await this.#openSound();
+    if (this.#isClosed) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#socket = new RealtimeSocket(this.#options.base, this.#options.key, {
+        event: (event) => {
+          if (event.type === "session.created") this.#greet(resolve);
+          this.#receive(event);
+        },
+        gone: (failure) => (this.#isGreeted ? this.#lose(failure) : reject(new TransportError(failure))),
+      });
+    });
+  }
+
+  send(event: ClientEvent): void {
+    this.#socket?.send(event);
+  }
+
+  async interrupt(): Promise<void> {
+    if (this.#answers.isUnderWay) this.send({ type: "response.cancel" });
+    await this.#silence();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#socket?.close();
+    this.#closeTap?.();
+    this.#speaker?.close();
+  }
+
+  async #openSound(): Promise<void> {
+    const { context, microphone, events } = this.#options;
+    this.#speaker = await Speaker.open(context, {
+      heard: (heard, rms) => this.#noteHeard(heard, rms),
+      audible: (_itemId, atS) => events.audible(atS),
+      drained: () => this.#drained(),
+    });
+    if (microphone) this.#closeTap = await capture(context, microphone, (block) => this.#speak(block));
+    if (this.#isClosed) void this.close();
+  }
+
+  #greet(resolve: () => void): void {
+    this.#isGreeted = true;
+    resolve();
+  }
+
+  #lose(failure: Failure): void {
+    if (this.#isClosed) return;
+    void this.close();
+    this.#options.events.lost(failure);
+  }
+
+  #speak({ samples, rms, endS }: Captured): void {
+    if (!this.#isGreeted || !this.#socket) return;
+    this.#options.events.spoke(rms, endS);
+    this.send({ type: "input_audio_buffer.append", audio: encodeBase64(samples) });
+    if (this.#socket.backlogBytes > MOST_BACKLOG_BYTES) this.#lose({ kind: "slow" });
+  }
+
+  #receive(event: ServerEvent): void {
+    if (event.type === "response.output_audio.delta") this.#play(event.item_id, event.delta);
+    else {
+      this.#options.events.event(event);
+      this.#answers.follow(event);
+      this.#follow(event);
+    }
+  }
+
+  #follow(event: ServerEvent): void {
+    if (event.type === "input_audio_buffer.speech_started") void this.#silence();
+    else if (event.type === "response.output_audio.done") this.#speaker?.end(event.item_id);
+    else if (event.type === "response.done" && event.response.status === "cancelled") void this.#silence();
+  }
+
+  #play(itemId: string, delta: string): void {
+    const samples = decodeBase64(delta);
+    const ms = samplesToMs(samples.length);
+    if (!this.#answers.receive(itemId, ms)) return;
+    this.#speaker?.play(itemId, samples);
+    this.#options.events.tell({ type: "page.sound", id: itemId, ms });
+  }
+
+  /** Falls silent at once, and tells the server how much of each cut item was heard. */
+  async #silence(): Promise<void> {
+    const underWay = this.#answers.cutIn();
+    if (!underWay) return;
+    const flushed = (await this.#speaker?.flush()) ?? [];
+    for (const heard of this.#answers.truncations(flushed, underWay)) this.#truncate(heard);
+  }
+
+  #truncate({ itemId, ms }: Heard): void {
+    this.send({ type: "conversation.item.truncate", item_id: itemId, content_index: 0, audio_end_ms: ms });
+    this.#options.events.tell({ type: "page.cut", id: itemId, heardMs: ms });
+  }
+
+  #noteHeard({ itemId, ms }: Heard, rms: number): void {
+    this.#answers.playing(true);
+    this.#options.events.answer(rms);
+    this.#options.events.tell({ type: "page.heard", id: itemId, ms });
+  }
+
+  #drained(): void {
+    this.#answers.playing(false);
+    this.#options.events.answer(0);
+    this.#options.events.tell({ type: "page.played_out" });
+  }
+}
