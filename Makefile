@@ -3,6 +3,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 VENV := .venv
 SDK := .venv-sdk
+NODE_SDK := tests/conformance/node
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
@@ -17,7 +18,7 @@ run: $(VENV)/.installed
 	$(BIN)/duologue serve $(ARGS)
 
 ## Install what the tests need, Chromium included, and run everything that CI runs.
-test: $(VENV)/.tools $(SDK)/.installed chromium check
+test: $(VENV)/.tools $(SDK)/.installed $(NODE_SDK)/node_modules/.package-lock.json chromium check
 
 ## Everything that CI runs.
 check: lint types imports page-check tests
@@ -45,6 +46,9 @@ $(SDK)/.installed: requirements/conformance.txt $(VENV)/bin/python
 	$(PYTHON) -m venv $(SDK)
 	$(SDK)/bin/python -m pip --disable-pip-version-check install --requirement requirements/conformance.txt
 	@touch $@
+
+$(NODE_SDK)/node_modules/.package-lock.json: $(NODE_SDK)/package-lock.json | $(VENV)/.tools
+	$(BIN)/python -m tests.conformance.node_clients
 
 .PHONY: chromium
 chromium:
@@ -81,4 +85,4 @@ requirements:
 	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt requirements/models.in -o requirements/models.txt
 
 clean:
-	rm -rf $(VENV) $(SDK) web/node_modules src/duologue/server/static
+	rm -rf $(VENV) $(SDK) $(NODE_SDK)/node_modules web/node_modules src/duologue/server/static

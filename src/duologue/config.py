@@ -137,6 +137,18 @@ class Settings(BaseSettings):
         "`auto`: any where Duologue listens on this machine alone, else public.",
     )
     tool_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest call of an MCP server's tool in seconds.")
+    max_tool_steps: int = Field(
+        5, ge=1, le=100, description="How often the chat model may call tools in one turn before it has to answer."
+    )
+    tool_filler: str = Field(
+        "", description="What is said while a slow tool works, such as `One moment, please.`; empty for nothing."
+    )
+    tool_filler_after_s: float = Field(1.0, ge=0, le=60, description="How long a tool may take before that is said.")
+    ice_servers: tuple[str, ...] = Field(
+        (),
+        description="STUN or TURN servers for WebRTC beyond the local network, as stun:HOST:PORT or "
+        "turn:USER:PASSWORD@HOST:PORT.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
     whisper: WhisperOptions = WhisperOptions()
     kokoro: KokoroOptions = KokoroOptions()

@@ -153,7 +153,9 @@ async def interruption(talk: Talk, speech: bytes) -> None:
     done = await talk.until("response.done")
     assert done.response.status == "completed", done.response
     late = [e for e in talk.events if getattr(e, "response_id", "") == created.response.id and e.type.endswith("delta")]
-    assert talk.events.index(late[-1]) < talk.events.index(next(e for e in talk.events if _ends(e, created.response.id)))
+    assert talk.events.index(late[-1]) < talk.events.index(
+        next(e for e in talk.events if _ends(e, created.response.id))
+    )
     print("interruption: the story ended")
 
 

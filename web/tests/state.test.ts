@@ -216,6 +216,87 @@ describe("the assistant's words", () => {
   });
 });
 
+describe("over WebRTC", () => {
+  const playout = (what: "started" | "stopped" | "cleared"): AnyEvent => ({
+    type: `output_audio_buffer.${what}`,
+    response_id: "r",
+  });
+  const truncated = (audio_end_ms: number): AnyEvent => ({
+    type: "conversation.item.truncated",
+    item_id: "a",
+    audio_end_ms,
+  });
+
+  it("the answer is spoken from the server's first sound to its last", () => {
+    const turn: [AnyEvent, string][] = [
+      [playout("started"), "speaking"],
+      [done("completed"), "speaking"],
+      [playout("stopped"), "listening"],
+    ];
+    let state = given(...answering);
+    expect(phaseOf(state)).toBe("thinking");
+    for (const [event, phase] of turn) {
+      state = reduce(state, event);
+      expect(phaseOf(state), event.type).toBe(phase);
+    }
+    expect(split(state.entries[1] as never).unheard).toBe("");
+  });
+
+  it("the server cuts the answer, and says where", () => {
+    const state = given(
+      ...answering,
+      playout("started"),
+      spoken("Very well today."),
+      done("completed"),
+      started("v"),
+      playout("cleared"),
+      truncated(500),
+    );
+    expect(phaseOf(state)).toBe("hearing");
+    expect(lines(state)[1]).toBe("assistant interrupted: Very well today.");
+    expect(split(state.entries[1] as never)).toEqual({ heard: "Very ", unheard: "well today." });
+    expect(phaseOf(reduce(state, stopped("v")))).toBe("listening");
+  });
+
+  it("a cut that this side made itself stays where it is", () => {
+    const cut = given(...answering, { type: "page.cut", id: "a", heardMs: 500 });
+    expect(reduce(cut, truncated(900)).entries[1]?.heardMs).toBe(500);
+  });
+});
+
+describe("the transport", () => {
+  const over = (kind: "webrtc" | "websocket", reason: "broken" | "no-path" | null): AnyEvent => ({
+    type: "page.transport",
+    kind,
+    reason,
+  });
+
+  it("is known before the call stands, with the reason for it", () => {
+    const state = given(
+      { type: "page.connecting", hasMicrophone: true },
+      over("webrtc", null),
+      over("websocket", "no-path"),
+    );
+    expect(state).toMatchObject({
+      link: "connecting",
+      transport: "websocket",
+      fallback: "no-path",
+      hasSwitched: false,
+    });
+  });
+
+  it("changes in mid-talk with the words kept, and that is said until the user speaks", () => {
+    const talk = given(over("webrtc", null), ...answering, heard(500));
+    const switching = reduce(talk, over("websocket", "broken"));
+    expect(phaseOf(switching)).toBe("connecting");
+    expect(lines(switching)).toEqual(["user final: How are you?", "assistant interrupted: Very well today."]);
+    const resumed = reduce(switching, { type: "page.opened" });
+    expect(phaseOf(resumed)).toBe("listening");
+    expect(resumed).toMatchObject({ transport: "websocket", fallback: "broken", hasSwitched: true });
+    expect(reduce(resumed, started("v")).hasSwitched).toBe(false);
+  });
+});
+
 describe("faults", () => {
   const error = (code: string): AnyEvent => ({ type: "error", error: { code, message: "No such thing." } });
 

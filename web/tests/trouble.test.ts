@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { diagnose, TroubleError, troubleOf } from "../src/realtime/trouble";
+import { accessTrouble, diagnose, TroubleError, troubleOf } from "../src/realtime/trouble";
 
 const BASE = "http://localhost:8000/";
 
@@ -32,9 +32,40 @@ describe("diagnose", () => {
     expect(await diagnose(BASE, null)).toEqual({ kind: "key-needed" });
   });
 
+  it("knows that the key is wrong, or that this page may not come in", async () => {
+    serverWith({ "/readyz": [200, "{}"], "/v1/models": [401, "{}"] });
+    expect(await diagnose(BASE, "k")).toEqual({ kind: "key-wrong" });
+    serverWith({ "/readyz": [200, "{}"], "/v1/models": [403, '{"error":{"message":"Not you."}}'] });
+    expect(await diagnose(BASE, null)).toEqual({ kind: "not-allowed", detail: "Not you." });
+  });
+
   it("takes silence for an absent server", async () => {
     serverWith({});
     expect(await diagnose(BASE, null)).toEqual({ kind: "server-away" });
+  });
+});
+
+describe("accessTrouble", () => {
+  it("finds none where the server has no such list, or does not answer", async () => {
+    serverWith({ "/v1/models": [404, "not found"] });
+    expect(await accessTrouble(BASE, null)).toBeNull();
+    serverWith({});
+    expect(await accessTrouble(BASE, null)).toBeNull();
+  });
+
+  it("says how long to wait after too many wrong keys", async () => {
+    serverWith({ "/v1/models": [429, '{"error":{"message":"Try again in 9 s."}}'] });
+    expect(await accessTrouble(BASE, "k")).toEqual({ kind: "server-wait", detail: "Try again in 9 s." });
+  });
+
+  it("knows without asking that a key cannot be sent", async () => {
+    serverWith({});
+    expect(await accessTrouble(BASE, "zwei Wörter")).toEqual({ kind: "key-wrong" });
+  });
+
+  it("leaves a client secret to the call: nothing else would take it", async () => {
+    serverWith({ "/v1/models": [401, "{}"] });
+    expect(await accessTrouble(BASE, "ek_123")).toBeNull();
   });
 });
 

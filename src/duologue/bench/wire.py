@@ -172,7 +172,7 @@ async def dial(
         close_timeout=2.0,
         write_limit=WRITE_LIMIT_BYTES,
         proxy=None if is_local else True,
-        ssl=_trust(ca) if ca is not None and address.startswith("wss:") else None,
+        ssl=(_trust(ca) if ca else True) if address.startswith("wss:") else None,
     )
     try:
         socket = await opening

@@ -17,7 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue.server import client_secrets
 from duologue.server.access import Access
+from duologue.server.rest import models, speech, transcriptions
 from duologue.server.state import State
+from duologue.server.webrtc import routes as calls
 from duologue.server.websocket import realtime
 
 # A year, as long as caches keep anything.
@@ -32,6 +34,10 @@ def make_app(state: State) -> Starlette:
         Route("/readyz", _readyz),
         WebSocketRoute("/v1/realtime", realtime),
         *client_secrets.ROUTES,
+        *calls.ROUTES,
+        *transcriptions.ROUTES,
+        *speech.ROUTES,
+        *models.ROUTES,
         Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
     ]
     middleware = [Middleware(PageHeaders), Middleware(Access, settings=state.settings, secrets=state.secrets)]

@@ -44,7 +44,7 @@ class Live:
         self._watch = watch
         self._told_in, self._told = anyio.create_memory_object_stream[Told](TOLD_EVENTS)
         self._outbox, self._said = anyio.create_memory_object_stream[Event | Frames](UNREAD_EVENTS)
-        self._session = Session(state.engines, protocol.config(), self._outbox.clone(), state.ways)
+        self._session = Session(state.engines, protocol.config(), self._outbox.clone(), state.ways, state.tool_servers)
         self._channels: list[MemoryObjectSendStream[Frames]] = []
         self._over = anyio.Event()
         self.close_code, self.close_reason = 1000, ""

@@ -52,6 +52,7 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
         await engines.warm_up()
 
     async with anyio.create_task_group() as tg:
+        tg.start_soon(state.calls.run)
         tg.start_soon(load)
         try:
             await server.serve(sockets=[listener])

@@ -60,7 +60,9 @@ class Secrets:
         self._deadlines: list[tuple[float, bytes]] = []
         self._bytes = 0
 
-    def __len__(self) -> int:
+    @property
+    def alive(self) -> int:
+        """How many have not expired."""
         self._sweep()
         return len(self._by_digest)
 

@@ -6,20 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
+from msgspec import structs
 
 from duologue.audio.codec import encode_pcm16
 from duologue.audio.frame import VOICE_RATE_HZ, Int16
 from duologue.errors import DuologueError
 from duologue.events import (
     Event,
+    FunctionCall,
     Item,
+    McpApprovalRequest,
+    McpCall,
+    Message,
     Part,
     PartKind,
+    PlayoutCleared,
+    PlayoutStarted,
+    PlayoutStopped,
+    ReplyArguments,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
-    ReplyOptions,
     ReplyStarted,
     ReplyStatus,
     ReplyText,
@@ -30,7 +38,7 @@ from duologue.session.history import Entry, HeardWord, History
 from duologue.session.playout import Playout
 from duologue.session.reply import Reply
 from duologue.session.speak import Piece
-from duologue.session.writing import Writing
+from duologue.session.writing import Call, Writing
 
 # How far the sending may run ahead of the hearing: enough to ride out a network's pauses, little enough that an
 # interrupted answer was hardly made in vain.
@@ -41,10 +49,11 @@ MS_PER_AUDIO_TOKEN = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
-    """What is left of an answer: ``writing`` from its letter ``start`` on."""
+    """What is left of an answer: ``writing`` from its letter ``start`` and its call ``calls`` on."""
 
     writing: Writing
     start: int
+    calls: int = 0
 
     def drop(self) -> None:
         """It will not be said."""
@@ -69,20 +78,46 @@ class Gate:
         await self._opened.wait()
 
 
+@dataclass(slots=True)
+class Given:
+    """One item of the answer. ``text_start``: where it begins in the answer's text; ``starts_ms``: in its sound."""
+
+    entry: Entry
+    index: int
+    previous_id: str | None
+    text_start: int = 0
+    starts_ms: float = 0.0
+    length_ms: float = 0.0
+    is_open: bool = True
+
+
+# What a call becomes: the item for it, its arguments still to come.
+Caller = Callable[[Call], FunctionCall | McpCall | McpApprovalRequest]
+
+
+def as_function(call: Call) -> FunctionCall:
+    """A call that the client carries out."""
+    return FunctionCall(id=new_id("item"), status="in_progress", call_id=call.id, name=call.name, arguments="")
+
+
 class Answer:
     """``reply`` on its way to the listener.
 
     All that it says goes through ``say``, from plain methods, so that ``finish`` from anywhere is final: nothing
-    of this answer is said after it. ``history`` None: an answer outside the conversation.
+    of this answer is said after it. ``history`` None: an answer outside the conversation. ``on_called`` is told of
+    each call whose arguments are whole: from then on somebody has to carry it out.
     """
 
     def __init__(
         self,
         reply: Reply,
-        options: ReplyOptions,
         history: History | None,
         say: Callable[[Event], None],
         starts_at_s: float = 0.0,
+        as_item: Caller = as_function,
+        on_called: Callable[[Answer, Given], None] = lambda _answer, _given: None,
+        *,
+        is_filler: bool = False,
     ) -> None:
         self.id = new_id("resp")
         self.reply = reply
@@ -92,29 +127,40 @@ class Answer:
         self.scope = anyio.CancelScope()
         self.is_finished = False
         self.has_started = False
-        self._options = options
+        self.is_filler = is_filler
+        self.given: list[Given] = []
+        self._as_item = as_item
+        self._on_called = on_called
         self._history = history
         self._say = say
-        self._entry: Entry | None = None
-        self._previous_id: str | None = None
-        self._text = ""
+        self._written = reply.start
+        self._calls = reply.calls
         self._phrase_start = 0
         self._phrase_start_ms = 0.0
+        self._is_playing = False
 
     @property
-    def item_id(self) -> str | None:
-        return self._entry.item.id if self._entry else None
+    def item_ids(self) -> list[str]:
+        return [given.entry.item.id for given in self.given]
+
+    @property
+    def _is_spoken(self) -> bool:
+        return self.reply.manner.modality == "audio"
 
     async def run(self, on_audible: Callable[[], None]) -> None:
         """Send the reply until its end, then wait until it has been heard."""
         async with self.reply.take() as pieces:
             async for piece in pieces:
+                if isinstance(piece, Call):
+                    await self._give_call(piece)
+                    continue
                 await self._keep_pace()
                 self.take(piece)
                 if piece.pcm is not None:
                     on_audible()
         self.finish()
         await anyio.sleep_until(self.playout.ends_at_s)
+        self._end_playout()
 
     async def _keep_pace(self) -> None:
         await self.gate.passed()
@@ -123,48 +169,98 @@ class Answer:
             await self.gate.passed()
 
     def start(self) -> None:
-        """Announce the reply. Its item follows with the first words, so that a failure needs no empty item."""
+        """Announce the reply. Its items follow with the first words, so that a failure needs no empty item."""
         self.has_started = True
-        self._say(ReplyStarted(reply_id=self.id, modality=self.reply.manner.modality, metadata=self._options.metadata))
+        self._say(ReplyStarted(reply_id=self.id, manner=self.reply.manner))
 
     def take(self, piece: Piece) -> None:
         """Send one piece and note when its words will have been heard."""
         if self.is_finished:
             return
-        entry = self._entry or self._start_item()
+        given = self._message()
+        entry = given.entry
         if piece.text:
-            self._phrase_start, self._phrase_start_ms = len(self._text), self.playout.sent_ms
-            self._text += piece.text
-            entry.set_text(self._text)
-            is_spoken = self.reply.manner.modality == "audio"
-            self._say(ReplyText(reply_id=self.id, item_id=entry.item.id, text=piece.text, is_spoken=is_spoken))
+            self._phrase_start = len(entry.text or "")
+            self._phrase_start_ms = self.playout.sent_ms - given.starts_ms
+            self._written += len(piece.text)
+            entry.set_text((entry.text or "") + piece.text)
+            self._say(
+                ReplyText(
+                    reply_id=self.id,
+                    item_id=entry.item.id,
+                    text=piece.text,
+                    is_spoken=self._is_spoken,
+                    index=given.index,
+                )
+            )
         for word in piece.words:
             middle_ms = (word.start_ms + word.end_ms) / 2
             entry.words.append(HeardWord(self._phrase_start + word.text_end, self._phrase_start_ms + middle_ms))
         if piece.pcm is not None:
-            self._send_sound(entry, piece.pcm)
+            self._send_sound(given, piece.pcm)
 
-    def _send_sound(self, entry: Entry, pcm: Int16) -> None:
-        self.playout.send(len(pcm) * 1000 / VOICE_RATE_HZ, anyio.current_time())
-        self._say(ReplyAudio(reply_id=self.id, item_id=entry.item.id, pcm=encode_pcm16(pcm)))
+    def _send_sound(self, given: Given, pcm: Int16) -> None:
+        if not self._is_playing:
+            self._is_playing = True
+            self._say(PlayoutStarted(reply_id=self.id))
+        length_ms = len(pcm) * 1000 / VOICE_RATE_HZ
+        self.playout.send(length_ms, anyio.current_time())
+        given.length_ms += length_ms
+        sound = encode_pcm16(pcm)
+        self._say(ReplyAudio(reply_id=self.id, item_id=given.entry.item.id, pcm=sound, index=given.index))
 
-    def _start_item(self) -> Entry:
-        kind: PartKind = "output_text" if self.reply.manner.modality == "text" else "output_audio"
-        item = Item(id=new_id("item"), role="assistant", parts=(Part(kind=kind, text=""),), status="in_progress")
+    def _message(self) -> Given:
+        """The message that is being given, begun where there is none."""
+        if self.given and self.given[-1].is_open:
+            return self.given[-1]
+        kind: PartKind = "output_audio" if self._is_spoken else "output_text"
+        return self._begin(
+            Message(id=new_id("item"), role="assistant", parts=(Part(kind=kind, text=""),), status="in_progress")
+        )
+
+    def _begin(self, item: Item) -> Given:
         if self._history is not None:
-            self._previous_id = self._history.last_id()
-            self._entry = self._history.add(item)
+            previous_id = self._history.last_id()
+            entry = self._history.add(item)
         else:
-            self._entry = Entry(item)
+            previous_id, entry = None, Entry(item)
+        entry.is_filler = self.is_filler
+        given = Given(entry, len(self.given), previous_id, self._written, self.playout.sent_ms)
+        self.given.append(given)
         self._say(
             ReplyItemStarted(
                 reply_id=self.id,
                 item=item,
-                previous_item_id=self._previous_id,
+                previous_item_id=previous_id,
                 in_conversation=self._history is not None,
+                index=given.index,
             )
         )
-        return self._entry
+        return given
+
+    async def _give_call(self, call: Call) -> None:
+        """Show the call as the model writes it; whole, it is somebody's to carry out."""
+        await self.gate.passed()
+        if self.is_finished:
+            return
+        self._end_open("completed")
+        given = self._begin(self._as_item(call))
+        self._calls += 1
+        at = 0
+        while delta := await call.more(at):
+            at += len(delta)
+            self._add_arguments(given, delta)
+        self._end_open("completed")
+        self._on_called(self, given)
+
+    def _add_arguments(self, given: Given, delta: str) -> None:
+        item = given.entry.item
+        assert isinstance(item, FunctionCall | McpCall | McpApprovalRequest), "only calls have arguments"
+        item = structs.replace(item, arguments=item.arguments + delta)
+        given.entry.item = item
+        # What only asks whether it may is shown whole, at its end.
+        if not isinstance(item, McpApprovalRequest):
+            self._say(ReplyArguments(reply_id=self.id, item=item, text=delta, index=given.index))
 
     def stop(self, reason: str) -> Unheard | None:
         """Cut the answer off, now: nothing more is sent, and what was not heard is not remembered.
@@ -175,17 +271,44 @@ class Answer:
         self.scope.cancel()
         self._cut_to_heard()
         self.finish("cancelled", reason)
-        unheard = Unheard(self.reply.writing, self.reply.start + len(self._entry.heard_text if self._entry else ""))
-        return unheard if unheard.writing.has_more(unheard.start) else None
+        self._end_playout()
+        unheard = Unheard(self.reply.writing, self._heard_until(), self._calls)
+        return unheard if unheard.writing.has_more(unheard.start, unheard.calls) else None
+
+    def _heard_until(self) -> int:
+        """The first letter of the answer's text that was not heard."""
+        for given in self.given:
+            heard = len(given.entry.heard_text)
+            if heard < len(given.entry.text or ""):
+                return given.text_start + heard
+        return self._written
 
     def _cut_to_heard(self) -> None:
         """Remember what was played by our own account, unless the client has said what it played."""
-        entry, is_spoken = self._entry, self.reply.manner.modality == "audio"
-        if entry is None or self._history is None or entry.heard_ms is not None or not is_spoken:
+        if self._history is None or not self._is_spoken:
             return
         heard_ms = self.playout.heard_ms(anyio.current_time())
-        if heard_ms < self.playout.sent_ms or not self.is_finished:
-            self._history.cut(entry, heard_ms)
+        if heard_ms >= self.playout.sent_ms and self.is_finished:
+            return
+        for given in self.given:
+            here_ms = min(max(0.0, heard_ms - given.starts_ms), given.length_ms)
+            is_whole = not given.is_open and here_ms >= given.length_ms
+            if isinstance(given.entry.item, Message) and given.entry.heard_ms is None and not is_whole:
+                self._history.cut(given.entry, here_ms)
+
+    def _end_playout(self) -> None:
+        """Tell, once, how the listening ended."""
+        if not self._is_playing:
+            return
+        self._is_playing = False
+        heard_ms = self.playout.heard_ms(anyio.current_time())
+        if heard_ms >= self.playout.sent_ms:
+            self._say(PlayoutStopped(reply_id=self.id))
+            return
+        spoken = [given for given in self.given if given.length_ms]
+        given = next((g for g in spoken if heard_ms < g.starts_ms + g.length_ms), spoken[-1])
+        here_ms = int(max(0.0, heard_ms - given.starts_ms))
+        self._say(PlayoutCleared(reply_id=self.id, item_id=given.entry.item.id, heard_ms=here_ms))
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""
@@ -197,43 +320,50 @@ class Answer:
             status = "failed"
         elif status == "completed" and self.reply.writing.was_cut_short:
             status, reason = "incomplete", "max_output_tokens"
-        output = self._finish_item("completed" if status == "completed" else "incomplete")
+        self._end_open("completed" if status == "completed" else "incomplete")
         self.is_finished = True
         self._say(
             ReplyDone(
                 reply_id=self.id,
-                modality=self.reply.manner.modality,
+                manner=self.reply.manner,
                 status=status,
                 reason=reason,
                 error_code=failure.code if failure else None,
                 error_message=_message(failure),
-                output=output,
+                output=tuple(given.entry.item for given in self.given),
                 usage=self._usage(),
-                metadata=self._options.metadata,
             )
         )
 
-    def _finish_item(self, status: ReplyStatus) -> tuple[Item, ...]:
-        if self._entry is None:
-            return ()
-        self._entry.set_status("completed" if status == "completed" else "incomplete")
+    def _end_open(self, status: ReplyStatus) -> None:
+        """The item that is being given has its end. A tool that this server calls ends when it has answered."""
+        given = self.given[-1] if self.given and self.given[-1].is_open else None
+        if given is None:
+            return
+        given.is_open = False
+        if isinstance(given.entry.item, McpCall) and status == "completed":
+            return
+        given.entry.set_status("completed" if status == "completed" else "incomplete")
         if self._history is not None:
             self._history.version += 1
         self._say(
             ReplyItemDone(
                 reply_id=self.id,
-                item=self._entry.item,
-                previous_item_id=self._previous_id,
+                item=given.entry.item,
+                previous_item_id=given.previous_id,
                 in_conversation=self._history is not None,
+                index=given.index,
             )
         )
-        return (self._entry.item,)
 
     def _usage(self) -> Usage:
+        counted = self.reply.writing.usage
+        texts = [given.entry.text or "" for given in self.given]
         return Usage(
-            input_text_tokens=self.reply.writing.prompt_words,
-            output_text_tokens=len(self._text.split()),
+            input_text_tokens=self.reply.writing.prompt_words if counted is None else counted.prompt_tokens,
+            output_text_tokens=len(" ".join(texts).split()) if counted is None else counted.completion_tokens,
             output_audio_tokens=int(self.playout.sent_ms / MS_PER_AUDIO_TOKEN),
+            cached_tokens=0 if counted is None else counted.cached_tokens,
         )
 
 

@@ -8,8 +8,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
-from duologue.events import Event, ReplyOptions
+from duologue.events import Event, ToolSpec
 from duologue.session.answer import Answer, Unheard
+from duologue.session.calling import Calling
 from duologue.session.history import History
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
@@ -26,11 +27,13 @@ class Answers:
         self,
         history: History,
         say: Callable[[Event], None],
+        calling: Calling,
         on_audible: Callable[[], None],
         on_over: Callable[[bool], None],
     ) -> None:
         self._history = history
         self._say = say
+        self._calling = calling
         self._on_audible = on_audible
         self._on_over = on_over
         self._sounding: list[Answer] = []
@@ -46,7 +49,7 @@ class Answers:
 
     def refuse_second(self) -> None:
         """Raises ClientError while an answer is being given."""
-        active = next((a for a in self._sounding if not a.is_finished), None)
+        active = next((a for a in self._sounding if not a.is_finished and not a.is_filler), None)
         if active is not None:
             raise ClientError(
                 f"Conversation already has an active response in progress: {active.id}. Wait until the response "
@@ -54,12 +57,29 @@ class Answers:
                 code="conversation_already_has_active_response",
             )
 
-    def begin(self, tasks: TaskGroup, reply: Reply, options: ReplyOptions, words: Transcription | None) -> None:
-        """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer."""
-        before = self._sounding[-1] if self._sounding and options.in_conversation else None
-        starts_at_s = before.playout.ends_at_s if before else 0.0
-        answer = Answer(reply, options, self._history if options.in_conversation else None, self._say, starts_at_s)
-        (self._sounding if options.in_conversation else self._aside).append(answer)
+    def begin(
+        self,
+        tasks: TaskGroup,
+        reply: Reply,
+        words: Transcription | None = None,
+        tools: tuple[ToolSpec, ...] | None = None,
+        *,
+        is_filler: bool = False,
+    ) -> None:
+        """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer.
+        ``tools``: its own, in place of the session's."""
+        in_conversation = reply.manner.in_conversation
+        before = self._sounding[-1] if self._sounding and in_conversation else None
+        answer = Answer(
+            reply,
+            self._history if in_conversation else None,
+            self._say,
+            before.playout.ends_at_s if before else 0.0,
+            lambda call: self._calling.as_item(call, tools),
+            self._calling.carry_out,
+            is_filler=is_filler,
+        )
+        (self._sounding if in_conversation else self._aside).append(answer)
         tasks.start_soon(self._deliver, answer, before, words)
 
     async def _deliver(self, answer: Answer, before: Answer | None, words: Transcription | None) -> None:
@@ -111,6 +131,13 @@ class Answers:
                 return
         raise ClientError("Cancellation failed: no active response found", code="response_cancel_not_active")
 
+    def clear_playout(self) -> None:
+        """The listener's sound is held on this side, and none of it is to be played any more."""
+        for answer in list(self._sounding):
+            unheard = answer.stop("client_cancelled")
+            if unheard is not None:
+                unheard.drop()
+
     def abandon(self) -> None:
         """The session is over: let go of what nobody will hear."""
         for answer in self._sounding + self._aside:
@@ -119,7 +146,7 @@ class Answers:
     def end_playout(self, item_id: str) -> None:
         """The client has stopped playing this item: an answer that was all sent is over now."""
         for answer in self._sounding:
-            if answer.item_id == item_id and answer.is_finished:
+            if item_id in answer.item_ids[-1:] and answer.is_finished:
                 answer.scope.cancel()
 
 

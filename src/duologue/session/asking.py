@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 import anyio
+import msgspec
 
-from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest, SpeechRequest, TranscribeRequest
+from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest, SpeechRequest, Tool, TranscribeRequest
 from duologue.engines.client import ASR, CHAT, SPEECH, EngineClient
 from duologue.errors import CapacityError, EngineError, EngineLost, EngineUnavailable
 from duologue.session.transcribe import FINAL_DUE_S, Transcription
@@ -19,9 +20,25 @@ PATIENCE_S = 30.0
 Prompt = Callable[[], Awaitable[tuple[ChatMessage, ...] | None]]
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """The tools that the model may call; see ChatRequest."""
+
+    tools: tuple[Tool, ...] = ()
+    choice: str = "auto"
+    parallel: bool = True
+
+
+NO_TOOLS = Offer()
+
+
+async def _no_tools() -> Offer:
+    return NO_TOOLS
+
+
 class Asking:
     """One question. ``conversation`` names whose it is; ``turn``: the user's words, which a model that hears the turn
-    tells along with its answer. ``prompt_words``: how long the question was, once it is asked.
+    tells along with its answer; ``offer``: the tools, which only a model that is asked in words can call.
+    ``prompt_words``: how long the question was, once it is asked.
     """
 
     def __init__(
@@ -31,12 +48,14 @@ class Asking:
         max_tokens: int | None,
         conversation: str = "",
         turn: Transcription | None = None,
+        offer: Callable[[], Awaitable[Offer]] = _no_tools,
     ) -> None:
         self._engines = engines
         self._prompt = prompt
         self._max_tokens = max_tokens
         self._conversation = conversation
         self._turn = turn
+        self._offer = offer
         self._fed = turn if turn is not None and turn.is_fed else None
         if self._fed is not None:
             self._fed.feed_begins()
@@ -72,7 +91,8 @@ class Asking:
     async def _ask(self, messages: tuple[ChatMessage, ...]) -> AsyncGenerator[ChatDelta, None]:
         """The answer to what is all words."""
         self.prompt_words = _count_words(messages)
-        request = ChatRequest(messages, self._max_tokens)
+        offer = await self._offer()
+        request = ChatRequest(messages, self._max_tokens, offer.tools, offer.choice, offer.parallel)
         async with self._engines.stream(CHAT, request, deadline_s=anyio.current_time()) as answer:
             async for delta in watched(answer, PATIENCE_S, "The chat model"):
                 yield delta
@@ -115,7 +135,9 @@ class Asking:
         text = ""
         for message in messages:
             text = message.content if message.audio is None else await self._words_of(message)
-            if text:
+            if message.audio is None:
+                written.append(message)
+            elif text:
                 written.append(ChatMessage(message.role, text))
         return tuple(written) if text else None
 

@@ -11,12 +11,14 @@ from duologue.events import (
     CreateItem,
     DeleteItem,
     Event,
+    FunctionOutput,
     Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    Message,
     Part,
     RetrieveItem,
     TranscriptDone,
@@ -36,12 +38,13 @@ class Conversation:
         self._say = say
         self._awaited: dict[str, anyio.Event] = {}
 
-    def commit(self, item_id: str) -> Entry:
-        """The user's turn becomes an item; its words follow when they are known."""
+    def commit(self, item_id: str, text: str | None = None) -> Entry:
+        """The user's turn becomes an item; its words follow when they are known, unless there are none."""
         previous_id = self.history.last_id()
         self._say(TurnCommitted(item_id=item_id, previous_item_id=previous_id))
-        self._awaited[item_id] = anyio.Event()
-        return self._add(Item(id=item_id, role="user", parts=(Part(kind="input_audio"),)), None)
+        if text is None:
+            self._awaited[item_id] = anyio.Event()
+        return self._add(Message(id=item_id, role="user", parts=(Part(kind="input_audio", text=text),)), None)
 
     def awaited(self) -> list[anyio.Event]:
         """One event for each committed turn without words yet, set when it has them or never will."""
@@ -52,7 +55,8 @@ class Conversation:
         failure = transcription.failure
         if failure is None:
             self.history.set_words(entry, transcription.text or "")
-        self._awaited.pop(entry.item.id).set()
+        if (awaited := self._awaited.pop(entry.item.id, None)) is not None:
+            awaited.set()
         if not show:
             return
         if failure is not None:
@@ -61,9 +65,14 @@ class Conversation:
             text = transcription.text or ""
             self._say(TranscriptDone(item_id=entry.item.id, text=text, audio_s=transcription.audio_s))
 
-    def create(self, event: CreateItem) -> None:
-        """Raises ClientError for an id that is taken or a place that does not exist."""
-        self._add(event.item, event.after)
+    def create(self, event: CreateItem) -> Entry:
+        """Raises ClientError for an id that is taken, a place that does not exist, a result that nobody waits for."""
+        if isinstance(event.item, FunctionOutput) and self.history.call_of(event.item.call_id) is None:
+            raise ClientError(f"Tool call ID '{event.item.call_id}' not found in conversation.", param="item.call_id")
+        entry = self._add(event.item, event.after)
+        if entry.text is None and entry.parts:
+            self._awaited[event.item.id] = anyio.Event()
+        return entry
 
     def _add(self, item: Item, after: str | None) -> Entry:
         entry = self.history.add(item, after)
@@ -82,7 +91,7 @@ class Conversation:
     def truncate(self, event: TruncateItem) -> None:
         """The listener heard only so much of an answer. Raises ClientError for what is not a spoken answer."""
         entry = self.history.require(event.item_id, "truncat")
-        if entry.item.role != "assistant" or entry.item.parts[0].kind != "output_audio":
+        if not entry.parts or entry.parts[0].kind != "output_audio":
             raise ClientError(
                 "Error truncating item: only a spoken answer of the assistant can be truncated.", param="item_id"
             )

@@ -27,7 +27,6 @@ IDLE_KEEP_SAMPLES = ms_to_samples(1_500)
 STALL_S = 0.5
 # A client that sends a second of sound at a time is not stalled between two of them.
 LONGEST_APPEND_S = 1.0
-BYTES_PER_S = 2 * VOICE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,7 @@ class Hearing:
         self._engines = engines
         self._is_in_turn = is_in_turn
         self._decoder = Pcm16Decoder()
+        self._rate_hz = VOICE_RATE_HZ
         self._resampler = Resampler(VOICE_RATE_HZ, SESSION_RATE_HZ)
         self._buffer = AudioBuffer()
         self._window_start = 0
@@ -91,16 +91,19 @@ class Hearing:
                     continue
                 self._stand_in(stall_s)
             elif isinstance(event, AppendAudio):
-                self._receive(event.pcm)
-                stall_s = STALL_S + min(len(event.pcm) / BYTES_PER_S, LONGEST_APPEND_S)
+                self._receive(event)
+                stall_s = STALL_S + min(len(event.pcm) / (2 * event.rate_hz), LONGEST_APPEND_S)
             else:
                 await tell(self._mark(event))
                 continue
             found = await self._listen()
             await tell(Heard(found, self.now, self.gate.loud_until))
 
-    def _receive(self, pcm: bytes) -> None:
-        self._buffer.push(self._resampler.push(to_float(self._decoder.decode(pcm))))
+    def _receive(self, event: AppendAudio) -> None:
+        if event.rate_hz != self._rate_hz:
+            self._rate_hz = event.rate_hz
+            self._resampler = Resampler(event.rate_hz, SESSION_RATE_HZ)
+        self._buffer.push(self._resampler.push(to_float(self._decoder.decode(event.pcm))))
 
     def _stand_in(self, seconds: float) -> None:
         """No sound came. In mid-turn silence takes its place, or the turn would never end."""
@@ -148,3 +151,10 @@ class Hearing:
         """Forget that anyone was speaking; the clock goes on."""
         self.gate = SpeechGate(self.gate.threshold)
         self._state = None
+
+
+def as_heard(pcm: bytes, rate_hz: int) -> Float32:
+    """A whole recording, s16le mono at ``rate_hz`` -> float32 [n] at 16 kHz."""
+    resampler = Resampler(rate_hz, SESSION_RATE_HZ)
+    sound = to_float(Pcm16Decoder().decode(pcm))
+    return np.concatenate([resampler.push(sound), resampler.flush()])

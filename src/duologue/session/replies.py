@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
 from duologue.audio.frame import Float32
-from duologue.engines.base import SpeechRequest
+from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.client import SPEECH, EngineClient
 from duologue.errors import CapacityError, EngineError
-from duologue.events import ReplyOptions, SessionConfig, new_id
-from duologue.session.asking import Asking, Prompt
+from duologue.events import Item, ItemReference, ReplyOptions, SessionConfig, new_id
+from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
+from duologue.session.chat_prompt import Window, messages, prompt
 from duologue.session.conversation import Conversation
-from duologue.session.history import messages, prompt
-from duologue.session.prompts import heard_prompt, history_prompt, items_prompt, turn_prompt
-from duologue.session.reply import Manner, Reply
+from duologue.session.history import Entry
+from duologue.session.prompts import entries_prompt, heard_prompt, history_prompt, turn_prompt
+from duologue.session.reply import Reply, manner_of
+from duologue.session.tools import Tools
 from duologue.session.transcribe import Transcription
 from duologue.session.voice_prompt import for_voice
 from duologue.session.writing import Writing
@@ -29,12 +31,18 @@ class Ways(msgspec.Struct, frozen=True):
     """How the engines at hand are used.
 
     ``speculates``: answers are prepared in pauses, before the turn is known to be over. ``hears``: the model that
-    answers is given the turn as sound. ``has_partials``: words are shown while somebody speaks.
+    answers is given the turn as sound. ``has_partials``: words are shown while somebody speaks. ``sees``: the model
+    takes images. ``tool_steps``: how often it may call tools before it has to answer. ``filler``: what is said when a
+    tool has not answered ``filler_after_s`` after the call, "" for nothing.
     """
 
     speculates: bool = True
     hears: bool = False
     has_partials: bool = True
+    sees: bool = False
+    tool_steps: int = 5
+    filler: str = ""
+    filler_after_s: float = 1.0
 
 
 # Transcribed, then answered.
@@ -44,9 +52,13 @@ IN_STAGES = Ways()
 class Replies:
     """Starts the work on transcripts and answers of one conversation, in the session's ``tasks``."""
 
-    def __init__(self, engines: EngineClient, conversation: Conversation, ways: Ways, config: SessionConfig) -> None:
+    def __init__(
+        self, engines: EngineClient, conversation: Conversation, tools: Tools, ways: Ways, config: SessionConfig
+    ) -> None:
         self._engines = engines
         self._conversation = conversation
+        self._tools = tools
+        self._window = Window()
         self._ways = ways
         self._name = new_id("conv")
         self.config = config
@@ -63,18 +75,49 @@ class Replies:
         """An answer to ``turn``, once what is ``unfinished`` has ended."""
         history, instructions = self._conversation.history, self._instructions(AS_CONFIGURED)
         if self._ways.hears:
-            return self._ask(heard_prompt(history, instructions, turn, unfinished), AS_CONFIGURED, turn)
+            return self._ask(heard_prompt(history, instructions, turn, unfinished, self._fit), AS_CONFIGURED, turn)
         pending = [*self._conversation.awaited(), *unfinished]
-        return self._ask(turn_prompt(history, instructions, turn, pending), AS_CONFIGURED)
+        return self._ask(turn_prompt(history, instructions, turn, pending, self._fit), AS_CONFIGURED)
 
-    def to_history(self, options: ReplyOptions) -> Reply:
-        """An answer to the conversation as it stands, or to the items that ``options`` name."""
+    def to_history(self, options: ReplyOptions, *, after_silence: bool = False) -> Reply:
+        """An answer to the conversation as it stands, or to the items that ``options`` name. Raises ClientError for
+        one that does not exist."""
         instructions = self._instructions(options)
-        if options.items is not None:
-            return self._ask(items_prompt(options.items, instructions), options)
         # A model that hears need not wait for the words of what it can hear.
         pending = [] if self._ways.hears else self._conversation.awaited()
-        return self._ask(history_prompt(self._conversation.history, instructions, pending), options)
+        if options.items is not None:
+            entries = [self._entry_of(item) for item in options.items]
+            return self._ask(entries_prompt(entries, instructions, pending), options)
+        history = self._conversation.history
+        ask = history_prompt(history, instructions, pending, self._fit, after_silence=after_silence)
+        return self._ask(ask, options)
+
+    def _entry_of(self, item: Item | ItemReference) -> Entry:
+        if isinstance(item, ItemReference):
+            return self._conversation.history.require(item.id, "retriev")
+        return Entry(item)
+
+    def _fit(self, told: Iterable[ChatMessage]) -> list[ChatMessage]:
+        return self._window.fit(list(told), self.config.truncation, self.config.prompt_tokens)
+
+    def _offer(self, options: ReplyOptions) -> Callable[[], Awaitable[Offer]]:
+        """The tools that an answer may use, as they are when the model is asked."""
+        specs = options.tools
+        if specs is not None:
+            self._tools.add(specs)
+
+        async def offer() -> Offer:
+            await self._tools.known()
+            choice = self._tools.choice(options.tool_choice or self.config.tool_choice, specs)
+            is_enough = options.in_conversation and self._conversation.history.tool_steps() >= self._ways.tool_steps
+            offered = self._tools.offered(specs)
+            # Some servers call tools although the choice is "none": what is not offered is not called.
+            if choice == "none" or is_enough or not offered:
+                return NO_TOOLS
+            parallel = options.parallel_tool_calls
+            return Offer(offered, choice, self.config.parallel_tool_calls if parallel is None else parallel)
+
+        return offer
 
     def _instructions(self, options: ReplyOptions) -> str:
         """The session's or the answer's own, and for an answer in sound what it is to be heard."""
@@ -82,20 +125,25 @@ class Replies:
         return for_voice(given) if self._is_spoken(options) else given
 
     def _is_spoken(self, options: ReplyOptions) -> bool:
-        return Manner.of(self.config, options).modality == "audio"
+        return manner_of(self.config, options).modality == "audio"
 
     def _ask(self, ask: Prompt, options: ReplyOptions, turn: Transcription | None = None) -> Reply:
         max_tokens = options.max_output_tokens or self.config.max_output_tokens
-        asking = Asking(self._engines, ask, max_tokens, self._name, turn)
+        asking = Asking(self._engines, ask, max_tokens, self._name, turn, self._offer(options))
         writing = Writing(asking, is_spoken=self._is_spoken(options))
         self.tasks.start_soon(writing.run)
         return self.voice(writing, options)
 
-    def voice(self, writing: Writing, options: ReplyOptions = AS_CONFIGURED, start: int = 0) -> Reply:
-        """``writing`` from its letter ``start`` on, said."""
-        reply = Reply(self._engines, writing, Manner.of(self.config, options), start)
+    def voice(self, writing: Writing, options: ReplyOptions = AS_CONFIGURED, start: int = 0, calls: int = 0) -> Reply:
+        """``writing`` from its letter ``start`` and its call ``calls`` on, said."""
+        manner = manner_of(self.config, options)
+        reply = Reply(self._engines, writing, manner, self.config.speed, start, calls)
         self.tasks.start_soon(reply.run)
         return reply
+
+    def filler(self) -> Reply:
+        """What bridges the wait for a tool."""
+        return self.voice(Writing.of(self._ways.filler))
 
     async def prepare(self) -> None:
         """Let a model that hears read the conversation while the user still speaks. A failure is no matter."""

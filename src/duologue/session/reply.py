@@ -7,52 +7,56 @@ stream, whose bound is how far an answer is prepared ahead.
 from __future__ import annotations
 
 import anyio
-import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from duologue.engines.base import SpeakRequest
 from duologue.engines.client import EngineClient
 from duologue.errors import CapacityError, DuologueError, EngineError
-from duologue.events import Modality, ReplyOptions, SessionConfig
+from duologue.events import ReplyManner, ReplyOptions, SessionConfig
 from duologue.session.phrase import Phraser, is_speakable
 from duologue.session.speak import Piece, speak
-from duologue.session.writing import Writing
+from duologue.session.writing import Call, Writing
 
 # 64 pieces of 100 ms: a prepared answer costs at most 300 kB and six seconds of speech to make.
 PIECES_AHEAD = 64
 
 
-class Manner(msgspec.Struct, frozen=True):
-    """How an answer is given."""
-
-    modality: Modality = "audio"
-    voice: str = ""
-    speed: float = 1.0
-
-    @classmethod
-    def of(cls, config: SessionConfig, options: ReplyOptions) -> Manner:
-        """As the session has it, but for what ``options`` says."""
-        return cls(
-            modality=options.modality or config.modality,
-            voice=options.voice or config.voice,
-            speed=config.speed,
-        )
+def manner_of(config: SessionConfig, options: ReplyOptions) -> ReplyManner:
+    """As the session has it, but for what ``options`` says."""
+    return ReplyManner(
+        modality=options.modality or config.modality,
+        voice=options.voice or config.voice,
+        output_format=options.output_format or config.output_format,
+        max_output_tokens=options.max_output_tokens or config.max_output_tokens,
+        metadata=options.metadata,
+        in_conversation=options.in_conversation,
+    )
 
 
 class Reply:
-    """``writing``, from its letter ``start`` on, being spoken.
+    """``writing``, from its letter ``start`` and its call ``calls`` on, being spoken.
 
     What ``take`` gives ends when all has been said, on a failure and on cancelling alike; ``failure`` tells which.
     """
 
-    def __init__(self, engines: EngineClient, writing: Writing, manner: Manner, start: int = 0) -> None:
+    def __init__(
+        self,
+        engines: EngineClient,
+        writing: Writing,
+        manner: ReplyManner,
+        speed: float = 1.0,
+        start: int = 0,
+        calls: int = 0,
+    ) -> None:
         self._engines = engines
-        self._send, self._pieces = anyio.create_memory_object_stream[Piece](PIECES_AHEAD)
+        self._send, self._pieces = anyio.create_memory_object_stream[Piece | Call](PIECES_AHEAD)
         self._is_taken = False
         self._voice_failure: DuologueError | None = None
         self.writing = writing
         self.manner = manner
+        self._speed = speed
         self.start = start
+        self.calls = calls
         self.scope = anyio.CancelScope()
 
     @property
@@ -69,24 +73,29 @@ class Reply:
                 self._voice_failure = error
 
     async def _read_out(self) -> None:
-        phraser, at, is_first = Phraser(), self.start, True
-        is_over = False
-        while not is_over:
-            delta = await self.writing.more(at)
-            at += len(delta)
-            is_over = not delta
-            for phrase in phraser.flush() if is_over else phraser.push(delta):
+        at, calls, is_first = self.start, self.calls, True
+        phraser = Phraser()
+        while True:
+            found = await self.writing.next(at, calls)
+            for phrase in phraser.push(found) if isinstance(found, str) else phraser.flush():
                 await self._say(phrase, is_first)
                 is_first = False
+            if isinstance(found, Call):
+                calls += 1
+                await self._send.send(found)
+            elif found is None:
+                return
+            else:
+                at += len(found)
 
     async def _say(self, phrase: str, is_first: bool) -> None:
         if self.manner.modality == "text" or not is_speakable(phrase):
             await self._send.send(Piece(phrase))
             return
-        request = SpeakRequest(phrase, self.manner.voice, self.manner.speed)
+        request = SpeakRequest(phrase, self.manner.voice, self._speed)
         await speak(self._engines, request, self._send, is_first=is_first)
 
-    def take(self) -> MemoryObjectReceiveStream[Piece]:
+    def take(self) -> MemoryObjectReceiveStream[Piece | Call]:
         """The pieces as they are made, to be closed by the one who takes them."""
         self._is_taken = True
         return self._pieces

@@ -24,17 +24,24 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from duologue.audio.frame import ms_to_samples, samples_to_ms
 from duologue.engines.client import EngineClient
+from duologue.engines.tools import ToolServers
 from duologue.errors import ClientError, SlowClient
 from duologue.events import (
     AudioCleared,
     CancelReply,
     ClearAudio,
+    ClearPlayout,
     Configure,
     CreateItem,
     CreateReply,
     DeleteItem,
     Event,
     Failed,
+    IdleTimeout,
+    McpApprovalResponse,
+    McpCall,
+    McpServer,
+    Message,
     RetrieveItem,
     SessionConfig,
     SpeechStarted,
@@ -49,13 +56,16 @@ from duologue.session import turn as floor
 from duologue.session.answer import Unheard
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
+from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
-from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked, as_heard
 from duologue.session.history import Entry
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
 from duologue.session.reply import Reply
+from duologue.session.tools import Tools
 from duologue.session.transcribe import Partials, Transcription
 from duologue.session.vad import Onset
+from duologue.session.waiting import Timer
 
 INBOX_EVENTS = 1_024
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
@@ -79,6 +89,21 @@ class _Over:
     said_nothing: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    """Nobody has spoken for as long as the client set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SlowTool:
+    """A tool has been called, and nothing has come of it for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ToolsAnswered:
+    """All tools that this server called have answered, and the client has not asked for more yet."""
+
+
 @dataclass(slots=True)
 class _Turn:
     """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answer
@@ -90,6 +115,13 @@ class _Turn:
     unheard: Unheard | None = None
 
 
+class NoServers:
+    """For a session without MCP."""
+
+    def open(self, server: McpServer) -> Any:
+        raise ClientError("MCP servers are not available here.", param="session.tools")
+
+
 class Session:
     """One conversation. Give it to a task with ``run``; what it says comes out of ``outbox``."""
 
@@ -99,6 +131,7 @@ class Session:
         config: SessionConfig,
         outbox: MemoryObjectSendStream[Event],
         ways: Ways = IN_STAGES,
+        servers: ToolServers | None = None,
     ) -> None:
         self.config = config
         self._engines = engines
@@ -109,10 +142,15 @@ class Session:
         self._machine = floor.TurnMachine(detection, speculates=ways.speculates)
         self._ways = ways
         self._conversation = Conversation(self._say)
-        self._replies = Replies(engines, self._conversation, ways, config)
+        self._tools = Tools(servers or NoServers(), self._conversation, self._say)
+        self._calling = Calling(self._tools, self._conversation, self._say, lambda: self._post(_ToolsAnswered()))
+        self._replies = Replies(engines, self._conversation, self._tools, ways, config)
+        self._idle = Timer(lambda: self._post(_Idle()))
+        self._bridge = Timer(lambda: self._post(_SlowTool()))
         self._answers = Answers(
             self._conversation.history,
             self._say,
+            self._calling,
             on_audible=lambda: self._post(floor.ReplyAudible()),
             on_over=lambda said_nothing: self._post(_Over(said_nothing)),
         )
@@ -121,14 +159,15 @@ class Session:
         self._unheard: Unheard | None = None
         self._uncommitted = 0
         self._tasks: TaskGroup
-        self._apply(config)
 
     async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
         """Hold the conversation until ``told`` ends. Raises SlowClient when ``outbox`` is full."""
         with self._inbox, self._outbox:
             try:
                 async with anyio.create_task_group() as self._tasks:
-                    self._replies.tasks = self._tasks
+                    for part in (self._replies, self._tools, self._calling, self._idle, self._bridge):
+                        part.tasks = self._tasks
+                    self._apply(self.config)
                     self._tasks.start_soon(self._hear, told)
                     async for event in self._inbox:
                         self._handle(event)
@@ -136,6 +175,7 @@ class Session:
             finally:
                 self._answers.abandon()
                 self._drop_attempt()
+                self._tools.close()
 
     async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
         with self._inbox_in, told:
@@ -165,6 +205,8 @@ class Session:
     def _take(self, event: floor.TurnEvent) -> None:
         for command in self._machine.take(event):
             _PERFORMERS[type(command)](self, command)
+        if self._idle.is_running and self._machine.state is not floor.State.IDLE:
+            self._idle.stop()
 
     def _on_heard(self, heard: Heard) -> None:
         for found in heard.found:
@@ -232,7 +274,7 @@ class Session:
         self._unheard = turn.unheard
         self._commit_item(turn.item_id, attempt.transcription)
         if reply is not None:
-            self._answers.begin(self._tasks, reply, AS_CONFIGURED, self._words_to_await(attempt.transcription))
+            self._answers.begin(self._tasks, reply, self._words_to_await(attempt.transcription))
         else:
             self._forget_unheard()
 
@@ -260,6 +302,9 @@ class Session:
 
     def _commit_item(self, item_id: str, transcription: Transcription) -> None:
         entry = self._conversation.commit(item_id)
+        self._await_transcript(entry, transcription)
+
+    def _await_transcript(self, entry: Entry, transcription: Transcription) -> None:
         if self._ways.hears:
             self._conversation.history.keep_sound(entry, transcription.sound)
         if transcription.known.is_set():
@@ -298,16 +343,59 @@ class Session:
         self._forget_unheard()
         if self._answers.is_empty:
             self._take(floor.ReplyOver())
+            self._await_user()
+            self._await_tool()
+
+    def _await_user(self) -> None:
+        """The answer has been heard: an idle timeout counts from here."""
+        timeout_ms = self._machine.detection.idle_timeout_ms
+        if timeout_ms is not None and self._hearing.detects_speech and self._machine.state is floor.State.IDLE:
+            self._idle.start(timeout_ms / 1000)
+
+    def _on_idle(self, _idle: _Idle) -> None:
+        """The user has been silent for so long that the assistant takes the floor."""
+        if self._machine.state is not floor.State.IDLE or not self._answers.is_empty:
+            return
+        item_id, now_ms = new_id("item"), samples_to_ms(self._hearing.now)
+        start_ms = samples_to_ms(self._uncommitted)
+        self._uncommitted = self._hearing.now
+        self._say(IdleTimeout(item_id=item_id, start_ms=start_ms, end_ms=now_ms))
+        self._conversation.commit(item_id, "")
+        self._take(floor.ReplyWanted())
+        self._answers.begin(self._tasks, self._replies.to_history(AS_CONFIGURED, after_silence=True))
+
+    def _await_tool(self) -> None:
+        if self._ways.filler and (self._conversation.history.open_calls() or self._calling.is_busy):
+            self._bridge.start(self._ways.filler_after_s)
+
+    def _on_slow_tool(self, _slow: _SlowTool) -> None:
+        """Say something while the tool works, unless the talk has gone on."""
+        is_waiting = self._conversation.history.open_calls() or self._calling.is_busy
+        if is_waiting and self._machine.state is floor.State.IDLE and self._answers.is_empty:
+            self._take(floor.ReplyWanted())
+            self._answers.begin(self._tasks, self._replies.filler(), is_filler=True)
+
+    def _on_tools_answered(self, _answered: _ToolsAnswered) -> None:
+        """Tell what the tools gave, unless the client or the user has gone on by now."""
+        if self._answers.is_empty and self._machine.state is floor.State.IDLE and self._is_result_last():
+            self._take(floor.ReplyWanted())
+            self._answers.begin(self._tasks, self._replies.to_history(AS_CONFIGURED))
+
+    def _is_result_last(self) -> bool:
+        """Whether nothing was said since a tool of an MCP server was called."""
+        items = [entry.item for entry in self._conversation.history if not entry.is_filler]
+        return bool(items) and isinstance(items[-1], McpCall | McpApprovalResponse)
 
     def _answer_on(self, unheard: Unheard) -> None:
         """What interrupted the answer was not speech: say the rest of it."""
-        reply = self._replies.voice(unheard.writing, start=unheard.start)
-        self._answers.begin(self._tasks, reply, AS_CONFIGURED, None)
+        reply = self._replies.voice(unheard.writing, start=unheard.start, calls=unheard.calls)
+        self._answers.begin(self._tasks, reply)
 
     # --- what the client asks for -------------------------------------------------------------------------------
 
     def _apply(self, config: SessionConfig) -> None:
         self.config = self._replies.config = config
+        self._tools.configure(config.tools)
         detection = config.turn_detection
         self._hearing.detects_speech = detection is not None
         if detection is not None:
@@ -350,8 +438,34 @@ class Session:
         options = event.options
         if options.in_conversation:
             self._answers.refuse_second()
+        reply = self._replies.to_history(options)
+        if options.in_conversation:
+            self._bridge.stop()
             self._take(floor.ReplyWanted())
-        self._answers.begin(self._tasks, self._replies.to_history(options), options, None)
+        self._answers.begin(self._tasks, reply, None, options.tools)
+
+    def _on_create_item(self, event: CreateItem) -> None:
+        item = event.item
+        if isinstance(item, McpApprovalResponse):
+            self._calling.require(item)
+        parts = item.parts if isinstance(item, Message) else ()
+        if not self._ways.sees and any(part.kind == "input_image" for part in parts):
+            raise ClientError(
+                "The chat model here takes no images. Attach one that does, and set chat_model.vision.",
+                param="item.content",
+            )
+        entry = self._conversation.create(event)
+        if isinstance(item, McpApprovalResponse):
+            self._calling.respond(item)
+        spoken = next((part for part in parts if part.pcm is not None), None)
+        if spoken is not None and spoken.pcm is not None:
+            transcription = self._replies.transcribe(as_heard(spoken.pcm, spoken.rate_hz), item.id, is_answered=False)
+            self._await_transcript(entry, transcription)
+
+    def _on_clear_playout(self) -> None:
+        self._answers.clear_playout()
+        if self._answers.is_empty:
+            self._take(floor.ReplyOver())
 
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)
@@ -363,13 +477,17 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Marked: Session._on_marked,
     _WordsIn: Session._on_words_in,
     _Over: Session._on_over,
+    _Idle: Session._on_idle,
+    _SlowTool: Session._on_slow_tool,
+    _ToolsAnswered: Session._on_tools_answered,
     floor.EndOfTurnKnown: Session._take,
     floor.WordsKnown: Session._on_words_known,
     floor.ReplyAudible: Session._take,
     Configure: Session._on_configure,
     CreateReply: Session._on_create_reply,
     CancelReply: lambda session, event: session._answers.cancel(event.reply_id),
-    CreateItem: lambda session, event: session._conversation.create(event),
+    ClearPlayout: lambda session, _event: session._on_clear_playout(),
+    CreateItem: Session._on_create_item,
     DeleteItem: lambda session, event: session._conversation.delete(event),
     RetrieveItem: lambda session, event: session._conversation.retrieve(event),
     TruncateItem: Session._on_truncate_item,

@@ -10,13 +10,57 @@ from contextlib import aclosing
 
 import anyio
 
-from duologue.engines.base import ChatDelta
+from duologue.engines.base import ChatDelta, ChatUsage, ToolCallDelta
 from duologue.errors import CapacityError, DuologueError, EngineError
+from duologue.events import new_id
 from duologue.session.asking import Asking
 from duologue.session.speakable import Speakable
 
 # An hour of speech. A model that has not ended by then never will.
 LONGEST_TEXT_CHARS = 60_000
+MOST_CALLS = 32
+# OpenAI's longest.
+LONGEST_CALL_ID_CHARS = 32
+
+
+class Growth:
+    """Something that grows, and who waits for more of it."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def happened(self) -> None:
+        self._event.set()
+        self._event = anyio.Event()
+
+    async def next(self) -> None:
+        await self._event.wait()
+
+
+class Call:
+    """A function that the model wants called, behind letter ``at`` of its text. ``arguments``: JSON, as it comes."""
+
+    def __init__(self, call_id: str, name: str, at: int) -> None:
+        self.id = call_id if 0 < len(call_id) <= LONGEST_CALL_ID_CHARS else new_id("call")
+        self.name = name
+        self.at = at
+        self.arguments = ""
+        self.is_done = False
+        self._growth = Growth()
+
+    def add(self, arguments: str, *, is_last: bool = False) -> None:
+        """More arguments. A call without any is one with an empty object: clients parse them."""
+        self.arguments += arguments
+        if is_last and not self.is_done:
+            self.arguments = self.arguments or "{}"
+            self.is_done = True
+        self._growth.happened()
+
+    async def more(self, start: int) -> str:
+        """The arguments from ``start`` on, as soon as there are any; "" when there is no more to come."""
+        while len(self.arguments) <= start and not self.is_done:
+            await self._growth.next()
+        return self.arguments[start:]
 
 
 class Writing:
@@ -27,20 +71,30 @@ class Writing:
     speech, here, so that what is shown, kept and heard is the same.
     """
 
-    def __init__(self, asking: Asking, *, is_spoken: bool) -> None:
+    def __init__(self, asking: Asking | None, *, is_spoken: bool) -> None:
         self._asking = asking
         self._speakable = Speakable() if is_spoken else None
-        self._has_grown = anyio.Event()
+        self._growth = Growth()
+        self._calls: dict[int, Call] = {}
         self.scope = anyio.CancelScope()
         self.text = ""
+        self.calls: list[Call] = []
+        self.usage: ChatUsage | None = None
         self.is_done = False
         self.failure: DuologueError | None = None
         self.was_cut_short = False
 
+    @classmethod
+    def of(cls, text: str) -> Writing:
+        """A text that needs no model."""
+        writing = cls(None, is_spoken=False)
+        writing.text, writing.is_done = text, True
+        return writing
+
     @property
     def prompt_words(self) -> int:
         """How long the question was."""
-        return self._asking.prompt_words
+        return self._asking.prompt_words if self._asking is not None else 0
 
     async def run(self) -> None:
         """Ask the model and keep what it says; ends without an exception, see ``failure``."""
@@ -54,6 +108,7 @@ class Writing:
         self._grow(is_done=True)
 
     async def _ask(self) -> None:
+        assert self._asking is not None, "a text of its own is not asked for"
         async with aclosing(self._asking.deltas()) as deltas:
             async for delta in deltas:
                 self._keep(delta)
@@ -64,22 +119,45 @@ class Writing:
     def _keep(self, delta: ChatDelta) -> None:
         """The answer may be whole before its question is: a model that hears still tells the user's words."""
         self.text += delta.text if self._speakable is None else self._speakable.feed(delta.text)
-        if self._speakable is not None and delta.finish is not None:
+        is_over = delta.finish is not None
+        if self._speakable is not None and (is_over or (delta.tool_call and not self.calls)):
             self.text += self._speakable.end()
+        if delta.tool_call is not None and len(self.calls) < MOST_CALLS:
+            self._keep_call(delta.tool_call)
+        self.usage = delta.usage or self.usage
         self.was_cut_short |= delta.finish == "length"
-        self._grow(is_done=delta.finish is not None)
+        self._grow(is_done=is_over)
+
+    def _keep_call(self, delta: ToolCallDelta) -> None:
+        call = self._calls.get(delta.index)
+        if call is None:
+            self._end_call()
+            call = self._calls[delta.index] = Call(delta.id, delta.name, len(self.text))
+            self.calls.append(call)
+        call.add(delta.arguments)
+
+    def _end_call(self) -> None:
+        for call in self.calls:
+            call.add("", is_last=True)
 
     def _grow(self, *, is_done: bool) -> None:
         self.is_done |= is_done
-        self._has_grown.set()
-        self._has_grown = anyio.Event()
+        if self.is_done:
+            self._end_call()
+        self._growth.happened()
 
-    async def more(self, start: int) -> str:
-        """The text from ``start`` on, as soon as there is any; "" when there is no more to come."""
-        while len(self.text) <= start and not self.is_done:
-            await self._has_grown.wait()
-        return self.text[start:]
+    async def next(self, start: int, calls: int = 0) -> str | Call | None:
+        """What follows letter ``start`` and the first ``calls`` calls, as soon as there is any: text up to the next
+        call, or that call. None when there is no more to come."""
+        while True:
+            call = self.calls[calls] if calls < len(self.calls) else None
+            end = len(self.text) if call is None else call.at
+            if start < end:
+                return self.text[start:end]
+            if call is not None or self.is_done:
+                return call
+            await self._growth.next()
 
-    def has_more(self, start: int) -> bool:
-        """Whether there is, or may yet be, something to say from ``start`` on."""
-        return not self.is_done or bool(self.text[start:].strip())
+    def has_more(self, start: int, calls: int = 0) -> bool:
+        """Whether there is, or may yet be, something to say or to call from there on."""
+        return not self.is_done or bool(self.text[start:].strip()) or calls < len(self.calls)

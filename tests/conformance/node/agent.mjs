@@ -1,8 +1,11 @@
-// One conversation with an agent of @openai/agents-realtime, the same for each of its transports, in Node and in
-// a browser. `speak(sound)` is how the user is heard; `interrupted` names the event that tells of an interruption.
+// One conversation with an agent of @openai/agents-realtime, the same over each of its transports, in Node and in a
+// browser: a spoken turn, an interruption, a function.
 
 import { RealtimeAgent, RealtimeSession, tool } from "@openai/agents-realtime";
-import { check, Events, SILENCE } from "./talk.mjs";
+import { check, Events, pieces, SILENCE } from "./talk.mjs";
+
+// Of an answer that is being heard.
+const HEARD_MS = 300;
 
 const getWeather = tool({
   name: "get_weather",
@@ -16,7 +19,7 @@ const getWeather = tool({
   execute: async ({ city }) => `nine degrees in ${city}`,
 });
 
-/** A session, not connected yet, and its events: the transport's under their names, the session's as "session.*". */
+/** A session, not connected yet, and its events: the server's under their own names, the SDK's with an @. */
 export function sessionOver(transport) {
   const agent = new RealtimeAgent({ name: "Tester", instructions: "Be brief.", tools: [getWeather] });
   const session = new RealtimeSession(agent, { transport, model: "gpt-realtime" });
@@ -31,39 +34,47 @@ export function sessionOver(transport) {
   return { session, events };
 }
 
-const lastOf = (history, role) => history.filter((item) => item.role === role).at(-1)?.content[0]?.transcript ?? "";
-
-/** `speak` -> a promise; `isCut` -> once an interruption has reached the loudspeaker. `say` prints. */
-export async function converse({ session, events, speak, isCut, say }) {
-  await speak();
+/**
+ * `user.begins()` and `user.ends()`: the user's turn, in two parts. `heard`: the event that tells of an answer that
+ * is heard; `isCut`: resolves when the interrupted answer is no longer. `say` prints.
+ */
+export async function converse({ session, events, user, heard, isCut, say }) {
+  await user.begins();
+  await user.ends();
   const { output } = await events.until("@agent_end");
   check(output.length > 0, "the answer has words");
-  await events.until("@history", ({ history }) => lastOf(history, "user") && lastOf(history, "assistant") === output);
+  await events.until("@history", ({ history }) => wordsOf(history, "user") && wordsOf(history, "assistant") === output);
   say(`spoken turn: ${output}`);
 
   session.sendMessage("Tell me a story.");
-  await events.until("response.output_audio_transcript.delta");
-  await speak({ isOver: false });
+  await events.until(heard);
+  await new Promise((resume) => setTimeout(resume, HEARD_MS));
+  await user.begins();
   await events.until("input_audio_buffer.speech_started");
   await isCut();
-  await speak({ isOver: true });
+  await events.until("conversation.item.truncated");
+  await user.ends();
   await events.until("@agent_end", (event) => event.output === output);
   say("interruption: the story ended");
 
   session.sendMessage("What is the weather in Oslo?");
   const { result } = await events.until("@agent_tool_end");
   check(result === "nine degrees in Oslo", result);
-  const told = await events.until("@agent_end", (event) => event.output.includes(result));
+  const told = await events.until("@agent_end", (event) => event.output?.includes(result));
   say(`tool call: ${told.output}`);
 }
 
-/** The user's sound over a WebSocket: whole, or what is left of it after an interruption began. */
-export function speakerOver(session, speech) {
+/** The last words of one side, as the SDK's history has them. */
+function wordsOf(history, role) {
+  return history.filter((item) => item.role === role).at(-1)?.content[0]?.transcript ?? "";
+}
+
+/** The same over a WebSocket, where an application sends and plays the sound itself. */
+export async function converseOverWebSocket({ session, events, speech, say }) {
   const send = (sound) => {
-    for (let start = 0; start < sound.length; start += 4_800) session.sendAudio(sound.slice(start, start + 4_800).buffer);
+    for (const piece of pieces(sound)) session.sendAudio(piece.buffer);
   };
-  return async ({ isOver } = {}) => {
-    if (isOver !== true) send(speech);
-    if (isOver !== false) send(SILENCE);
-  };
+  const user = { begins: async () => send(speech), ends: async () => send(SILENCE) };
+  const isCut = () => events.until("@audio_interrupted");
+  await converse({ session, events, user, heard: "@audio", isCut, say });
 }

@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { OpenAIRealtimeWebSocket } from "@openai/agents-realtime";
-import { converse, sessionOver, speakerOver } from "./agent.mjs";
+import { converseOverWebSocket, sessionOver } from "./agent.mjs";
 import { run } from "./talk.mjs";
 
 const [url, path] = process.argv.slice(2);
@@ -14,9 +14,6 @@ run(async () => {
   const address = `${url.replace("http", "ws")}/v1/realtime?model=gpt-realtime`;
   const { session, events } = sessionOver(new OpenAIRealtimeWebSocket({ url: address }));
   await session.connect({ apiKey: "x" });
-  const isCut = async () => {
-    await events.until("conversation.item.truncated");
-  };
-  await converse({ session, events, speak: speakerOver(session, speech), isCut, say: console.log });
+  await converseOverWebSocket({ session, events, speech, say: console.log });
   session.close();
 });

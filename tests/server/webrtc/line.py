@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import numpy as np
 from aiortc.jitterbuffer import JitterBuffer
+from aiortc.mediastreams import MediaStreamError
 
 from duologue.server.webrtc.microphone import Microphone
 from duologue.server.webrtc.peer import _BUFFER, answer, make_peer
@@ -37,9 +38,10 @@ class Line:
         """Through the buffer and the decoder that aiortc has, as they come."""
         receiver = self.peer.getReceivers()[0]
         setattr(receiver, _BUFFER, JitterBuffer(capacity=16, prefetch=4))
-        while True:
-            frame = await receiver.track.recv()
-            await self.ear.take(frame.to_ndarray()[0, ::2].tobytes(), frame.sample_rate)
+        with suppress(MediaStreamError):
+            while True:
+                frame = await receiver.track.recv()
+                await self.ear.take(frame.to_ndarray()[0, ::2].tobytes(), frame.sample_rate)
 
 
 @asynccontextmanager

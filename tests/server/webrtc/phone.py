@@ -103,6 +103,7 @@ class Phone:
             self.peer.addTrack(self.voice)
         self.frames: list[Frame] = []
         self.channel: Any = None
+        self.call_id = ""
         self.closed = anyio.Event()
         self._changed = anyio.Event()
         self.peer.on("connectionstatechange", self._look)
@@ -129,6 +130,11 @@ class Phone:
         for ice in {t.receiver.transport.transport for t in self.peer.getTransceivers()}:
             for protocol in ice._connection._protocols:
                 protocol.transport.abort()
+
+    async def spoken(self) -> None:
+        """Everything that was to be said has been said."""
+        while not self.voice.is_done:
+            await anyio.sleep(FRAME_S)
 
     def send(self, kind: str, **fields: Any) -> None:
         self.channel.send(json.dumps({"type": kind, **fields}))

@@ -19,6 +19,7 @@ export function Page({ conversation }: { conversation: Conversation }) {
   const isUnderWay = isOpen || state.link === "connecting";
   const hasWords = state.entries.some((entry) => entry.text);
   const phase = phaseOf(state);
+  const figure = state.trouble?.kind === "key-needed" ? "locked" : phase;
   useLevels(main, conversation, isOpen);
   useEscape(conversation);
   return (
@@ -27,9 +28,9 @@ export function Page({ conversation }: { conversation: Conversation }) {
         <h1>Duologue</h1>
         <Status state={state} />
       </header>
-      {hasWords ? <Transcript entries={state.entries} /> : <Presence phase={phase} />}
+      {hasWords ? <Transcript entries={state.entries} /> : <Presence figure={figure} />}
       <section class="dock" aria-label="Conversation">
-        {hasWords && <Presence phase={phase} />}
+        {hasWords && <Presence figure={figure} />}
         <Words phase={phase} state={state} />
         <Actions conversation={conversation} state={state} isUnderWay={isUnderWay} />
         {isOpen && <Meters hasMicrophone={state.hasMicrophone} />}

@@ -4,16 +4,19 @@ import type { Phase } from "../realtime/state";
 
 const BARS = [0.45, 0.8, 1, 0.7, 0.4];
 
-export function Presence({ phase }: { phase: Phase }) {
+/** What is shown: a state of the conversation, or that a key is wanted, which is no fault. */
+export type Figure = Phase | "locked";
+
+export function Presence({ figure }: { figure: Figure }) {
   return (
     <svg class="presence" viewBox="-100 -100 200 200" aria-hidden="true">
-      {figureOf(phase)}
+      {figureOf(figure)}
     </svg>
   );
 }
 
-function figureOf(phase: Phase) {
-  switch (phase) {
+function figureOf(figure: Figure) {
+  switch (figure) {
     case "idle":
       return <Duo />;
     case "connecting":
@@ -30,6 +33,8 @@ function figureOf(phase: Phase) {
       return <Rest />;
     case "error":
       return <Broken />;
+    case "locked":
+      return <Locked />;
   }
 }
 
@@ -114,6 +119,15 @@ function Broken() {
       <circle class="line dashed" r="56" />
       <path class="line" d="M 0 -24 V 6" />
       <circle class="solid" cy="24" r="5" />
+    </g>
+  );
+}
+
+function Locked() {
+  return (
+    <g key="locked" class="figure">
+      <circle class="line" cx="-30" r="28" />
+      <path class="line" d="M -2 0 H 66 M 40 0 V 18 M 62 0 V 24" />
     </g>
   );
 }

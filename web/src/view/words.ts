@@ -70,7 +70,7 @@ const TROUBLES: Record<TroubleKind, Line> = {
   },
   "key-needed": {
     title: "This server asks for a key",
-    hint: "Its owner can give you one. It is kept until you close this tab.",
+    hint: "Ask its owner for one. This tab remembers it until you close it.",
   },
   "key-wrong": {
     title: "The key was not accepted",
@@ -138,7 +138,7 @@ export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationSta
 export function noticeOf({ link, notice, hasSwitched }: ConversationState): string | null {
   if (notice) return notice;
   if (!hasSwitched || link !== "open") return null;
-  return "The connection over WebRTC broke. We go on over WebSocket: please say your last sentence again.";
+  return "WebRTC broke off, so we go on over WebSocket. Please say your last sentence again.";
 }
 
 export function buttonLabel(state: ConversationState): string {

@@ -165,12 +165,21 @@ def _tool(tool: Tool) -> dict[str, object]:
 def _message(message: ChatMessage) -> dict[str, object]:
     if message.audio is not None:
         raise EngineError("this chat model takes words, and was given sound: choose an engine that hears")
-    fields: dict[str, object] = {"role": message.role, "content": message.content}
+    fields: dict[str, object] = {"role": message.role, "content": _content(message)}
     if message.tool_calls:
         fields["tool_calls"] = [_call(call) for call in message.tool_calls]
     if message.role == "tool":
         fields["tool_call_id"] = message.tool_call_id
     return fields
+
+
+def _content(message: ChatMessage) -> object:
+    """Words alone are a string, as every server takes them."""
+    if not message.images:
+        return message.content
+    words = [{"type": "text", "text": message.content}] if message.content else []
+    images = [{"type": "image_url", "image_url": {"url": i.url, "detail": i.detail}} for i in message.images]
+    return [*words, *images]
 
 
 def _call(call: ToolCall) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Items of a conversation, between the wire's shape and ours.
 
 On the way out a field without a value is left out and never null, but for the transcript of sound whose words are not
-known: one client's schemas drop every item that has a null more.
+known and the output of a tool that has not answered: one client's schemas drop every item that has a null more.
 """
 
 from __future__ import annotations
@@ -262,7 +262,9 @@ def _from_tool(tool: McpTool) -> dict[str, Any]:
 
 
 def _from_mcp_call(item: McpCall) -> dict[str, Any]:
-    shown = _fields("mcp_call", {**_CALLED, "output": "output", "approval_request_id": "approval_request_id"}, item)
+    shown = _fields("mcp_call", {**_CALLED, "approval_request_id": "approval_request_id"}, item)
+    # A client's parser wants it from the start.
+    shown["output"] = item.output
     if item.failure is not None:
         code = {} if item.failure.code is None else {"code": item.failure.code}
         shown["error"] = {"type": item.failure.kind, "message": item.failure.message, **code}

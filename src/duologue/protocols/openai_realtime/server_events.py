@@ -151,7 +151,9 @@ class ServerEvents:
         return {"type": "response.output_audio.delta", **_content(e, item_id), "delta": sound}
 
     def _reply_arguments(self, e: ReplyArguments) -> list[Frame]:
-        return [{"type": f"{_arguments(e.item)}.delta", **_call(e, e.item), "delta": e.text}]
+        # One client's schema wants the padding, there and nowhere else.
+        padding = {"obfuscation": ""} if isinstance(e.item, McpCall) else {}
+        return [{"type": f"{_arguments(e.item)}.delta", **_call(e, e.item), "delta": e.text, **padding}]
 
     def _reply_item_done(self, e: ReplyItemDone) -> list[Frame]:
         item = from_item(e.item)

@@ -94,13 +94,13 @@ class Cutter:
         self._forget()
         return stretches
 
-    def flush(self) -> list[Stretch]:
-        """The rest, when the recording is over."""
+    def flush(self, end: int) -> list[Stretch]:
+        """The rest, when the recording is over. ``end``: its length; the last window may be filled up beyond it."""
         if self._onset is not None:
             self._close_voice(self._gate.loud_until)
-        if not self._open.voiced:
+        if not self._open.voiced or self._open.voiced[0][0] >= end:
             return []
-        return [self._take(self.position, self.position)]
+        return [self._take(end, end)]
 
     def _step(self, prob: float) -> Iterator[Stretch]:
         match self._gate.push(prob, self.position):

@@ -106,13 +106,14 @@ class LongTranscription:
 
     async def _stretches(self, sound: Sound) -> AsyncGenerator[Stretch | Position, None]:
         cutter = Cutter()
+        samples = 0
         listener = _Listener(self._engines)
         async with aclosing(_windows(sound)) as blocks:
             async for windows, samples in blocks:
                 for stretch in cutter.push(windows, await listener.probs(windows)):
                     yield stretch
                 yield Position(samples / SESSION_RATE_HZ)
-        for stretch in cutter.flush():
+        for stretch in cutter.flush(samples):
             yield stretch
 
     async def _hear(self, stretch: Stretch) -> Passage | None:

@@ -30,7 +30,7 @@ class Call:
 
     def __init__(self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer]) -> None:
         self.id = call_id
-        self.live = Live(state, protocol, watch=self._watch)
+        self._state, self._protocol = state, protocol
         self._playback = Playback()
         self._microphone = Microphone()
         self._channel = EventChannel()
@@ -42,7 +42,9 @@ class Call:
 
     async def answer(self, offer: str) -> str:
         """The SDP that answers ``offer``. Raises ClientError for one that cannot be used."""
-        return await answer(self._peer, offer, self._microphone)
+        sdp = await answer(self._peer, offer, self._microphone)
+        self.live = Live(self._state, self._protocol, watch=self._watch)
+        return sdp
 
     def hang_up(self) -> None:
         self.live.end()

@@ -14,6 +14,7 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
+from duologue import telemetry
 from duologue.errors import Overloaded
 from duologue.events import new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
@@ -89,7 +90,14 @@ class Calls:
                 sdp = await call.answer(offer)
                 self._open[call.id] = call
                 task_status.started(Answered(call.id, sdp))
-                await call.run()
+                await self._run(call)
             finally:
                 self._open.pop(call.id, None)
                 await call.close()
+
+    async def _run(self, call: Call) -> None:
+        """A call that fails takes no other with it."""
+        try:
+            await call.run()
+        except* Exception:
+            log.exception(telemetry.SESSION_FAILED, session=call.live.id, call=call.id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
 
-from duologue.server.webrtc.jitter import JitterBuffer
+from duologue.server.webrtc.jitter import JitterBuffer, Piece
 from duologue.server.webrtc.opus import CLOCK_HZ, Decoder, packet_samples
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ class Microphone:
     """
 
     def __init__(self) -> None:
-        self._arrived, self._packets = anyio.create_memory_object_stream[tuple[float, "RtpPacket"]](WAITING_PACKETS)
+        self._packets: deque[tuple[float, RtpPacket]] = deque(maxlen=WAITING_PACKETS)
+        self._arrived = anyio.Event()
         self._source: int | None = None
         self._heard_s = 0.0
         self.buffer = JitterBuffer()
@@ -39,36 +42,35 @@ class Microphone:
                 return False, None
             self._source = packet.ssrc
         self._heard_s = now_s
-        try:
-            self._arrived.send_nowait((now_s, packet))
-        except (anyio.WouldBlock, anyio.BrokenResourceError):
-            self.buffer.lost += 1
+        self._packets.append((now_s, packet))
+        self._arrived.set()
         return False, None
 
     async def run(self, take_sound: Callable[[bytes, int], Awaitable[None]]) -> None:
         """Give ``take_sound`` all that is heard, s16le mono, and its rate in Hz. Runs until cancelled."""
         decoder, source = Decoder(), self._source
-        with self._packets, self._arrived:
-            while True:
-                arrived = await self._next()
-                if arrived is None:
-                    pieces = self.buffer.poll(anyio.current_time())
-                else:
-                    now_s, packet = arrived
-                    if packet.ssrc != source:
-                        decoder, source = Decoder(), packet.ssrc
-                        self.buffer.begin_anew()
-                    samples = packet_samples(packet.payload)
-                    pieces = self.buffer.push(packet.sequence_number, packet.timestamp, packet.payload, samples, now_s)
-                pcm = b"".join(decoder.decode(piece) for piece in pieces)
-                if pcm:
-                    await take_sound(pcm, CLOCK_HZ)
+        while True:
+            await self._wait()
+            pcm = bytearray()
+            while self._packets:
+                now_s, packet = self._packets.popleft()
+                if packet.ssrc != source:
+                    decoder, source = Decoder(), packet.ssrc
+                    self.buffer.begin_anew()
+                pcm += decoder.decode_all(self._push(packet, now_s))
+            pcm += decoder.decode_all(self.buffer.poll(anyio.current_time()))
+            if pcm:
+                await take_sound(bytes(pcm), CLOCK_HZ)
 
-    async def _next(self) -> tuple[float, RtpPacket] | None:
-        """The next packet; None when the buffer has something to do before one comes."""
+    def _push(self, packet: RtpPacket, now_s: float) -> list[Piece]:
+        samples = packet_samples(packet.payload)
+        return self.buffer.push(packet.sequence_number, packet.timestamp, packet.payload, samples, now_s)
+
+    async def _wait(self) -> None:
+        """Until a packet has come, or the buffer has something to do without one."""
+        if self._packets:
+            return
+        self._arrived = anyio.Event()
         deadline_s = self.buffer.deadline_s
-        if deadline_s is None:
-            return await self._packets.receive()
-        with anyio.move_on_after(deadline_s - anyio.current_time()):
-            return await self._packets.receive()
-        return None
+        with anyio.CancelScope(deadline=math.inf if deadline_s is None else deadline_s):
+            await self._arrived.wait()

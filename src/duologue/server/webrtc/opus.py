@@ -51,6 +51,9 @@ class Decoder:
         self._codec.sample_rate = CLOCK_HZ
         self._last_config = 0
 
+    def decode_all(self, pieces: list[Piece]) -> bytes:
+        return b"".join(self.decode(piece) for piece in pieces)
+
     def decode(self, piece: Piece) -> bytes:
         """A packet that cannot be decoded is concealed like a lost one."""
         match piece:

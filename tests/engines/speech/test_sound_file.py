@@ -1,0 +1,142 @@
+"""Sound files of any length and make, read block by block."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from duologue.audio.frame import Float32
+from duologue.engines.speech.sound_file import SoundFile, container_of
+from duologue.engines.wav import to_wav
+from duologue.errors import ClientError
+
+
+def _tone(rate_hz: int, seconds: float) -> Float32:
+    return (0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate_hz)) / rate_hz)).astype(np.float32)
+
+
+def _read(file: Any, longest_s: float = 100.0) -> list[Float32]:
+    with SoundFile(file if hasattr(file, "read") else io.BytesIO(file), longest_s=longest_s) as sound:
+        blocks = []
+        while len(block := sound.read()):
+            blocks.append(block)
+        assert len(sound.read()) == 0
+        return blocks
+
+
+def _written(kind: str, codec: str, planes: Float32, rate_hz: int, layout: str) -> bytes:
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind) as container:
+        stream: Any = container.add_stream(codec, rate=rate_hz, layout=layout)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+        frame.rate = rate_hz
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_block_by_block_it_is_the_same_sound(rate_hz: int) -> None:
+    blocks = _read(to_wav(_tone(rate_hz, 13.0), rate_hz))
+    sound = np.concatenate(blocks)
+    assert len(blocks) == 3
+    assert abs(len(sound) - 13 * 16_000) <= 1
+    assert (
+        np.abs(sound[: 13 * 16_000 - 1] - _tone(16_000, 13.0)[: len(sound)][: 13 * 16_000 - 1])[100:-100].max() < 0.01
+    )
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("mono", 1), ("stereo", 2), ("5.1", 6), ("7.1", 8)])
+def test_channels_become_their_mean(layout: str, channels: int) -> None:
+    planes = np.zeros((channels, 48_000), np.float32)
+    planes[0] = _tone(48_000, 1.0)
+    sound = np.concatenate(_read(_written("wav", "pcm_s16le", planes, 48_000, layout)))
+    assert np.abs(sound - _tone(16_000, 1.0) / channels)[100:-100].max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("codec", "kind"), [("pcm_u8", "wav"), ("pcm_s24le", "wav"), ("pcm_f32le", "wav"), ("pcm_mulaw", "wav"),
+                        ("pcm_alaw", "wav"), ("alac", "mp4"), ("flac", "flac"), ("aac", "adts")]
+)  # fmt: skip
+def test_kinds_of_samples(codec: str, kind: str) -> None:
+    data = _written(kind, codec, _tone(48_000, 1.0)[None], 48_000, "mono")
+    sound = np.concatenate(_read(data))
+    assert abs(len(sound) - 16_000) < 1_100
+    assert abs(int(np.argmax(np.abs(np.fft.rfft(sound, 16_000)))) - 440) <= 3
+
+
+def test_files_that_were_glued_together_may_change_their_rate() -> None:
+    parts = [_written("mp3", "libmp3lame", _tone(rate, 1.0)[None], rate, "mono") for rate in (24_000, 16_000, 48_000)]
+    sound = np.concatenate(_read(b"".join(parts)))
+    assert 2.9 < len(sound) / 16_000 < 3.4
+
+
+def test_damage_in_the_middle_is_passed_over() -> None:
+    data = bytearray(_written("mp3", "libmp3lame", _tone(24_000, 8.0)[None], 24_000, "mono"))
+    middle = len(data) // 2
+    data[middle : middle + 700] = bytes(range(256)) * 2 + bytes(188)
+    sound = np.concatenate(_read(bytes(data)))
+    assert 7.0 < len(sound) / 16_000 < 8.3
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("mp3", "libmp3lame"), ("ogg", "libopus"), ("flac", "flac"), ("wav", "pcm_s16le")]
+)
+def test_a_file_that_breaks_off_is_read_to_there(kind: str, codec: str, share: float) -> None:
+    data = _written(kind, codec, _tone(24_000, 6.0)[None], 24_000, "mono")
+    sound = np.concatenate([np.zeros(0, np.float32), *_read(data[: int(len(data) * share)])])
+    assert len(sound) / 16_000 <= 6.2
+    assert len(sound) / 16_000 > 6 * share - 1.3
+
+
+@pytest.mark.parametrize("rate_hz", [0, 1, 100, 2_000_000, 0xFFFFFFFF])
+def test_a_rate_that_is_none(rate_hz: int) -> None:
+    data = bytearray(to_wav(_tone(16_000, 1.0)))
+    data[24:28] = rate_hz.to_bytes(4, "little")
+    with pytest.raises(ClientError, match=r"no rate of sound|no sound that can be read"):
+        _read(bytes(data))
+
+
+def test_no_more_than_was_allowed() -> None:
+    with pytest.raises(ClientError, match="longer than 7 s"):
+        _read(to_wav(_tone(16_000, 13.0)), longest_s=7)
+
+
+def test_nan_is_silence() -> None:
+    planes = np.full((1, 16_000), np.nan, np.float32)
+    planes[0, 8_000:] = 0.25
+    sound = np.concatenate(_read(_written("wav", "pcm_f32le", planes, 16_000, "mono")))
+    assert np.isfinite(sound).all()
+    assert sound[-1] == 0.25
+
+
+def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    path.write_bytes(_written("flac", "flac", np.zeros((1, 16_000 * 600), np.float32), 16_000, "mono"))
+    tracemalloc.start()
+    samples = 0
+    with path.open("rb") as file, SoundFile(file, longest_s=10_000) as sound:
+        assert sound.duration_s == 600
+        while len(block := sound.read()):
+            samples += len(block)
+        peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert samples == 600 * 16_000
+    assert peak < 4_000_000
+
+
+def test_what_a_file_is_by_its_first_bytes() -> None:
+    heads = {b"RIFF1234WAVE": "wav", b"RF641234WAVE": "wav", b"1234ftypM4A ": "mp4", b"ID3\x04": "mp3",
+             b"\xff\xfb\x90": "mp3", b"\xff\xf1\x50": "aac", b"OggS": "ogg", b"fLaC": "flac"}  # fmt: skip
+    assert {head: container_of(head) for head in heads} == heads
+    for head in (b"", b"\xff", b"RIFF1234AVI ", b"#EXTM3U", b"<?xml", b"PK\x03\x04", b"%PDF"):
+        with pytest.raises(ClientError, match="no sound file"):
+            container_of(head)
