@@ -12,14 +12,15 @@ import pytest
 
 from duologue.events import (
     Event,
-    Item,
     ItemAdded,
     ItemDone,
+    Message,
     Part,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
+    ReplyManner,
     ReplyStarted,
     ReplyText,
     SessionConfig,
@@ -32,22 +33,22 @@ from tests.wire_checker import Frame, WireChecker, WireFault
 
 
 def _turn() -> list[Event]:
-    user = Item(id="u1", role="user", parts=(Part(kind="input_audio"),))
-    begun = Item(id="a1", role="assistant", parts=(Part(kind="output_audio", text=""),), status="in_progress")
-    ended = Item(id="a1", role="assistant", parts=(Part(kind="output_audio", text="hi you"),))
+    user = Message(id="u1", role="user", parts=(Part(kind="input_audio"),))
+    begun = Message(id="a1", role="assistant", parts=(Part(kind="output_audio", text=""),), status="in_progress")
+    ended = Message(id="a1", role="assistant", parts=(Part(kind="output_audio", text="hi you"),))
     return [
         SpeechStarted(item_id="u1", at_ms=100),
         SpeechStopped(item_id="u1", at_ms=900),
         TurnCommitted(item_id="u1", previous_item_id=None),
         ItemAdded(item=user, previous_item_id=None),
         ItemDone(item=user, previous_item_id=None),
-        ReplyStarted(reply_id="r1", modality="audio"),
+        ReplyStarted(reply_id="r1", manner=ReplyManner(modality="audio")),
         ReplyItemStarted(reply_id="r1", item=begun, previous_item_id="u1"),
         ReplyText(reply_id="r1", item_id="a1", text="hi"),
         ReplyAudio(reply_id="r1", item_id="a1", pcm=bytes(4_800)),
         ReplyText(reply_id="r1", item_id="a1", text=" you"),
         ReplyItemDone(reply_id="r1", item=ended, previous_item_id="u1"),
-        ReplyDone(reply_id="r1", modality="audio", status="completed", output=(ended,)),
+        ReplyDone(reply_id="r1", manner=ReplyManner(modality="audio"), status="completed", output=(ended,)),
     ]
 
 
@@ -69,7 +70,7 @@ def test_a_right_conversation() -> None:
 
 
 def test_any_frame_left_out_is_noticed_or_harmless() -> None:
-    """Only the deltas' sound may be missing: nothing that follows refers to it."""
+    """Only the deltas' sound and the limits may be missing: nothing that follows refers to them."""
     frames = _frames()
     unnoticed = []
     for number, frame in enumerate(frames):
@@ -78,20 +79,20 @@ def test_any_frame_left_out_is_noticed_or_harmless() -> None:
         except WireFault:
             continue
         unnoticed.append(frame["type"])
-    assert unnoticed == ["response.output_audio.delta"]
+    assert unnoticed == ["response.output_audio.delta", "rate_limits.updated"]
 
 
 def test_any_frame_twice_is_noticed() -> None:
     frames = _frames()
     for number, frame in enumerate(frames):
-        if frame["type"] != "response.output_audio.delta":
+        if frame["type"] not in ("response.output_audio.delta", "rate_limits.updated"):
             with pytest.raises(WireFault):
                 _check([*frames[: number + 1], *frames[number:]])
 
 
 def test_neighbours_that_change_places_are_noticed() -> None:
     frames = _frames()
-    for number in range(len(frames) - 1):
+    for number in range(len(frames) - 2):
         one, two = frames[number : number + 2]
         if {one["type"].rsplit(".", 1)[-1], two["type"].rsplit(".", 1)[-1]} != {"delta"}:
             with pytest.raises(WireFault):

@@ -53,7 +53,9 @@ NEXT: dict[str, tuple[str, ...]] = {
 }
 
 # Where OpenAI sends null; anywhere else a null breaks some client's schema.
-_NULLABLE = {"previous_item_id", "status_details", "usage", "metadata", "transcript", "code", "param", "event_id"}
+_NULLABLE = {"previous_item_id", "status_details", "usage", "metadata", "transcript", "code", "param", "event_id"} | {
+    "conversation_id"
+}
 
 
 class WireFault(AssertionError):

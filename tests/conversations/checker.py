@@ -10,6 +10,7 @@ from duologue.events import (
     ItemAdded,
     ItemDeleted,
     ItemDone,
+    Message,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -28,7 +29,7 @@ PCM_BYTES_PER_MS = 48
 LONGEST_PIECE_MS = 200
 # The server sends at most two seconds ahead of what is heard, and a piece on top.
 LONGEST_LEAD_MS = 2_000 + LONGEST_PIECE_MS
-# A reply outside the conversation says so here, since ReplyStarted has no other sign of it.
+# What tests give a reply outside the conversation.
 ASIDE = {"aside": "yes"}
 REASONS: dict[str, set[str | None]] = {
     "completed": {None},
@@ -118,7 +119,7 @@ def _check_item(seen: _Log, event: Event) -> None:
 def _check_reply(seen: _Log, event: Event, at_s: float) -> None:
     match event:
         case ReplyStarted():
-            is_aside = dict(event.metadata or {}) == ASIDE
+            is_aside = not event.manner.in_conversation
             assert event.reply_id not in {*seen.replies, *seen.ended}, "a reply started twice"
             alone = is_aside or all(reply.is_aside for reply in seen.replies.values())
             assert alone, "two replies at once in the conversation"
@@ -137,23 +138,26 @@ def _check_part(
 ) -> None:
     match event:
         case ReplyItemStarted():
-            assert reply.item_id is None, "two items in a reply"
+            assert reply.item_id is None or reply.is_item_done, "an item within another one"
             assert event.in_conversation != reply.is_aside
-            reply.item_id = event.item.id
+            reply.item_id, reply.is_item_done, reply.text = event.item.id, False, ""
         case ReplyText() | ReplyAudio():
             assert event.item_id == reply.item_id, "a delta of another item"
             assert not reply.is_item_done, "a delta after the end of its item"
             _check_delta(reply, event, at_s)
         case ReplyItemDone():
             assert event.item.id == reply.item_id, "the end of another item"
-            assert event.item.parts[0].text == reply.text, "an item's text is not what was said"
+            said = event.item.parts[0].text if isinstance(event.item, Message) else ""
+            assert said == reply.text, "an item's text is not what was said"
             reply.is_item_done = True
         case ReplyDone():
             assert reply.is_item_done == (reply.item_id is not None), "a reply is over and its item is not"
             assert event.reason in REASONS[event.status], f"{event.status} for {event.reason}"
             assert (event.error_code is not None) == (event.status == "failed")
             wanted = "completed" if event.status == "completed" else "incomplete"
-            assert all(item.status == wanted for item in event.output), f"an item of a reply that is {event.status}"
+            statuses = [item.status for item in event.output if isinstance(item, Message)]
+            assert set(statuses[:-1]) <= {"completed"}, "an earlier message of a reply was not ended"
+            assert set(statuses[-1:]) <= {wanted, "completed"}, f"an item of a reply that is {event.status}"
 
 
 def _check_delta(reply: _Reply, event: ReplyText | ReplyAudio, at_s: float) -> None:

@@ -23,7 +23,17 @@ from duologue.engines.scripted import (
     ScriptedTurn,
     ScriptedVad,
 )
-from duologue.events import AppendAudio, Event, ReplyAudio, SessionConfig, SpeechStarted, Told
+from duologue.events import (
+    AppendAudio,
+    Event,
+    PlayoutCleared,
+    PlayoutStarted,
+    PlayoutStopped,
+    ReplyAudio,
+    SessionConfig,
+    SpeechStarted,
+    Told,
+)
 from duologue.session.replies import IN_STAGES, Ways
 from duologue.session.session import Session
 from duologue.session.voice_prompt import VOICE_MANNER
@@ -137,10 +147,12 @@ class Person:
         return [at for at, event in self.log if isinstance(event, kind)]
 
     def names(self) -> list[str]:
-        """The events in order, runs of sound as one."""
+        """The events in order, runs of sound as one, without those of the loudspeaker."""
         names: list[str] = []
         for _, event in self.log:
             name = type(event).__name__
+            if isinstance(event, PlayoutStarted | PlayoutStopped | PlayoutCleared):
+                continue
             if not (names and name == names[-1] == ReplyAudio.__name__):
                 names.append(name)
         return names

@@ -18,7 +18,7 @@ from duologue.events import (
     CommitAudio,
     CreateItem,
     CreateReply,
-    Item,
+    Message,
     Part,
     ReplyAudio,
     ReplyDone,
@@ -225,7 +225,7 @@ async def test_a_changed_mind_leaves_no_trace_in_the_prompt() -> None:
 
 def hello(item_id: str = "text") -> CreateItem:
     """Something typed."""
-    return CreateItem(item=Item(id=item_id, role="user", parts=(Part(kind="input_text", text="typed"),)))
+    return CreateItem(item=Message(id=item_id, role="user", parts=(Part(kind="input_text", text="typed"),)))
 
 
 async def test_an_attempt_made_anew_does_not_hear_the_words_twice() -> None:

@@ -22,7 +22,7 @@ from duologue.events import (
     CreateReply,
     DeleteItem,
     Event,
-    Item,
+    Message,
     Part,
     ReplyAudio,
     ReplyDone,
@@ -131,8 +131,8 @@ class Talk(RuleBasedStateMachine):
         options = ReplyOptions(in_conversation=False, metadata=ASIDE, modality="text", items=(self._text(),))
         self._do(self.person.tell(CreateReply(options=options)))
 
-    def _text(self) -> Item:
-        return Item(id=new_id("item"), role="user", parts=(Part(kind="input_text", text="Written words."),))
+    def _text(self) -> Message:
+        return Message(id=new_id("item"), role="user", parts=(Part(kind="input_text", text="Written words."),))
 
     @rule(after=st.sampled_from([None, "root", "ghost"]))
     def the_client_writes(self, after: str | None) -> None:

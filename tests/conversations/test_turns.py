@@ -14,10 +14,10 @@ from duologue.events import (
     CreateReply,
     DeleteItem,
     Failed,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
+    Message,
     Part,
     ReplyAudio,
     ReplyDone,
@@ -267,8 +267,8 @@ async def test_an_answer_may_be_left_to_the_client() -> None:
     assert len(person.heard(ReplyDone)) == 1
 
 
-def _text(name: str, text: str) -> Item:
-    return Item(id=name, role="user", parts=(Part(kind="input_text", text=text),))
+def _text(name: str, text: str) -> Message:
+    return Message(id=name, role="user", parts=(Part(kind="input_text", text=text),))
 
 
 async def test_text_items_and_an_answer_in_writing() -> None:
@@ -314,7 +314,7 @@ async def test_a_reply_outside_the_conversation_has_its_own_prompt_and_leaves_no
         await person.until(ReplyDone, 2)
     assert prompts[0] == [("system", "Classify."), ("user", "aside")]
     assert [role for role, _ in prompts[1]] == ["user"]
-    assert person.heard(ReplyDone)[0].metadata == ASIDE
+    assert person.heard(ReplyDone)[0].manner.metadata == ASIDE
     assert person.heard(ReplyItemStarted)[0].in_conversation is False
 
 
@@ -335,7 +335,7 @@ async def test_an_answer_takes_its_own_voice_and_instructions() -> None:
         await person.tell(CreateReply(options=ReplyOptions(instructions="Sing.", metadata={"k": "v"})))
         await person.until(ReplyDone)
     assert prompts == [[("system", "Sing."), ("user", "hello")]]
-    assert person.heard(ReplyStarted)[0].metadata == {"k": "v"}
+    assert person.heard(ReplyStarted)[0].manner.metadata == {"k": "v"}
 
 
 async def test_settings_change_in_mid_talk() -> None:

@@ -10,12 +10,12 @@ from duologue.events import (
     AudioCleared,
     Event,
     Failed,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    Message,
     Part,
     ReplyAudio,
     ReplyDone,
@@ -34,7 +34,7 @@ from duologue.events import (
 from tests.protocols.exchange import Frame, protocol, said
 
 PLACE = {"response_id": "r1", "item_id": "a1", "output_index": 0, "content_index": 0}
-TURN = Item(id="u1", role="user", parts=(Part(kind="input_audio"),))
+TURN = Message(id="u1", role="user", parts=(Part(kind="input_audio"),))
 TURN_SHOWN = {
     "id": "u1",
     "object": "realtime.item",
@@ -46,8 +46,8 @@ TURN_SHOWN = {
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
-def _answer(kind: str, text: str, status: str) -> Item:
-    return Item(id="a1", role="assistant", parts=(Part(kind=kind, text=text),), status=status)  # type: ignore[arg-type]
+def _answer(kind: str, text: str, status: str) -> Message:
+    return Message(id="a1", role="assistant", parts=(Part(kind=kind, text=text),), status=status)  # type: ignore[arg-type]
 
 
 def _shown(status: str, content: list[Frame]) -> Frame:

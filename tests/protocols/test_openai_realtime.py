@@ -17,7 +17,7 @@ from duologue.events import (
     CreateItem,
     CreateReply,
     DeleteItem,
-    Item,
+    Message,
     Part,
     ReplyOptions,
     RetrieveItem,
@@ -27,7 +27,7 @@ from duologue.events import (
 from tests.protocols.exchange import NOW_S, exchange, fault, protocol, tell
 
 HELLO = {"type": "message", "id": "i1", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
-HELLO_ITEM = Item(id="i1", role="user", parts=(Part(kind="input_text", text="hi"),))
+HELLO_ITEM = Message(id="i1", role="user", parts=(Part(kind="input_text", text="hi"),))
 
 
 @pytest.mark.parametrize(

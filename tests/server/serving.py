@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -72,10 +73,16 @@ async def serving(
     server = uvicorn.Server(run.uvicorn_config(state.settings, state))
     with listener:
         async with anyio.create_task_group() as tg:
-            tg.start_soon(lambda: server.serve(sockets=[listener]))
+            await tg.start(state.calls.run)
+            tg.start_soon(_serve, server, listener, tg.cancel_scope)
             await until(lambda: server.started)
             yield Serving(state, listener.getsockname()[1])
             server.should_exit = True
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, leave: anyio.CancelScope) -> None:
+    await server.serve(sockets=[listener])
+    leave.cancel()
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 10) -> None:

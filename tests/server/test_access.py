@@ -378,7 +378,9 @@ def test_origins_are_taken_as_browsers_write_them() -> None:
     }
 
 
-@pytest.mark.parametrize("wrong", ["ours.example", "https://", "https://ours.example/page", "http://x:port", "http://["])
+@pytest.mark.parametrize(
+    "wrong", ["ours.example", "https://", "https://ours.example/page", "http://x:port", "http://["]
+)
 def test_an_origin_that_no_browser_sends_is_refused_at_start(wrong: str) -> None:
     with pytest.raises(ConfigError, match="is no origin"):
         check_access(Settings(allowed_origins=(wrong,)))

@@ -76,9 +76,7 @@ def test_what_cannot_be_served_with_is_said(pair: TlsFiles, tmp_path: Path) -> N
     rubbish.write_bytes(b"\x00no pem")
     made = ec.generate_private_key(ec.SECP256R1())
     encryption = serialization.BestAvailableEncryption(b"word")
-    locked.write_bytes(
-        made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    )
+    locked.write_bytes(made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
     other = own_certificate(tmp_path / "other", NAMES, _today)
     nowhere = tmp_path / "nowhere"
     cases: list[tuple[dict[str, Any], str]] = [

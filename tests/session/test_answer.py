@@ -14,19 +14,21 @@ from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from duologue.events import (
     Event,
     Modality,
+    PlayoutStarted,
+    PlayoutStopped,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
-    ReplyOptions,
+    ReplyManner,
     ReplyStarted,
     ReplyText,
 )
 from duologue.session.answer import LEAD_MS, Answer
 from duologue.session.asking import Asking
 from duologue.session.history import History
-from duologue.session.prompts import items_prompt
-from duologue.session.reply import Manner, Reply
+from duologue.session.prompts import entries_prompt
+from duologue.session.reply import Reply
 from duologue.session.writing import Writing
 from tests.conversations.checker import PCM_BYTES_PER_MS, check
 from tests.conversations.talk import engines
@@ -49,10 +51,10 @@ class Listener:
 
     def __init__(self, text: str = TEXT, modality: Modality = "audio", client: EngineClient | None = None) -> None:
         client = client or engines(chat=ScriptedChat(text), tts=ScriptedSynthesizer(word_s=WORD_S))
-        self.writing = Writing(Asking(client, items_prompt((), ""), None), is_spoken=True)
+        self.writing = Writing(Asking(client, entries_prompt((), "", []), None), is_spoken=True)
         self.history = History()
-        self.reply = Reply(client, self.writing, Manner(modality=modality))
-        self.answer = Answer(self.reply, ReplyOptions(), self.history, self._hear)
+        self.reply = Reply(client, self.writing, ReplyManner(modality=modality))
+        self.answer = Answer(self.reply, self.history, self._hear)
         self.log: list[tuple[float, Event]] = []
         self.audible = 0
 
@@ -91,7 +93,8 @@ async def test_an_answer_from_start_to_end() -> None:
     assert anyio.current_time() - start_s == pytest.approx(5.0, abs=0.01), "over when it has been heard"
     assert listener.sent_ms() == pytest.approx(5_000)
     kinds = [type(event) for _, event in listener.log if not isinstance(event, ReplyAudio)]
-    assert kinds == [ReplyStarted, ReplyItemStarted, ReplyText, ReplyItemDone, ReplyDone]
+    sent = [ReplyStarted, ReplyItemStarted, ReplyText, PlayoutStarted, ReplyItemDone, ReplyDone]
+    assert kinds == [*sent, PlayoutStopped]
     [done] = listener.heard(ReplyDone)
     assert (done.status, done.usage.output_text_tokens, done.usage.output_audio_tokens) == ("completed", 10, 100)
     [entry] = listener.history

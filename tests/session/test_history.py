@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duologue.engines.base import ChatMessage
+from duologue.engines.base import ChatMessage, ToolCall
 from duologue.errors import ClientError
-from duologue.events import Item, Part, PartKind, Role
-from duologue.session.history import PROMPT_WORDS, Entry, HeardWord, History, messages, prompt, snapshot
+from duologue.events import Message, Part, PartKind, Role
+from duologue.session.chat_prompt import PROMPT_WORDS, Window, messages, prompt
+from duologue.session.history import Entry, HeardWord, History, snapshot
 
 WORDS = "one two three four"
 
 
-def _item(name: str, text: str | None = "words", role: Role = "user") -> Item:
+def _item(name: str, text: str | None = "words", role: Role = "user") -> Message:
     kind: PartKind = "output_audio" if role == "assistant" else "input_text"
-    return Item(id=name, role=role, parts=(Part(kind=kind, text=text),))
+    return Message(id=name, role=role, parts=(Part(kind=kind, text=text),))
 
 
 def _answer(history: History, text: str = WORDS, word_ms: float = 100) -> Entry:
@@ -164,7 +165,7 @@ talks = st.lists(st.builds(ChatMessage, roles, st.sampled_from(["", "one", "two 
 
 @given(talks, st.sampled_from(["", "be kind"]))
 def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instructions: str) -> None:
-    got = list(prompt(instructions, said))
+    got = list(prompt(instructions, Window().fit(said, 1.0, None)))
     if instructions:
         assert (got[0].role, got[0].content) == ("system", instructions)
         got = got[1:]
@@ -177,5 +178,31 @@ def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instr
 def test_the_oldest_is_forgotten_first_and_the_newest_never() -> None:
     long = "w " * (PROMPT_WORDS // 2)
     said = [ChatMessage("user", "first"), ChatMessage("assistant", long), ChatMessage("user", long + "x")]
-    assert [m.role for m in prompt("", said)] == ["user"]
-    assert len(prompt("", [ChatMessage("user", "w " * PROMPT_WORDS * 2)])) == 1
+    assert [m.role for m in Window().fit(said, 1.0, None)] == ["user"]
+    assert len(Window().fit([ChatMessage("user", "w " * PROMPT_WORDS * 2)], 1.0, None)) == 1
+
+
+def test_nothing_is_forgotten_where_the_client_says_so() -> None:
+    said = [ChatMessage("user", "w " * PROMPT_WORDS), ChatMessage("user", "x")]
+    assert Window().fit(said, None, None) == said
+
+
+def test_what_has_left_the_prompt_stays_out_until_it_is_full_again() -> None:
+    """A retention ratio of a half: the beginning of the prompt, which a model has cached, changes seldom."""
+    window, said, starts = Window(), [], []
+    for number in range(40):
+        said.append(ChatMessage("user", f"{number} " + "w " * 299))
+        starts.append(window.fit(said, 0.5, None)[0].content.split()[0])
+    assert len(set(starts)) <= 10
+    assert starts[-1] not in ("0", "39")
+
+
+def test_a_result_is_not_left_without_its_call() -> None:
+    call = ToolCall("call_1", "f", "{}")
+    told = [
+        ChatMessage("user", "x " * 2_000),
+        ChatMessage("assistant", "", tool_calls=(call,)),
+        ChatMessage("tool", "y " * 1_500, tool_call_id="call_1"),
+        ChatMessage("user", "z " * 899),
+    ]
+    assert [m.role for m in Window().fit(told, 1.0, None)] == ["user"]

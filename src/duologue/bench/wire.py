@@ -187,6 +187,8 @@ async def dial(
             f"the certificate of {url} is not trusted ({error.verify_message}); if it is the server's own, give its "
             "file with --ca"
         ) from None
+    except ssl.SSLError as error:
+        raise WireError(f"{url} does not speak https ({error.reason or error})") from None
     except OSError as error:
         raise WireError(f"no server answers at {url} ({error.strerror or error})") from None
     try:

@@ -69,7 +69,8 @@ def _version() -> str:
 
 
 class Link:
-    """To be run once. ``ready``: ``session`` is there, or never will be; ``seen`` then tells why."""
+    """To be run once. ``ready``: ``session`` is there, or never will be; ``seen`` then tells why. ``waiting``: requests
+    under way, counted by whoever makes them."""
 
     def __init__(
         self, server: McpServer, context: ssl.SSLContext, is_allowed: Callable[[Address], bool] | None
@@ -85,6 +86,7 @@ class Link:
         self.seen = Seen()
         self.session: ClientSession | None = None
         self.is_sse = False
+        self.waiting = 0
 
     @property
     def is_alive(self) -> bool:

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from duologue.engines.mcp_http import Permits, Seen, refuse, seen_now
 from duologue.engines.mcp_link import CONNECT_S, Link, import_package, odd_errors
 from duologue.engines.speech.sound_fetch import Address, is_public
-from duologue.engines.tool_text import INTERNAL_ERROR, TIMED_OUT, arguments_of, cut, result_text
+from duologue.engines.tool_text import CONNECTION_CLOSED, INTERNAL_ERROR, TIMED_OUT, arguments_of, cut, result_text
 from duologue.engines.tools import ToolConnection
 from duologue.errors import DuologueError, EngineError, EngineLost
 from duologue.events import McpFailure, McpServer, McpTool
@@ -112,6 +112,8 @@ class _Connection:
         self._tool_timeout_s = tool_timeout_s
         self._connecting = anyio.Lock()
         self._link: Link | None = None
+        # No longer used, but for the requests that are still under way on them.
+        self._retired: set[Link] = set()
 
     async def offers(self) -> tuple[McpTool, ...]:
         """All tools, of however many pages. Raises EngineLost, EngineError, ClientError."""
@@ -144,16 +146,25 @@ class _Connection:
     async def link(self) -> Link:
         """The link, made anew where it is lost. Raises ClientError, EngineLost, EngineError."""
         async with self._connecting:
-            if self._link is None or not self._link.is_alive:
-                self.close()
+            if self._link is not None and not self._link.is_alive:
+                self._retire(self._link)
+            if self._link is None:
                 self._link = await self._connect()
             return self._link
 
     def close(self) -> None:
-        """Give the link up, from outside and without waiting."""
-        if self._link is not None:
-            self._link.close()
+        """Give all up, from outside and without waiting."""
+        for link in [*self._retired, *([] if self._link is None else [self._link])]:
+            link.close()
+
+    def _retire(self, link: Link) -> None:
+        """The next request gets another link; this one closes once nobody waits for an answer on it."""
+        if link is self._link:
             self._link = None
+        self._retired.add(link)
+        if not link.waiting:
+            self._retired.discard(link)
+            link.close()
 
     async def _connect(self) -> Link:
         link = self._make_link()
@@ -172,33 +183,33 @@ class _Connection:
     async def _ask(self, send: Ask[T], timeout_s: float) -> T:
         """Raises _Failed, and what ``link`` raises."""
         for is_last_try in (False, True):
-            link = await self.link()
-            session = link.session
-            assert session is not None, "a link that is alive has a session"
-            seen = Seen()
+            link, seen = await self.link(), Seen()
             try:
-                return await self._ask_once(session, send, timeout_s, seen, is_cut_off=link.is_sse)
+                return await self._ask_once(link, send, timeout_s, seen)
             except _Failed as failed:
                 is_gone = seen.is_unsent or seen.is_session_lost
-                if (is_gone or failed.failure.code == TIMED_OUT) and link is self._link:
-                    self.close()
+                if is_gone or failed.failure.code in (TIMED_OUT, CONNECTION_CLOSED):
+                    self._retire(link)
                 if is_last_try or not is_gone:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    async def _ask_once(
-        self, session: ClientSession, send: Ask[T], timeout_s: float, seen: Seen, *, is_cut_off: bool
-    ) -> T:
-        """``is_cut_off``: where a refused request is never answered, as on the older transport."""
+    async def _ask_once(self, link: Link, send: Ask[T], timeout_s: float, seen: Seen) -> T:
+        assert link.session is not None, "a link that is alive has a session"
         token = seen_now.set(seen)
+        link.waiting += 1
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + timeout_s) as scope:
-                seen.scope = scope if is_cut_off else None
-                return await send(session)
+                # On the older transport a request that is refused is never answered.
+                seen.scope = scope if link.is_sse else None
+                return await send(link.session)
         except odd_errors() as error:
             raise _Failed(self._failure(seen, error)) from None
         finally:
             seen_now.reset(token)
+            link.waiting -= 1
+            if link in self._retired:
+                self._retire(link)
         raise _Failed(self._failure(seen, None, timeout_s))
 
     def _failure(self, seen: Seen, error: Exception | None, timeout_s: float = 0.0) -> McpFailure:

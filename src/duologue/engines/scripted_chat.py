@@ -72,9 +72,9 @@ def _asked(messages: Sequence[ChatMessage]) -> str:
 
 
 def _results(messages: Sequence[ChatMessage]) -> list[str]:
-    """What functions have given since the model last spoke, in order."""
-    last = list(takewhile(lambda m: m.role == "tool", reversed(messages)))
-    return [message.content for message in reversed(last)]
+    """What functions have given since anybody last spoke, in order."""
+    last = list(takewhile(lambda m: m.role == "tool" or m.tool_calls, reversed(messages)))
+    return [message.content for message in reversed(last) if message.role == "tool"]
 
 
 def _wanted(request: ChatRequest, asked: str) -> list[Tool]:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 # What one result may add to a prompt and to the history: some 16,000 tokens.
 MAX_RESULT_BYTES = 65_536
-# JSON-RPC 2.0, section 5.1; the last one is MCP's own.
+# JSON-RPC 2.0, section 5.1; the last two are MCP's own.
 INTERNAL_ERROR = -32603
 INVALID_PARAMS = -32602
 TIMED_OUT = -32001
+CONNECTION_CLOSED = -32000
 
 
 def arguments_of(text: str) -> dict[str, Any] | McpFailure:

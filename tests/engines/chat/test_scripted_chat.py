@@ -76,14 +76,10 @@ async def test_the_choice_is_obeyed(choice: str, called: list[str]) -> None:
 
 
 async def test_it_tells_what_functions_gave() -> None:
-    calls = (ToolCall("a", "get_weather", "{}"), ToolCall("b", "get_weather", "{}"))
-    deltas = await _deltas(
-        _user("What is the weather?"),
-        ChatMessage("assistant", "", tool_calls=calls),
-        ChatMessage("tool", "nine degrees", tool_call_id="a"),
-        ChatMessage("tool", "rain", tool_call_id="b"),
-        tools=(WEATHER,),
-    )
+    steps = [(ToolCall(i, "get_weather", "{}"), given) for i, given in (("a", "nine degrees"), ("b", "rain"))]
+    told = [ChatMessage("tool", given, tool_call_id=call.id) for call, given in steps]
+    called = [ChatMessage("assistant", "", tool_calls=(call,)) for call, _ in steps]
+    deltas = await _deltas(_user("What is the weather?"), called[0], told[0], called[1], told[1], tools=(WEATHER,))
     assert _text(deltas) == "The answer is: nine degrees and rain."
     assert _calls(deltas) == []
 

@@ -77,7 +77,7 @@ def _server(house: House) -> MCPServer[Any]:
     def city() -> dict[str, int]:
         return {"people": 3}
 
-    @server.tool()
+    @server.tool(structured_output=False)
     def picture() -> list[Any]:
         return ["a dot", Image(data=b"\x00" * 300, format="png")]
 
@@ -189,7 +189,6 @@ async def serving(served: ASGIApp, port: int = 0, certificate: Certificate | Non
         listener.bind(("127.0.0.1", port))
         config.load()
         server.lifespan = config.lifespan_class(config)
-        await server.lifespan.startup()
         await server.startup([listener])
         try:
             yield listener.getsockname()[1]

@@ -44,6 +44,7 @@ async def test_a_turn() -> None:
             "conversation.item.done",
             "response.output_item.done",
             "response.done",
+            "rate_limits.updated",
             "output_audio_buffer.stopped",
         ]
         assert phone.count("output_audio_buffer.started") == 1
@@ -74,7 +75,7 @@ async def test_speech_cuts_an_answer_that_is_still_being_made() -> None:
 
 
 async def test_speech_cuts_an_answer_that_is_made_but_not_heard() -> None:
-    client = engines(chat=ScriptedChat(LONG, word_s=0.0), tts=ScriptedSynthesizer(word_s=0.05, rate=10.0))
+    client = engines(chat=ScriptedChat(LONG[:48] + ".", word_s=0.0), tts=ScriptedSynthesizer(word_s=0.22))
     async with serving(client) as server, on_the_phone(server) as phone:
         await say(phone)
         done = (await phone.wait("response.done"))["response"]

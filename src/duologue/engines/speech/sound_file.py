@@ -40,7 +40,8 @@ class SoundFile:
 
         self._longest_s = longest_s
         with _in_plain_words():
-            self._container: Any = av.open(file, "r", format=container_of(_head(file)))
+            # Titles are not looked at, and old files have them in Latin-1.
+            self._container: Any = av.open(file, "r", format=container_of(_head(file)), metadata_errors="replace")
         try:
             if not self._container.streams.audio:
                 raise ClientError(f"this file holds no sound: send {FORMATS}")
@@ -95,17 +96,19 @@ class SoundFile:
         """The mean of all channels, and its rate."""
         import av
 
-        to_planes: Any = None
+        to_floats: Any = None
         shape: Any = None
         for frame in self._frames():
             if not _LOWEST_HZ <= frame.sample_rate <= _HIGHEST_HZ:
                 raise ClientError(f"a rate of {frame.sample_rate} Hz is no rate of sound: send {FORMATS}")
             if shape != (shape := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                to_planes = av.AudioResampler(format="fltp")
+                # Packed: PyAV 18 counts nine planes in a frame of eight, and reading the ninth ends the process.
+                to_floats = av.AudioResampler(format="flt")
             # Times of a damaged file jump, and the resampler would fill the gaps.
             frame.pts = None
-            for part in to_planes.resample(frame):
-                yield np.nan_to_num(part.to_ndarray().mean(axis=0, dtype=np.float32)), frame.sample_rate
+            for part in to_floats.resample(frame):
+                samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+                yield np.nan_to_num(samples.mean(axis=1, dtype=np.float32)), frame.sample_rate
 
     def _frames(self) -> Iterator[Any]:
         from av.error import FFmpegError

@@ -1,0 +1,210 @@
+"""What carries the talk: WebRTC where it can, WebSocket where it cannot, and the page says which."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import (
+    DENIED,
+    FAKE_MICROPHONE,
+    MARKS,
+    PATIENCE_MS,
+    end,
+    expect_carrier,
+    expect_state,
+    expect_talk,
+    say_typed,
+)
+
+pytestmark = MARKS
+
+# With relays only, and none given, a connection has no candidates and never stands.
+NO_WAY = """
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(setup) { super({ ...setup, iceTransportPolicy: "relay" }); }
+};
+"""
+NO_WEBRTC = "delete window.RTCPeerConnection;"
+# What the page holds, so that a test can see that it lets go.
+WATCH = """
+window.held = { streams: [], peers: [], sent: [] };
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  const stream = await ask(wanted);
+  held.streams.push(stream);
+  return stream;
+};
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(setup) { super(setup); held.peers.push(this); }
+};
+for (const kind of [RTCDataChannel, WebSocket]) {
+  const send = kind.prototype.send;
+  kind.prototype.send = function (text) {
+    held.sent.push(JSON.parse(text).type);
+    return send.call(this, text);
+  };
+}
+"""
+
+
+def _start(browser: Browser, url: str, *scripts: str) -> Page:
+    page = browser.new_page()
+    for script in (WATCH, *scripts):
+        page.add_init_script(script)
+    page.goto(url)
+    page.locator(".talk").click()
+    return page
+
+
+def _refuse_calls(page: Page) -> None:
+    page.route("**/v1/realtime/calls*", lambda route: route.fulfill(status=HTTPStatus.NOT_FOUND, json={}))
+
+
+def _lose_all_packets(page: Page) -> None:
+    """Of WebRTC only: this is the part of the emulated network that it heeds."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    lossy = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1, "packetLoss": 100}
+    session.send("Network.emulateNetworkConditions", lossy)
+
+
+def _sent(page: Page) -> set[str]:
+    return set(page.evaluate("held.sent"))
+
+
+def test_over_webrtc_the_server_keeps_account_of_what_was_heard(listening_browser: Browser, server: str) -> None:
+    page = _start(listening_browser, server)
+    expect_carrier(page, "over WebRTC")
+    expect_talk(page)
+    assert not _sent(page) & {"conversation.item.truncate", "input_audio_buffer.append"}
+    end(page)
+
+
+def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: Browser, server: str) -> None:
+    page = listening_browser.new_page()
+    page.add_init_script(WATCH)
+    _refuse_calls(page)
+    page.goto(server)
+    page.locator(".talk").click()
+    expect_carrier(page, "over WebSocket")
+    expect_carrier(page, "does not offer WebRTC")
+    expect_talk(page)
+    assert _sent(page) >= {"conversation.item.truncate", "input_audio_buffer.append"}
+    end(page)
+
+
+def test_a_network_without_a_way_is_talked_over_by_websocket(listening_browser: Browser, server: str) -> None:
+    page = _start(listening_browser, server, NO_WAY)
+    expect_carrier(page, "over WebSocket")
+    expect_carrier(page, "no way to the server")
+    expect_talk(page)
+    assert page.evaluate("held.streams.length") == 1, "the microphone is asked for once"
+    end(page)
+    page.locator(".talk").click()
+    expect_carrier(page, "over WebSocket")
+    assert page.evaluate("held.peers.length") == 1, "what cannot be is not waited for twice"
+    end(page)
+
+
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+def test_a_talk_goes_on_when_webrtc_breaks_off(browser: Browser, server: str) -> None:
+    page = _start(browser, server)
+    expect_carrier(page, "over WebRTC")
+    say_typed(page, "Hello")
+    expect(page.locator(".transcript li[data-role=assistant][data-status=final]")).to_be_visible(timeout=PATIENCE_MS)
+    _lose_all_packets(page)
+    expect_carrier(page, "over WebSocket")
+    expect(page.locator("[role=alert]")).to_contain_text("broke", timeout=PATIENCE_MS)
+    expect(page.locator(".transcript li")).to_have_count(2)
+    say_typed(page, "What is two plus three?")
+    expect(page.locator(".transcript")).to_contain_text("five", timeout=PATIENCE_MS)
+    end(page)
+
+
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+@pytest.mark.parametrize(
+    ("address", "script", "carrier"),
+    [
+        ("", NO_WEBRTC, "over WebSocket: This browser has no WebRTC"),
+        ("?transport=websocket", "", "over WebSocket: This page's address asks for it"),
+        ("?transport=webrtc", "", "over WebRTC"),
+    ],
+)
+def test_the_way_is_chosen(browser: Browser, server: str, address: str, script: str, carrier: str) -> None:
+    page = _start(browser, server + address, script)
+    expect(page.locator(".carrier")).to_contain_text(carrier, timeout=PATIENCE_MS)
+    end(page)
+
+
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+def test_nothing_takes_the_place_of_a_transport_that_was_asked_for(browser: Browser, server: str) -> None:
+    page = _start(browser, f"{server}?transport=webrtc", NO_WAY)
+    expect(page.locator("[role=alert]")).to_contain_text("WebRTC did not work", timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+def test_a_full_server_is_shown_as_such(browser: Browser, server: str) -> None:
+    first = _start(browser, server)
+    expect_carrier(first, "over WebRTC")
+    second = _start(browser, server)
+    expect(second.locator("[role=alert]")).to_contain_text("All places are taken", timeout=PATIENCE_MS)
+    assert second.evaluate("held.streams[0].active") is False
+    first.bring_to_front()
+    end(first)
+
+
+@pytest.mark.parametrize("address", ["", "?transport=websocket"])
+@pytest.mark.parametrize("leave", ["stop", "close"])
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+def test_whoever_leaves_frees_everything(browser: Browser, server: str, address: str, leave: str) -> None:
+    page = _start(browser, server + address)
+    expect_state(page, "listening")
+    assert _places_taken(server) == 1
+    if leave == "stop":
+        end(page)
+        assert page.evaluate("held.streams.map((stream) => stream.active)") == [False]
+        assert page.evaluate("held.peers.every((peer) => peer.connectionState === 'closed')")
+    else:
+        page.goto("about:blank")
+    page.wait_for_timeout(500)
+    for _ in range(20):
+        if _places_taken(server) == 0:
+            break
+        page.wait_for_timeout(250)
+    assert _places_taken(server) == 0
+
+
+@pytest.mark.parametrize("address", ["", "?transport=websocket"])
+@pytest.mark.parametrize("browser", [["--use-fake-device-for-media-stream"]], indirect=True)
+def test_a_microphone_refused_and_then_allowed(browser: Browser, server: str, address: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server + address)
+    page.locator(".talk").click()
+    expect(page.locator("[role=alert]")).to_contain_text("not allowed", timeout=PATIENCE_MS)
+    context.grant_permissions(["microphone"])
+    page.locator(".talk").click()
+    expect_state(page, "listening")
+    end(page)
+
+
+@pytest.mark.parametrize("browser", [DENIED], indirect=True)
+def test_who_only_types_interrupts_over_webrtc_too(browser: Browser, server: str) -> None:
+    page = _start(browser, server)
+    page.get_by_text("Type instead").click()
+    expect_carrier(page, "over WebRTC")
+    say_typed(page, "Tell me a story.")
+    expect_state(page, "speaking")
+    page.wait_for_timeout(1000)
+    say_typed(page, "What is two plus three?")
+    expect(page.locator(".transcript li[data-status=interrupted] s")).not_to_be_empty(timeout=PATIENCE_MS)
+    expect(page.locator(".transcript li").last).to_contain_text("five", timeout=PATIENCE_MS)
+    end(page)
+
+
+def _places_taken(server: str) -> int:
+    return int(httpx.get(f"{server}/readyz").json()["sessions"])
