@@ -21,6 +21,7 @@ from duologue.events import (
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
+    ReplyManner,
     ReplyStarted,
     ReplyText,
     SpeechStarted,
@@ -44,6 +45,9 @@ TURN_SHOWN = {
     "content": [{"type": "input_audio", "transcript": None}],
 }
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+
+MANNER = ReplyManner(modality="audio", voice="tone", metadata={"k": "v"})
 
 
 def _answer(kind: str, text: str, status: str) -> Message:
@@ -146,7 +150,7 @@ def test_one_event_one_frame(event: Event, frame: Frame) -> None:
 
 
 def test_a_response_begins_empty_with_its_metadata() -> None:
-    (frame,) = said(protocol(), ReplyStarted(reply_id="r1", modality="audio", metadata={"k": "v"}))
+    (frame,) = said(protocol(), ReplyStarted(reply_id="r1", manner=MANNER))
     response = frame["response"]
     assert response.pop("conversation_id").startswith("conv_")
     assert frame["type"] == "response.created"
@@ -227,8 +231,9 @@ def test_a_written_item_ends() -> None:
 def test_a_response_ends(ending: dict[str, Any], details: Frame | None) -> None:
     usage = Usage(input_text_tokens=3, input_audio_tokens=4, output_text_tokens=5, output_audio_tokens=6)
     item = _answer("output_audio", "hello", "completed")
-    done = ReplyDone(reply_id="r1", modality="audio", output=(item,), usage=usage, metadata={"k": "v"}, **ending)
-    (frame,) = said(protocol(), done)
+    done = ReplyDone(reply_id="r1", manner=MANNER, output=(item,), usage=usage, **ending)
+    frame, limits = said(protocol(), done)
+    assert limits == {"type": "rate_limits.updated", "rate_limits": []}
     response = frame["response"]
     assert (frame["type"], response["status"], response["status_details"]) == (
         "response.done",
@@ -248,11 +253,12 @@ def test_a_response_ends(ending: dict[str, Any], details: Frame | None) -> None:
 
 def test_every_event_that_a_session_can_say_has_frames() -> None:
     from duologue import events
-    from duologue.protocols.openai_realtime.protocol import _TRANSLATIONS
+    from duologue.protocols.openai_realtime.server_events import _TRANSLATIONS
 
     names = [
         "SpeechStarted SpeechStopped TurnCommitted AudioCleared ItemAdded ItemDone ItemDeleted ItemRetrieved",
         "ItemTruncated TranscriptDelta TranscriptDone TranscriptFailed ReplyStarted ReplyItemStarted ReplyText",
-        "ReplyAudio ReplyItemDone ReplyDone Failed",
+        "ReplyAudio ReplyArguments ReplyItemDone ReplyDone Failed IdleTimeout McpCallProgress McpListingProgress",
+        "PlayoutStarted PlayoutStopped PlayoutCleared",
     ]
     assert {getattr(events, name) for name in " ".join(names).split()} == set(_TRANSLATIONS)

@@ -78,7 +78,12 @@ HELLO_ITEM = Message(id="i1", role="user", parts=(Part(kind="input_text", text="
             },
             CreateReply(
                 options=ReplyOptions(
-                    instructions="", modality="text", max_output_tokens=7, voice="ash", items=(HELLO_ITEM,)
+                    instructions="",
+                    modality="text",
+                    max_output_tokens=7,
+                    voice="ash",
+                    items=(HELLO_ITEM,),
+                    tools=(),
                 )
             ),
         ),
@@ -166,14 +171,23 @@ def _create(**item: Any) -> dict[str, Any]:
         ({"type": "input_audio_buffer.append", "audio": "AA AA=="}, "invalid_value", "audio"),
         ({"type": "conversation.item.create"}, "missing_required_parameter", "item"),
         ({"type": "conversation.item.create", "item": {}}, "missing_required_parameter", "item.type"),
-        (_create(type="mcp_call"), "invalid_value", "item.type"),
+        (_create(type="magic"), "invalid_value", "item.type"),
+        (_create(type="mcp_call"), "missing_required_parameter", "item.server_label"),
+        (_create(type="function_call"), "missing_required_parameter", "item.name"),
+        (_create(type="function_call_output", call_id="c"), "missing_required_parameter", "item.output"),
         (_create(role="robot"), "invalid_value", "item.role"),
         (_create(role="r" * 500_000), "invalid_value", "item.role"),
         (_create(content=None), "missing_required_parameter", "item.content"),
         (_create(content=[]), "missing_required_parameter", "item.content"),
-        (_create(content=[{"type": "input_image"}]), "invalid_value", "item.content[0].type"),
+        (_create(content=[{"type": "magic"}]), "invalid_value", "item.content[0].type"),
+        (_create(content=[{"type": "input_image"}]), "missing_required_parameter", "item.content[0].image_url"),
+        (
+            _create(content=[{"type": "input_image", "image_url": "http://x/"}]),
+            "invalid_value",
+            "item.content[0].image_url",
+        ),
         (_create(content=[{"type": "input_text"}]), "missing_required_parameter", "item.content[0].text"),
-        (_create(content=[{"type": "input_audio"}]), "missing_required_parameter", "item.content[0].transcript"),
+        (_create(content=[{"type": "input_audio"}]), "missing_required_parameter", "item.content[0].audio"),
         (_create(content=[{"type": "input_text", "text": "x" * 300_000}]), "invalid_value", "item.content"),
         (_create(content=[{"type": "input_text", "text": ""}] * 257), "invalid_value", "item.content"),
         (_create(id="x" * 513), "invalid_value", "item.id"),
@@ -284,7 +298,7 @@ def test_sound_of_any_size() -> None:
 
 
 def test_a_binary_frame_is_refused_in_words() -> None:
-    (frame,) = protocol().refuse_binary()
+    (frame,) = protocol().receive(None).frames
     error = json.loads(frame)["error"]
     assert error["type"] == "invalid_request_error"
     assert "text frames" in error["message"]

@@ -139,15 +139,16 @@ def _decode(path: Path) -> tuple[Float32, int]:
             if not container.streams.audio:
                 raise ConfigError(f"{path} holds no sound")
             rate_hz = container.streams.audio[0].rate
-            to_planes = av.AudioResampler(format="fltp")
-            planes = [
-                part.to_ndarray().mean(axis=0)
+            # Interleaved: PyAV 18.1 takes planes beyond the eighth for there, and reads past the end.
+            to_floats = av.AudioResampler(format="flt")
+            pieces = [
+                part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
                 for frame in container.decode(audio=0)
-                for part in to_planes.resample(frame)
+                for part in to_floats.resample(frame)
             ]
     except FFmpegError as error:
         raise ConfigError(f"{path} cannot be read as sound: {error.strerror}") from None
-    return np.concatenate([np.zeros(0), *planes]).astype(np.float32), rate_hz
+    return np.concatenate([np.zeros(0), *pieces]).astype(np.float32), rate_hz
 
 
 def _manifest_of(source: Path) -> Path | None:

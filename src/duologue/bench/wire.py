@@ -214,4 +214,4 @@ def _refusal(url: str, refused: InvalidStatus) -> str:
         reason = refused.response.reason_phrase
     status = refused.response.status_code
     hint = "; give the key with --api-key" if status == 401 else ""
-    return f"{url} refused the call with {status}: {reason}{hint}"
+    return f"{url} refused the call with {status}: {reason.removesuffix('.')}{hint}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from duologue.engines.base import ChatMessage, Image, ToolCall
 from duologue.events import FunctionCall, FunctionOutput, McpCall, Message
@@ -26,14 +26,20 @@ def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
     kept = [entry for entry in entries if not entry.is_filler]
     results = {e.item.call_id: e.item.output for e in kept if isinstance(e.item, FunctionOutput)}
     told: list[ChatMessage] = []
+    called: list[tuple[ToolCall, str]] = []
     for entry in kept:
         item = entry.item
         if isinstance(item, Message):
             told.append(ChatMessage(item.role, _heard(entry), audio=entry.sound, images=_images(item)))
-        elif isinstance(item, FunctionCall) and item.status == "completed":
-            told += call_messages("", [(_call(item.call_id, item), results.pop(item.call_id, NO_RESULT_YET))])
-        elif isinstance(item, McpCall) and item.status == "completed":
-            told += call_messages("", [(_call(item.id, item), result_of(item))])
+            called.clear()
+        elif isinstance(item, FunctionOutput):
+            called.clear()
+        elif isinstance(item, FunctionCall | McpCall) and item.status != "incomplete":
+            called.append(_called(item, results))
+            # Calls side by side are one step of the model's, with all results behind it.
+            if len(called) > 1:
+                del told[-len(called) :]
+            told += call_messages("", called)
     return told
 
 
@@ -50,8 +56,11 @@ def result_of(item: McpCall) -> str:
     return NO_RESULT_YET if item.output is None else item.output
 
 
-def _call(call_id: str, item: FunctionCall | McpCall) -> ToolCall:
-    return ToolCall(call_id, item.name, item.arguments)
+def _called(item: FunctionCall | McpCall, results: Mapping[str, str]) -> tuple[ToolCall, str]:
+    """A call and what came of it."""
+    if isinstance(item, McpCall):
+        return ToolCall(item.id, item.name, item.arguments), result_of(item)
+    return ToolCall(item.call_id, item.name, item.arguments), results.get(item.call_id, NO_RESULT_YET)
 
 
 def _heard(entry: Entry) -> str:

@@ -184,7 +184,7 @@ async def serving(served: ASGIApp, port: int = 0, certificate: Certificate | Non
     paths = {"ssl_keyfile": certificate.key, "ssl_certfile": certificate.chain} if certificate else {}
     config = uvicorn.Config(served, log_config=None, ws="none", **paths)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         config.load()

@@ -1,4 +1,4 @@
-"""A server with the REST endpoints alone, a client for it, and sound to send."""
+"""A server with scripted engines, a client for its REST endpoints, and sound to send."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import io
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import httpx2
 import numpy as np
 import uvicorn
-from starlette.applications import Starlette
 
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
-from duologue.config import Settings
+from duologue.config import Settings, setup_of
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import (
     InlineEngines,
@@ -25,7 +23,8 @@ from duologue.engines.scripted import (
     ScriptedVad,
 )
 from duologue.engines.wav import to_wav
-from duologue.server.rest import models, speech, transcriptions
+from duologue.server.app import make_app
+from duologue.server.state import State
 
 
 def engines(**parts: Any) -> InlineEngines:
@@ -43,15 +42,9 @@ async def house(
     client: EngineClient | None = None, *, is_ready: bool = True, voice: str = "tone", **settings: Any
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a real server that lives until the block ends. ``app``: the application, for its rooms."""
-    state = SimpleNamespace(
-        settings=Settings(profile="scripted", **settings),
-        engines=client or engines(),
-        voice=voice,
-        model="duologue",
-        is_ready=is_ready,
-    )
-    app = Starlette(routes=[*transcriptions.ROUTES, *speech.ROUTES, *models.ROUTES])
-    app.state.duologue = state
+    given = Settings(profile="scripted", **settings)
+    state = State(given, setup_of(given), client or engines(), voice=voice, is_ready=is_ready)
+    app = make_app(state)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2))
     with listener:

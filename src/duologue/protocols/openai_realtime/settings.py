@@ -95,8 +95,8 @@ class WireSession:
 
     def update(self, change: Mapping[str, Any], *, may_change_kind: bool = False) -> None:
         """Take over the fields that ``change`` has. All or nothing: raises ClientError and changes nothing."""
-        kind = change.get("type") or self.kind
-        fields.one_of(kind, "session.type", ("realtime", "transcription"))
+        asked = self.kind if change.get("type") is None else change["type"]
+        kind = fields.one_of(asked, "session.type", ("realtime", "transcription"))
         if kind != self.kind and not may_change_kind:
             raise ClientError(
                 f"Invalid value for 'session.type': this session is of type '{self.kind}' and stays so.",
@@ -112,7 +112,7 @@ class WireSession:
             self.shown, self._silence_ms, self._tools = before
             raise
 
-    def _become(self, kind: Kind) -> None:
+    def _become(self, kind: str) -> None:
         self.shown["type"] = kind
         if kind == "realtime":
             self.shown.update({key: value for key, value in self._realtime.items() if key not in self.shown})
@@ -175,7 +175,7 @@ class WireSession:
         if not isinstance(change, dict):
             raise ClientError(f"Invalid type for '{_DETECTION}': expected an object or null.", param=_DETECTION)
         before = sound_in["turn_detection"] or {}
-        kind = change.get("type") or before.get("type", "server_vad")
+        kind = before.get("type", "server_vad") if change.get("type") is None else change["type"]
         default = _DETECTIONS[fields.one_of(kind, f"{_DETECTION}.type", _DETECTIONS)]
         is_same = before.get("type") == kind
         known = {k: v for k, v in change.items() if k in default and (v is not None or default[k] is None)}

@@ -20,6 +20,8 @@ HIGH_BYTES, LOW_BYTES = 1 << 20, 1 << 18
 # What the client sends and the session has not taken yet. SCTP would not hold it back, so more ends the call.
 MAX_UNTAKEN_BYTES = 32 << 20
 MESSAGE_COST_BYTES = 256
+# What is kept of a session's events until the channel is open.
+EARLY_EVENTS = 1024
 
 
 class EventChannel:
@@ -30,6 +32,8 @@ class EventChannel:
         self.opened = anyio.Event()
         self._channel: RTCDataChannel | None = None
         self._room = anyio.Event()
+        self._early: deque[bytes] = deque(maxlen=EARLY_EVENTS)
+        self._is_flowing = False
         self._untaken: deque[str | None] = deque()
         self._untaken_bytes = 0
         self._arrived = anyio.Event()
@@ -56,13 +60,27 @@ class EventChannel:
             await self._arrived.wait()
 
     async def write(self, live: Live, frames: MemoryObjectReceiveStream[Frames]) -> None:
-        """Send ``frames`` until they end or the channel closes."""
+        """Send ``frames`` until they end or the channel closes. The session does not wait for a channel to open: a
+        caller may do without one, and only listen."""
         with frames:
-            await self.opened.wait()
-            async for batch in frames:
-                for frame in batch:
-                    if not await self._send(frame.decode(), live):
-                        return
+            async with anyio.create_task_group() as tg:
+                tg.start_soon(self._send_early, live)
+                async for batch in frames:
+                    if not self._is_flowing:
+                        self._early.extend(batch)
+                    elif not await self._send_all(batch, live):
+                        break
+                tg.cancel_scope.cancel()
+
+    async def _send_early(self, live: Live) -> None:
+        await self.opened.wait()
+        while self._early:
+            await self._send_all([self._early.popleft()], live)
+        self._is_flowing = True
+
+    async def _send_all(self, batch: Frames, live: Live) -> bool:
+        """False when the channel is closed."""
+        return all([await self._send(frame.decode(), live) for frame in batch])
 
     async def drain(self) -> None:
         """Until everything is on its way."""
