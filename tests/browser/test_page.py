@@ -1,30 +1,13 @@
-"""The built page in Chromium, with a recording as its microphone."""
+"""The built page in Chromium, before anything is said."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chromium import DENIED, MARKS, PATIENCE_MS, end, expect_carrier, expect_talk
+from tests.browser.chromium import DENIED, MARKS, PATIENCE_MS
 
 pytestmark = MARKS
-
-
-def test_two_turns_and_an_interruption(listening_browser: Browser, server: str, tmp_path: Path) -> None:
-    page = listening_browser.new_page()
-    hosts: list[str] = []
-    page.on("request", lambda request: hosts.append(urlsplit(request.url).netloc))
-    page.goto(server)
-    page.locator(".talk").focus()
-    page.keyboard.press("Enter")
-    expect_talk(page)
-    expect_carrier(page, "over WebRTC")
-    page.screenshot(path=tmp_path / "talk.png")
-    end(page)
-    assert set(hosts) == {urlsplit(server).netloc}
 
 
 @pytest.mark.parametrize("browser", [DENIED], indirect=True)

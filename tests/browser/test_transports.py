@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,6 +22,7 @@ from tests.browser.chromium import (
     expect_talk,
     say_typed,
 )
+from tests.browser.udp_relay import udp_relay
 
 pytestmark = MARKS
 
@@ -64,24 +68,26 @@ def _refuse_calls(page: Page) -> None:
     page.route("**/v1/realtime/calls*", lambda route: route.fulfill(status=HTTPStatus.NOT_FOUND, json={}))
 
 
-def _lose_all_packets(page: Page) -> None:
-    """Of WebRTC only: this is the part of the emulated network that it heeds."""
-    session = page.context.new_cdp_session(page)
-    session.send("Network.enable")
-    lossy = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1, "packetLoss": 100}
-    session.send("Network.emulateNetworkConditions", lossy)
-
-
 def _sent(page: Page) -> set[str]:
     return set(page.evaluate("held.sent"))
 
 
-def test_over_webrtc_the_server_keeps_account_of_what_was_heard(listening_browser: Browser, server: str) -> None:
-    page = _start(listening_browser, server)
+def test_over_webrtc_the_server_keeps_account_of_what_was_heard(
+    listening_browser: Browser, server: str, tmp_path: Path
+) -> None:
+    page = listening_browser.new_page()
+    hosts: list[str] = []
+    page.on("request", lambda request: hosts.append(urlsplit(request.url).netloc))
+    page.add_init_script(WATCH)
+    page.goto(server)
+    page.locator(".talk").focus()
+    page.keyboard.press("Enter")
     expect_carrier(page, "over WebRTC")
     expect_talk(page)
     assert not _sent(page) & {"conversation.item.truncate", "input_audio_buffer.append"}
+    page.screenshot(path=tmp_path / "talk.png")
     end(page)
+    assert set(hosts) == {urlsplit(server).netloc}
 
 
 def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: Browser, server: str) -> None:
@@ -112,17 +118,21 @@ def test_a_network_without_a_way_is_talked_over_by_websocket(listening_browser: 
 
 @pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
 def test_a_talk_goes_on_when_webrtc_breaks_off(browser: Browser, server: str) -> None:
-    page = _start(browser, server)
-    expect_carrier(page, "over WebRTC")
-    say_typed(page, "Hello")
-    expect(page.locator(".transcript li[data-role=assistant][data-status=final]")).to_be_visible(timeout=PATIENCE_MS)
-    _lose_all_packets(page)
-    expect_carrier(page, "over WebSocket")
-    expect(page.locator("[role=alert]")).to_contain_text("broke", timeout=PATIENCE_MS)
-    expect(page.locator(".transcript li")).to_have_count(2)
-    say_typed(page, "What is two plus three?")
-    expect(page.locator(".transcript")).to_contain_text("five", timeout=PATIENCE_MS)
-    end(page)
+    page = browser.new_page()
+    with udp_relay(page) as network:
+        page.goto(server)
+        page.locator(".talk").click()
+        expect_carrier(page, "over WebRTC")
+        say_typed(page, "Hello")
+        answers = page.locator(".transcript li[data-role=assistant][data-status=final]")
+        expect(answers).to_be_visible(timeout=PATIENCE_MS)
+        network.cut()
+        expect_carrier(page, "over WebSocket")
+        expect(page.locator("[role=alert]")).to_contain_text("broke", timeout=PATIENCE_MS)
+        expect(page.locator(".transcript li")).to_have_count(2)
+        say_typed(page, "What is two plus three?")
+        expect(page.locator(".transcript")).to_contain_text("five", timeout=PATIENCE_MS)
+        end(page)
 
 
 @pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
@@ -170,11 +180,9 @@ def test_whoever_leaves_frees_everything(browser: Browser, server: str, address:
         assert page.evaluate("held.peers.every((peer) => peer.connectionState === 'closed')")
     else:
         page.goto("about:blank")
-    page.wait_for_timeout(500)
-    for _ in range(20):
-        if _places_taken(server) == 0:
-            break
-        page.wait_for_timeout(250)
+    deadline_s = time.monotonic() + PATIENCE_MS / 1000
+    while _places_taken(server) > 0 and time.monotonic() < deadline_s:
+        page.wait_for_timeout(100)
     assert _places_taken(server) == 0
 
 

@@ -7,7 +7,6 @@ import gzip
 import json
 import logging
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -342,13 +341,16 @@ async def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_server_that_never_tells_its_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_servers, "LIST_S", 0.2)
 
+    is_over = anyio.Event()
+
     async def wait(_asked: object) -> Response:
-        await anyio.sleep(3_600)
-        raise AssertionError
+        await is_over.wait()
+        return Response(status_code=202)
 
     async with serving(speaking({}, wait)) as port, McpServers("any").open(at(port)) as connection:
         with pytest.raises(EngineLost, match=r"did not answer within 0\.2 s"):
             await connection.offers()
+        is_over.set()
 
 
 NO_ANSWERS = {
@@ -419,7 +421,7 @@ async def test_redirects_are_not_followed(status: int, way: str) -> None:
         ("https://[::1", "any", "http or https"),
     ],
 )
-def test_addresses_that_are_refused_by_their_looks(url: str, permits: Permits, told: str) -> None:
+async def test_addresses_that_are_refused_by_their_looks(url: str, permits: Permits, told: str) -> None:
     with pytest.raises(ClientError, match=told) as caught:
         refuse(url, permits)
     assert caught.value.param == "session.tools"
@@ -512,7 +514,7 @@ async def test_a_certificate_of_another_name_is_not_taken(
 # --- what it costs --------------------------------------------------------------------------------------------------
 
 
-def test_the_package_is_not_brought_in_before_it_is_needed() -> None:
+async def test_the_package_is_not_brought_in_before_it_is_needed() -> None:
     asked = "import sys, duologue.engines.mcp_servers, duologue.session.tools; print('mcp' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    done = await anyio.run_process([sys.executable, "-c", asked])
+    assert done.stdout.strip() == b"False"

@@ -11,6 +11,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message
 
 
+KEY = "right-key-4f1c9a"
+OWN = "http://127.0.0.1:8710"
+
+
 @dataclass
 class Answer:
     """``status`` 101: a WebSocket was accepted."""
@@ -71,3 +75,45 @@ async def ask(
     whole = b"".join(bytes(message.get("body", b"")) for message in answers)
     raw = Headers(raw=list(first.get("headers", ())))
     return Answer(first.get("status", 101), raw, whole, first.get("subprotocol"))
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _tell(request: Request) -> JSONResponse:
+    grant = request.state.grant
+    return JSONResponse({"key_name": grant.key_name, "session": grant.session, "expires_at": grant.expires_at})
+
+
+async def _open(_request: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"}, headers={"Vary": "Accept"})
+
+
+async def _talk(ws: WebSocket) -> None:
+    await ws.accept(subprotocol="realtime" if "realtime" in ws.scope["subprotocols"] else None)
+
+
+def guarded(secrets: Secrets | None = None, clock: Callable[[], float] | None = None, **settings: Any) -> ASGIApp:
+    every = ["GET", "POST", "DELETE"]
+    routes = [
+        *(Route(path, _open) for path in ("/", "/healthz", "/readyz", "/v1ews")),
+        WebSocketRoute("/v1/realtime", _talk),
+        *(Route(path, _tell, methods=every) for path in ("/v1/realtime", "/v1/realtime/calls", "/v1/models")),
+        Route("/v1/realtime/client_secrets", _tell, methods=every),
+    ]
+    return Access(Starlette(routes=routes), Rules.of(Settings(**settings)), secrets or Secrets(), clock or Clock())
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def offer(key: str) -> list[str]:
+    return ["realtime", f"openai-insecure-api-key.{key}", "openai-agents-sdk.0.20.0"]

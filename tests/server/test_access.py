@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,90 +18,44 @@ from structlog.testing import capture_logs
 
 from duologue.config import Settings, load_settings
 from duologue.errors import ConfigError
-from duologue.server.access import Access, wants_beta
+from duologue.server.access import Access, Rules, wants_beta
 from duologue.server.auth import Guesses, Keys, check_access, is_allowed_origin, is_loopback, origins, read_keys
 from duologue.server.secrets import Secrets
 from tests.server.asking import Answer, ask
 
 pytestmark = pytest.mark.anyio
 
-KEY = "right-key-4f1c9a"
 WRONG = "wrong-key-77aa01"
-OWN = "http://127.0.0.1:8710"
-OURS = "https://ours.example"
-
-
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def _tell(request: Request) -> JSONResponse:
-    grant = request.state.grant
-    return JSONResponse({"key_name": grant.key_name, "session": grant.session, "expires_at": grant.expires_at})
-
-
-async def _open(_request: Request) -> JSONResponse:
-    return JSONResponse({"status": "ok"}, headers={"Vary": "Accept"})
-
-
-async def _talk(ws: WebSocket) -> None:
-    await ws.accept(subprotocol="realtime" if "realtime" in ws.scope["subprotocols"] else None)
-
-
-def _app(secrets: Secrets | None = None, clock: Callable[[], float] | None = None, **settings: Any) -> ASGIApp:
-    every = ["GET", "POST", "DELETE"]
-    routes = [
-        *(Route(path, _open) for path in ("/", "/healthz", "/readyz", "/v1ews")),
-        WebSocketRoute("/v1/realtime", _talk),
-        *(Route(path, _tell, methods=every) for path in ("/v1/realtime", "/v1/realtime/calls", "/v1/models")),
-        Route("/v1/realtime/client_secrets", _tell, methods=every),
-    ]
-    return Access(Starlette(routes=routes), Settings(**settings), secrets or Secrets(), clock or Clock())
-
-
-def _bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-def _offer(key: str) -> list[str]:
-    return ["realtime", f"openai-insecure-api-key.{key}", "openai-agents-sdk.0.20.0"]
-
 
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shown", ["", "x", "sk-proj-abc", KEY, "ek_local"])
 async def test_without_a_key_anybody_on_this_machine_comes_in(shown: str) -> None:
-    app = _app()
-    headers = _bearer(shown) if shown else {}
+    app = guarded()
+    headers = bearer(shown) if shown else {}
     assert (await ask(app, "/v1/models", headers)).status == 200
     assert (await ask(app, headers=headers, subprotocols=[])).status == 101
-    answer = await ask(app, subprotocols=_offer(shown or "none"))
+    answer = await ask(app, subprotocols=offer(shown or "none"))
     assert (answer.status, answer.subprotocol) == (101, "realtime")
 
 
 @pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"BEARER  {KEY} "])
 async def test_the_right_key_in_a_header(header: str) -> None:
-    app = _app(api_key=KEY)
+    app = guarded(api_key=KEY)
     answer = await ask(app, "/v1/models", {"Authorization": header})
     assert answer.body == b'{"key_name":"key-1","session":null,"expires_at":null}'
     assert (await ask(app, headers={"Authorization": header}, subprotocols=[])).status == 101
 
 
 async def test_the_right_key_as_a_subprotocol_which_is_not_answered() -> None:
-    answer = await ask(_app(api_key=KEY), subprotocols=_offer(KEY))
+    answer = await ask(guarded(api_key=KEY), subprotocols=offer(KEY))
     assert (answer.status, answer.subprotocol) == (101, "realtime")
     assert KEY not in answer.everything
 
 
 async def test_of_two_keys_shown_one_need_be_right() -> None:
-    answer = await ask(_app(api_key=KEY), headers=_bearer("placeholder"), subprotocols=_offer(KEY))
+    answer = await ask(guarded(api_key=KEY), headers=bearer("placeholder"), subprotocols=offer(KEY))
     assert answer.status == 101
 
 
@@ -110,20 +63,20 @@ async def test_of_two_keys_shown_one_need_be_right() -> None:
     "headers",
     [
         {},
-        _bearer(WRONG),
-        _bearer(KEY[:-1]),
-        _bearer(KEY + "x"),
-        _bearer(KEY.upper()),
-        _bearer(""),
+        bearer(WRONG),
+        bearer(KEY[:-1]),
+        bearer(KEY + "x"),
+        bearer(KEY.upper()),
+        bearer(""),
         {"Authorization": KEY},
         {"Authorization": f"Basic {KEY}"},
         {"X-Api-Key": KEY},
-        _bearer("ÿ" + KEY),
+        bearer("ÿ" + KEY),
     ],
 )
 @pytest.mark.parametrize("is_ws", [False, True])
 async def test_a_missing_or_wrong_key(headers: dict[str, str], is_ws: bool) -> None:
-    answer = await ask(_app(api_key=KEY), headers=headers, subprotocols=[] if is_ws else None)
+    answer = await ask(guarded(api_key=KEY), headers=headers, subprotocols=[] if is_ws else None)
     assert (answer.status, answer.error["code"], answer.error["type"]) == (
         401,
         "invalid_api_key",
@@ -136,7 +89,7 @@ async def test_a_missing_or_wrong_key(headers: dict[str, str], is_ws: bool) -> N
 
 
 async def test_a_key_is_not_taken_from_a_subprotocol_of_a_request_nor_from_the_address() -> None:
-    app = _app(api_key=KEY)
+    app = guarded(api_key=KEY)
     assert (await ask(app, "/v1/models", {"Sec-WebSocket-Protocol": f"openai-insecure-api-key.{KEY}"})).status == 401
     assert (await ask(app, subprotocols=[KEY, f"openai-organization.{KEY}"])).status == 401
 
@@ -144,22 +97,22 @@ async def test_a_key_is_not_taken_from_a_subprotocol_of_a_request_nor_from_the_a
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1ews"])
 async def test_health_and_the_page_are_open(path: str) -> None:
     strange = {"Host": "rebound.example", "Origin": "https://evil.example"}
-    assert (await ask(_app(api_key=KEY), path, strange)).status == 200
+    assert (await ask(guarded(api_key=KEY), path, strange)).status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nowhere", "/v1/models/", "/v1/../v1/models"])
 async def test_nothing_under_v1_is_open(path: str) -> None:
-    assert (await ask(_app(api_key=KEY), path)).status == 401
+    assert (await ask(guarded(api_key=KEY), path)).status == 401
 
 
 async def test_several_keys_by_name(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# for the office\n\n  {KEY}  \nthird-key-0001\n")
-    app = _app(api_key="first-key-0001, second-key-0001", api_key_file=file)
+    app = guarded(api_key="first-key-0001, second-key-0001", api_key_file=file)
     for number, key in enumerate(("first-key-0001", "second-key-0001", KEY, "third-key-0001"), 1):
-        assert f'"key-{number}"'.encode() in (await ask(app, "/v1/models", _bearer(key))).body
+        assert f'"key-{number}"'.encode() in (await ask(app, "/v1/models", bearer(key))).body
     for wrong in ("# for the office", "first-key-0001, second-key-0001"):
-        assert (await ask(app, "/v1/models", _bearer(wrong))).status == 401
+        assert (await ask(app, "/v1/models", bearer(wrong))).status == 401
 
 
 def test_keys_that_cannot_be_are_refused_unquoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +144,17 @@ def test_no_key_in_what_settings_and_keys_look_like() -> None:
     assert KEY not in f"{settings!r} {settings} {settings.model_dump()} {vars(read_keys(settings))}"
 
 
+def test_words_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DUOLOGUE_API_KEY", f"{KEY},second-key-0001")
+    monkeypatch.setenv("DUOLOGUE_ALLOWED_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("DUOLOGUE_ALLOWED_HOSTS", '["box", "box.example"]')
+    settings = load_settings({})
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.allowed_hosts == ("box", "box.example")
+    assert len(read_keys(settings)) == 2
+
+
 def test_an_empty_key_is_none() -> None:
     assert len(read_keys(Settings(api_key=" , "))) == 0
     assert Keys([""]).name_of(KEY) is None
@@ -201,30 +165,30 @@ def test_an_empty_key_is_none() -> None:
 
 async def test_guesses_are_limited_by_address_and_forgiven_in_time() -> None:
     clock = Clock()
-    app = _app(clock=clock, api_key=KEY)
-    statuses = [(await ask(app, headers=_bearer(f"guess-{n}"), subprotocols=[])).status for n in range(10_000)]
+    app = guarded(clock=clock, api_key=KEY)
+    statuses = [(await ask(app, headers=bearer(f"guess-{n}"), subprotocols=[])).status for n in range(10_000)]
     assert statuses == [401] * 20 + [429] * 9_980
-    refused = await ask(app, "/v1/models", _bearer(KEY))
+    refused = await ask(app, "/v1/models", bearer(KEY))
     assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (429, "rate_limit_exceeded", "60")
-    assert (await ask(app, "/v1/models", _bearer(KEY), client="192.0.2.9")).status == 200
+    assert (await ask(app, "/v1/models", bearer(KEY), client="192.0.2.9")).status == 200
     clock.now += 59.5
-    assert (await ask(app, "/v1/models", _bearer(KEY))).headers["retry-after"] == "1"
+    assert (await ask(app, "/v1/models", bearer(KEY))).headers["retry-after"] == "1"
     clock.now += 0.5
-    assert (await ask(app, "/v1/models", _bearer(KEY))).status == 200
+    assert (await ask(app, "/v1/models", bearer(KEY))).status == 200
 
 
 async def test_asking_without_a_key_is_no_guess() -> None:
-    app = _app(api_key=KEY)
+    app = guarded(api_key=KEY)
     for _ in range(50):
         assert (await ask(app, "/v1/models")).status == 401
-    assert (await ask(app, "/v1/models", _bearer(KEY))).status == 200
+    assert (await ask(app, "/v1/models", bearer(KEY))).status == 200
 
 
 async def test_what_a_client_says_of_its_address_does_not_count() -> None:
-    app = _app(api_key=KEY)
+    app = guarded(api_key=KEY)
     for n in range(20):
-        await ask(app, "/v1/models", {**_bearer(WRONG), "X-Forwarded-For": f"192.0.2.{n}"})
-    assert (await ask(app, "/v1/models", {**_bearer(WRONG), "X-Forwarded-For": "192.0.2.99"})).status == 429
+        await ask(app, "/v1/models", {**bearer(WRONG), "X-Forwarded-For": f"192.0.2.{n}"})
+    assert (await ask(app, "/v1/models", {**bearer(WRONG), "X-Forwarded-For": "192.0.2.99"})).status == 429
 
 
 def test_guesses_hold_a_bounded_table_of_networks() -> None:
@@ -249,17 +213,17 @@ SESSION = {"type": "realtime", "instructions": "Speak of ships."}
 async def test_a_secret_opens_a_conversation_several_times_until_it_expires() -> None:
     clock = Clock()
     secrets = Secrets(clock, calendar=lambda: 5_000.9)
-    app = _app(secrets, clock, api_key=KEY)
+    app = guarded(secrets, clock, api_key=KEY)
     value, _ = secrets.make(SESSION, 600, "key-1")
     for _ in range(3):
-        assert (await ask(app, subprotocols=_offer(value))).status == 101
-    told = await ask(app, "/v1/realtime/calls", _bearer(value), method="POST")
+        assert (await ask(app, subprotocols=offer(value))).status == 101
+    told = await ask(app, "/v1/realtime/calls", bearer(value), method="POST")
     said = '{"key_name":"key-1","session":{"type":"realtime","instructions":"Speak of ships."},"expires_at":5600}'
     assert told.body.decode() == said
     clock.now += 599.9
-    assert (await ask(app, headers=_bearer(value), subprotocols=[])).status == 101
+    assert (await ask(app, headers=bearer(value), subprotocols=[])).status == 101
     clock.now += 0.1
-    expired = await ask(app, headers=_bearer(value), subprotocols=[])
+    expired = await ask(app, headers=bearer(value), subprotocols=[])
     assert (expired.status, expired.error["code"]) == (401, "invalid_api_key")
     assert "expired" in expired.error["message"]
     assert value not in expired.everything
@@ -272,7 +236,7 @@ async def test_a_secret_opens_a_conversation_several_times_until_it_expires() ->
 async def test_a_secret_opens_nothing_else(path: str, settings: dict[str, str]) -> None:
     secrets = Secrets()
     value, _ = secrets.make(SESSION, 600, "key-1")
-    answer = await ask(_app(secrets, **settings), path, _bearer(value), method="POST")
+    answer = await ask(guarded(secrets, **settings), path, bearer(value), method="POST")
     assert (answer.status, answer.error["code"]) == (401, "invalid_api_key")
     assert value not in answer.everything
 
@@ -281,173 +245,19 @@ async def test_a_secret_opens_nothing_else(path: str, settings: dict[str, str]) 
 async def test_a_spoilt_secret_opens_nothing(spoilt: Callable[[str], str]) -> None:
     secrets = Secrets()
     value, _ = secrets.make(SESSION, 600, "key-1")
-    assert (await ask(_app(secrets, api_key=KEY), headers=_bearer(spoilt(value)), subprotocols=[])).status == 401
+    assert (await ask(guarded(secrets, api_key=KEY), headers=bearer(spoilt(value)), subprotocols=[])).status == 401
 
 
 async def test_without_a_key_a_dead_secret_is_refused_all_the_same() -> None:
     clock = Clock()
     secrets = Secrets(clock)
-    app = _app(secrets, clock)
+    app = guarded(secrets, clock)
     value, _ = secrets.make(SESSION, 10, "anyone")
-    assert (await ask(app, subprotocols=_offer(value))).status == 101
+    assert (await ask(app, subprotocols=offer(value))).status == 101
     clock.now += 10
     for _ in range(30):
-        assert (await ask(app, subprotocols=_offer(value))).status == 401
-    assert (await ask(app, subprotocols=_offer("x"))).status == 101
-
-
-# --- pages -----------------------------------------------------------------------------------------------------------
-
-ORIGINS = [
-    (None, True),
-    (OWN, True),
-    ("http://127.0.0.1:8710".upper(), True),
-    (OURS, True),
-    ("https://127.0.0.1:8710", True),
-    ("null", False),
-    ("https://evil.example", False),
-    ("https://ours.example.evil", False),
-    ("https://evil-ours.example", False),
-    ("https://sub.ours.example", False),
-    ("https://ours.example:8443", False),
-    ("http://ours.example", False),
-    ("http://127.0.0.1:8710.evil.example", False),
-    ("http://127.0.0.1", False),
-    ("http://127.0.0.1:1", False),
-    ("http://localhost:8710", False),
-    ("http://127.0.0.1:8710@evil.example", False),
-    ("http://evil@127.0.0.1:8710", False),
-    ("http://127.0.0.1:8710/", False),
-    ("http://[", False),
-    ("http://127.0.0.1:x", False),
-    ("file://", False),
-    ("chrome-extension://abc", False),
-    ("", False),
-]
-
-
-@pytest.mark.parametrize(("origin", "is_let_in"), ORIGINS)
-@pytest.mark.parametrize("settings", [{}, {"api_key": KEY}])
-async def test_origins(origin: str | None, is_let_in: bool, settings: dict[str, str]) -> None:
-    app = _app(allowed_origins=OURS, **settings)
-    headers = _bearer(KEY) | ({} if origin is None else {"Origin": origin})
-    socket = await ask(app, headers=headers, subprotocols=["realtime"])
-    post = await ask(app, "/v1/realtime/calls", headers, method="POST")
-    assert (socket.status, post.status) == ((101, 200) if is_let_in else (403, 403))
-    if not is_let_in:
-        assert (post.error["code"], socket.error["code"]) == ("origin_not_allowed", "origin_not_allowed")
-        assert "allowed_origins" in post.error["message"]
-        assert "access-control-allow-origin" not in post.headers
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "is_tls", "is_let_in"),
-    [
-        ("https://voice.example", "voice.example", True, True),
-        ("https://voice.example", "voice.example:443", True, True),
-        ("https://voice.example:443", "voice.example", True, True),
-        ("http://voice.example", "voice.example", True, False),
-        ("http://voice.example:443", "voice.example:443", True, False),
-        ("https://voice.example", "voice.example", False, True),
-        ("http://voice.example", "voice.example:80", False, True),
-        ("http://voice.example", "voice.example:443", False, False),
-        ("http://[::1]:8710", "[::1]:8710", False, True),
-        ("http://none", None, False, False),
-        ("http://voice.example", "", False, False),
-    ],
-)
-def test_an_origin_behind_tls_and_proxies(origin: str, host: str | None, is_tls: bool, is_let_in: bool) -> None:
-    assert is_allowed_origin(origin, host, frozenset(), is_tls=is_tls) is is_let_in
-
-
-async def test_every_page_when_the_operator_says_so() -> None:
-    app = _app(allowed_origins="*")
-    for origin in ("https://anything.example", "null"):
-        assert (await ask(app, headers={"Origin": origin}, subprotocols=[])).status == 101
-
-
-def test_origins_are_taken_as_browsers_write_them() -> None:
-    given = ("https://Ours.example/", "http://a.example:80", "https://a.example:8443", "app://x", "*", "null")
-    assert origins(given) == {
-        "https://ours.example",
-        "http://a.example",
-        "https://a.example:8443",
-        "app://x",
-        "*",
-        "null",
-    }
-
-
-@pytest.mark.parametrize(
-    "wrong", ["ours.example", "https://", "https://ours.example/page", "http://x:port", "http://["]
-)
-def test_an_origin_that_no_browser_sends_is_refused_at_start(wrong: str) -> None:
-    with pytest.raises(ConfigError, match="is no origin"):
-        check_access(Settings(allowed_origins=(wrong,)))
-
-
-async def test_a_page_of_another_origin_can_ask_and_read() -> None:
-    app = _app(allowed_origins=OURS, api_key=KEY)
-    asked = {
-        "Origin": OURS,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
-        "Access-Control-Request-Private-Network": "true",
-    }
-    preflight = await ask(app, "/v1/realtime/calls", asked, method="OPTIONS")
-    assert preflight.status == 204
-    assert preflight.headers["access-control-allow-origin"] == OURS
-    assert preflight.headers["access-control-allow-headers"] == "Authorization, Content-Type, OpenAI-Beta, *"
-    assert "POST" in preflight.headers["access-control-allow-methods"]
-    assert preflight.headers["access-control-allow-private-network"] == "true"
-    assert "access-control-allow-credentials" not in preflight.headers
-    for key, status in ((KEY, 200), (WRONG, 401)):
-        answer = await ask(app, "/v1/realtime/calls", {"Origin": OURS, **_bearer(key)}, method="POST")
-        assert answer.status == status
-        assert answer.headers["access-control-allow-origin"] == OURS
-        assert answer.headers["access-control-expose-headers"] == "Location, Retry-After"
-        assert answer.headers["vary"] == "Origin"
-    evil = await ask(app, "/v1/realtime/calls", {**asked, "Origin": "https://evil.example"}, method="OPTIONS")
-    assert (evil.status, "access-control-allow-origin" in evil.headers) == (403, False)
-
-
-async def test_options_that_no_browser_asks_ahead_is_like_any_request() -> None:
-    assert (await ask(_app(api_key=KEY), "/v1/models", method="OPTIONS")).status == 401
-
-
-# --- names -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8710", "127.9.9.9", "[::1]:8710", "[::1]"])
-async def test_names_of_this_machine(host: str) -> None:
-    assert (await ask(_app(), "/v1/models", {"Host": host})).status == 200
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["rebound.example:8710", "localhost.evil.example", "127.0.0.1.evil.example", "x@localhost", "[", "", "192.0.2.1"],
-)
-async def test_a_name_that_a_page_can_point_here_is_refused(host: str) -> None:
-    rebound = {"Host": host, "Origin": f"http://{host}"}
-    for answer in (
-        await ask(_app(), "/v1/models", rebound),
-        await ask(_app(), headers=rebound, subprotocols=[]),
-    ):
-        assert (answer.status, answer.error["code"]) == (403, "host_not_allowed")
-        assert "allowed_hosts" in answer.error["message"]
-
-
-async def test_other_names_when_the_operator_says_so_or_there_is_a_key() -> None:
-    host = {"Host": "box.example:8710"}
-    assert (await ask(_app(allowed_hosts="other,box.example"), "/v1/models", host)).status == 200
-    assert (await ask(_app(allowed_hosts="*"), "/v1/models", host)).status == 200
-    assert (await ask(_app(api_key=KEY), "/v1/models", host | _bearer(KEY))).status == 200
-
-
-async def test_beyond_this_machine_addresses_will_do_and_foreign_names_will_not() -> None:
-    app = _app(host="0.0.0.0", allow_no_key=True)
-    for host, status in (("192.0.2.1:8710", 200), ("[2001:db8::1]", 200), ("rebound.example", 403)):
-        assert (await ask(app, "/v1/models", {"Host": host})).status == status
+        assert (await ask(app, subprotocols=offer(value))).status == 401
+    assert (await ask(app, subprotocols=offer("x"))).status == 101
 
 
 # --- the start -------------------------------------------------------------------------------------------------------
@@ -498,12 +308,12 @@ async def test_who_speaks_the_beta(headers: dict[str, str], offered: list[str], 
 async def test_refusals_are_logged_and_no_key_is(capsys: pytest.CaptureFixture[str]) -> None:
     secrets = Secrets()
     value, _ = secrets.make(SESSION, 600, "key-1")
-    app = _app(secrets, api_key=KEY)
+    app = guarded(secrets, api_key=KEY)
     shown = (KEY, WRONG, value)
 
     async def knock() -> list[Answer]:
         return [
-            await ask(app, path, headers=_bearer(key) | {"Origin": origin}, subprotocols=_offer(key))
+            await ask(app, path, headers=bearer(key) | {"Origin": origin}, subprotocols=offer(key))
             for path in ("/v1/realtime", "/v1/models")
             for key in shown
             for origin in (OWN, "https://evil.example")
@@ -520,4 +330,3 @@ async def test_refusals_are_logged_and_no_key_is(capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     for key in shown:
         assert key not in f"{logs} {out} {err} {[answer.everything for answer in answers]}"
-    await asyncio.sleep(0)

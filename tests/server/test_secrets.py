@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from duologue.config import Settings, setup_of
 from duologue.errors import CapacityError
 from duologue.server import secrets as store
-from duologue.server.access import Access
+from duologue.server.access import Access, Rules
 from duologue.server.client_secrets import ROUTES
 from duologue.server.secrets import Secrets, is_secret
 from duologue.server.state import State
@@ -45,7 +45,7 @@ class Server:
         state = State(given, setup_of(given), engines(), voice="tone", is_ready=is_ready, secrets=self.secrets)
         app = Starlette(routes=ROUTES)
         app.state.duologue = state
-        self.app: ASGIApp = Access(app, given, self.secrets, self.clock)
+        self.app: ASGIApp = Access(app, Rules.of(given), self.secrets, self.clock)
 
     async def post(self, body: object = None, path: str = PATH, key: str = KEY) -> Answer:
         return await ask(self.app, path, {"Authorization": f"Bearer {key}"}, method="POST", body=body)

@@ -236,10 +236,10 @@ async def test_a_conversation_over_tls(certificate: Path) -> None:
         url = f"https://localhost:{port}"
         async with dial(url, ca=certificate, api_key="right-key-4f1c9a,other-key") as wire:
             await wire.session_created()
-        with pytest.raises(WireError, match="401.*give the key with --api-key"):
+        with pytest.raises(WireError, match=r"401.*give the key with --api-key"):
             async with dial(url, ca=certificate):
                 pass
-        with pytest.raises(WireError, match="is not trusted .*give its file with --ca"):
+        with pytest.raises(WireError, match=r"is not trusted .*give its file with --ca"):
             async with dial(url):
                 pass
         with pytest.raises(WireError, match="cannot be used as --ca: No such file"):
@@ -254,7 +254,8 @@ async def test_a_conversation_over_tls(certificate: Path) -> None:
 async def test_node_trusts_it_by_its_variable(certificate: Path) -> None:
     async with _https() as port:
         ask = (
-            f"require('https').get('https://localhost:{port}/healthz', r => {{ console.log(r.statusCode); r.resume() }})"
+            f"require('https').get('https://localhost:{port}/healthz', r => {{ console.log(r.statusCode); r.resume() "
+            "})"
             ".on('error', e => console.log(e.code))"
         )
 

@@ -15,6 +15,7 @@ from duologue.cli.models import models
 from duologue.cli.pull import pull
 from duologue.cli.serve import serve
 from duologue.cli.talk import talk
+from duologue.cli.transcribe import transcribe
 from duologue.errors import DuologueError
 
 _BENCH_HELP = "Measure a server in conversations (the default: duologue bench [URL]), or the engines by themselves."
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A server that people talk with.",
 )
-for command in (serve, talk, pull, models, doctor):
+for command in (serve, talk, transcribe, pull, models, doctor):
     app.command()(command)
 
 

@@ -91,6 +91,7 @@ class Guard(httpx2.AsyncBaseTransport):
         self._inner = httpx2.AsyncHTTPTransport(verify=context)
         self._is_allowed = is_allowed
         self._addresses: list[str] = []
+        self._verdict: ClientError | None = None
         self.has_ended = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -99,7 +100,7 @@ class Guard(httpx2.AsyncBaseTransport):
         try:
             response = await self._send(request)
         except ClientError as error:
-            seen.refusal = error
+            seen.refusal = self._verdict = error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
             seen.is_unsent = True
         except (httpx2.TransportError, OSError, ValueError):
@@ -150,6 +151,9 @@ class Guard(httpx2.AsyncBaseTransport):
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         if self._is_allowed is None:
             return await self._inner.handle_async_request(request)
+        if self._verdict is not None:
+            # A name may stand for something else by now: it has had its chance.
+            raise self._verdict
         if not self._addresses:
             self._addresses = await _resolve(request.url, self._is_allowed)
         while True:

@@ -14,20 +14,19 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
-import msgspec
 import structlog
 from anyio.abc import TaskGroup
 
 from duologue.engines.mcp_http import Permits, Seen, refuse, seen_now
 from duologue.engines.mcp_link import CONNECT_S, Link, import_package, odd_errors
+from duologue.engines.mcp_results import result_text, size_of, tool_of
 from duologue.engines.speech.sound_fetch import Address, is_public
-from duologue.engines.tool_text import CONNECTION_CLOSED, INTERNAL_ERROR, TIMED_OUT, arguments_of, cut, result_text
+from duologue.engines.tool_text import CONNECTION_CLOSED, INTERNAL_ERROR, TIMED_OUT, arguments_of, cut
 from duologue.engines.tools import ToolConnection
 from duologue.errors import DuologueError, EngineError, EngineLost
 from duologue.events import McpFailure, McpServer, McpTool
 
 if TYPE_CHECKING:
-    import mcp.types as wire
     from mcp import ClientSession
 
 LIST_S = 10.0
@@ -251,25 +250,10 @@ class _Connection:
         cursor: str | None = None
         for _ in range(_MAX_PAGES):
             page = await session.list_tools(params=wire.PaginatedRequestParams(cursor=cursor))
-            tools += [_tool(each) for each in page.tools]
-            if len(tools) > _MAX_TOOLS or sum(map(_size, tools)) > _MAX_LISTING_CHARS:
+            tools += [tool_of(each) for each in page.tools]
+            if len(tools) > _MAX_TOOLS or sum(map(size_of, tools)) > _MAX_LISTING_CHARS:
                 break
             cursor = page.next_cursor
             if cursor is None:
                 return tuple(tools)
         raise EngineError(f"{self._who} offers more tools than can be listed: at most {_MAX_TOOLS}, of 1 MiB")
-
-
-def _tool(each: wire.Tool) -> McpTool:
-    hints = each.annotations
-    return McpTool(
-        name=each.name,
-        description=each.description or each.title or "",
-        parameters=msgspec.json.encode(each.input_schema).decode(),
-        annotations=None if hints is None else hints.model_dump_json(by_alias=True, exclude_none=True),
-        is_read_only=hints is not None and hints.read_only_hint is True,
-    )
-
-
-def _size(tool: McpTool) -> int:
-    return len(tool.name) + len(tool.description) + len(tool.parameters) + len(tool.annotations or "")

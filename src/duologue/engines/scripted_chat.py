@@ -66,9 +66,12 @@ class ScriptedToolChat:
 
 
 def _asked(messages: Sequence[ChatMessage]) -> str:
-    """The user's last sentence: one who interrupts may have said more before it, of which nothing was answered."""
-    words = next((m.content for m in reversed(messages) if m.role == "user"), "")
-    return re.split(r"(?<=[.?!])\s+|\n", words.strip())[-1]
+    """The user's last sentence: one who interrupts may have said more before it, of which nothing was answered. ""
+    where the model has answered already."""
+    last = next((m for m in reversed(messages) if m.role in {"user", "assistant"} and not m.tool_calls), None)
+    if last is None or last.role == "assistant":
+        return ""
+    return re.split(r"(?<=[.?!])\s+|\n", last.content.strip())[-1]
 
 
 def _results(messages: Sequence[ChatMessage]) -> list[str]:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue import telemetry
 from duologue.config import Settings
-from duologue.server.auth import Guesses, OwnNames, is_allowed_origin, origins, read_keys
+from duologue.server.auth import Guesses, Keys, OwnNames, is_allowed_origin, origins, read_keys
 from duologue.server.problems import problem
 from duologue.server.secrets import Secrets, is_secret
 
@@ -70,6 +70,20 @@ class Grant:
     expires_at: int | None = None
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What the settings say of who may come in, read once: the first request must not wait for files or names."""
+
+    keys: Keys
+    origins: frozenset[str]
+    names: OwnNames
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rules:
+        """Raises ConfigError for keys or origins that cannot be."""
+        return cls(read_keys(settings), origins(settings.allowed_origins), OwnNames.of(settings))
+
+
 class _Refused(Exception):
     """The request is answered here. Never quotes a key."""
 
@@ -88,14 +102,11 @@ class Access:
     """ASGI middleware; what is not under ``/v1/``, health and the page, is open. ``clock``: seconds, monotonic."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, secrets: Secrets, clock: Callable[[], float] = time.monotonic
+        self, app: ASGIApp, rules: Rules, secrets: Secrets, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Raises ConfigError for keys or origins that cannot be."""
         self._app = app
         self._secrets = secrets
-        self._keys = read_keys(settings)
-        self._origins = origins(settings.allowed_origins)
-        self._names = OwnNames.of(settings)
+        self._keys, self._origins, self._names = rules.keys, rules.origins, rules.names
         self._guesses = Guesses(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue.server import client_secrets
-from duologue.server.access import Access
+from duologue.server.access import Access, Rules
 from duologue.server.rest import models, speech, transcriptions
 from duologue.server.state import State
 from duologue.server.webrtc import routes as calls
@@ -40,7 +40,8 @@ def make_app(state: State) -> Starlette:
         *models.ROUTES,
         Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
     ]
-    middleware = [Middleware(PageHeaders), Middleware(Access, settings=state.settings, secrets=state.secrets)]
+    door = Middleware(Access, rules=Rules.of(state.settings), secrets=state.secrets)
+    middleware = [Middleware(PageHeaders), door]
     app = Starlette(routes=routes, middleware=middleware)
     app.state.duologue = state
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 import structlog
@@ -124,13 +125,19 @@ class Live:
 
     async def _distribute(self) -> None:
         async for event in self._said:
-            if isinstance(event, list):
-                frames = event
-            else:
-                self._watch(event)
-                frames = self.protocol.send(event)
+            frames = self._frames(event)
+            # All that waits goes together: a conversation that is replayed makes events faster than tasks take turns.
+            with suppress(anyio.WouldBlock, anyio.EndOfStream):
+                while True:
+                    frames += self._frames(self._said.receive_nowait())
             if frames:
                 await self._send(frames)
+
+    def _frames(self, event: Event | Frames) -> Frames:
+        if isinstance(event, list):
+            return event
+        self._watch(event)
+        return self.protocol.send(event)
 
     async def _send(self, frames: Frames) -> None:
         for index, channel in enumerate(list(self._channels)):

@@ -30,7 +30,7 @@ export function sessionOver(transport) {
   session.on("audio_interrupted", () => events.push({ type: "@audio_interrupted" }));
   session.on("agent_end", (_context, _agent, output) => events.push({ type: "@agent_end", output }));
   session.on("agent_tool_end", (_context, _agent, _tool, result) => events.push({ type: "@agent_tool_end", result }));
-  session.on("history_updated", (history) => events.push({ type: "@history", history: structuredClone(history) }));
+  session.on("history_updated", () => events.push({ type: "@history" }));
   return { session, events };
 }
 
@@ -43,7 +43,7 @@ export async function converse({ session, events, user, heard, isCut, say }) {
   await user.ends();
   const { output } = await events.until("@agent_end");
   check(output.length > 0, "the answer has words");
-  await events.until("@history", ({ history }) => wordsOf(history, "user") && wordsOf(history, "assistant") === output);
+  while (!(wordsOf(session, "user") && wordsOf(session, "assistant") === output)) await events.until("@history");
   say(`spoken turn: ${output}`);
 
   session.sendMessage("Tell me a story.");
@@ -65,8 +65,8 @@ export async function converse({ session, events, user, heard, isCut, say }) {
 }
 
 /** The last words of one side, as the SDK's history has them. */
-function wordsOf(history, role) {
-  return history.filter((item) => item.role === role).at(-1)?.content[0]?.transcript ?? "";
+function wordsOf(session, role) {
+  return session.history.filter((item) => item.role === role).at(-1)?.content[0]?.transcript ?? "";
 }
 
 /** The same over a WebSocket, where an application sends and plays the sound itself. */

@@ -94,6 +94,11 @@ async def test_the_last_sentence_counts() -> None:
     assert _text(await _deltas(asked, tools=(WEATHER,))) == TWELVE_WORDS
 
 
+async def test_what_was_answered_is_not_asked_again() -> None:
+    answered = (_user("Tell me a story."), ChatMessage("assistant", "Once."))
+    assert _text(await _deltas(*answered, tools=(WEATHER,))) == TWELVE_WORDS
+
+
 async def test_an_answer_may_be_cut_short() -> None:
     deltas = await _deltas(_user("Hello."), max_tokens=3)
     assert (_text(deltas), deltas[-1].finish) == ("here is an", "length")

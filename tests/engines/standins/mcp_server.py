@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import uvicorn
 from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from starlette.applications import Starlette
@@ -67,7 +68,7 @@ def _server(house: House) -> MCPServer[Any]:
 
     @server.tool()
     def fail() -> str:
-        raise ValueError("the oven is cold")
+        raise ToolError("the oven is cold")
 
     @server.tool()
     def letters(count: int) -> str:
@@ -196,6 +197,6 @@ async def serving(served: ASGIApp, port: int = 0, certificate: Certificate | Non
             server.force_exit = True
             with anyio.CancelScope(shield=True):
                 for connection in list(server.server_state.connections):
-                    connection.transport.abort()  # type: ignore[union-attr]
+                    connection.transport.abort()
                 await server.shutdown([listener])
                 await server.lifespan.shutdown()

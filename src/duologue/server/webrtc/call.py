@@ -37,7 +37,7 @@ class Call:
         self._peer = make_peer(servers, self._playback)
         self._peer.on("datachannel", self._channel.open)
         self._peer.on("connectionstatechange", self._look)
-        self._connected = anyio.Event()
+        self._settled = anyio.Event()
         self._gone = anyio.Event()
 
     async def answer(self, offer: str) -> str:
@@ -76,16 +76,15 @@ class Call:
             self._playback.hush()
 
     def _look(self) -> None:
-        state = self._peer.connectionState
-        if state == "connected":
-            self._connected.set()
-        elif state in ("failed", "closed"):
+        if self._peer.connectionState in ("failed", "closed"):
             self._gone.set()
+        if self._gone.is_set() or self._peer.connectionState == "connected":
+            self._settled.set()
 
     async def _end_when_gone(self) -> None:
         with anyio.move_on_after(CONNECT_S):
-            await self._connected.wait()
-        if self._connected.is_set():
+            await self._settled.wait()
+        if self._settled.is_set():
             await self._gone.wait()
         else:
             log.info("The connection did not come up.", call=self.id)

@@ -58,17 +58,19 @@ def _protocol(request: Request, state: State, posted: dict[str, Any] | None) -> 
     """The dialect of a new call: what its key is bound to first, over it what came with the offer."""
     grant = request.scope.get("state", {}).get("grant")
     bound: dict[str, Any] | None = getattr(grant, "session", None)
-    model = request.query_params.get("model") or _model(posted) or _model(bound) or state.model
-    protocol = RealtimeProtocol(model, state.defaults, now_s=int(time.time()), over_webrtc=True)
+    wanted = {**(bound or {}), **(posted or {})}
+    protocol = RealtimeProtocol(
+        str(request.query_params.get("model") or wanted.get("model") or state.model),
+        state.defaults,
+        now_s=int(time.time()),
+        kind="transcription" if wanted.get("type") == "transcription" else "realtime",
+        over_webrtc=True,
+        longest_s=state.settings.max_session_s,
+    )
     for session in (bound, posted):
-        if session is not None:
+        if session:
             protocol.apply(session)
     return protocol
-
-
-def _model(session: dict[str, Any] | None) -> str | None:
-    model = (session or {}).get("model")
-    return model if isinstance(model, str) else None
 
 
 async def _read(request: Request) -> _Asked:
