@@ -214,5 +214,20 @@ def test_who_only_types_interrupts_over_webrtc_too(browser: Browser, server: str
     end(page)
 
 
+@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
+def test_a_call_that_the_server_ends_is_over(browser: Browser, server: str) -> None:
+    page = browser.new_page()
+    page.goto(server)
+    with page.expect_response("**/v1/realtime/calls?*") as answered:
+        page.locator(".talk").click()
+    expect_state(page, "listening")
+    call = answered.value.header_value("Location")
+    assert httpx.post(f"{server}{call}/hangup").status_code == HTTPStatus.OK
+    expect(page.locator("[role=alert]")).to_contain_text("The server ended the conversation", timeout=PATIENCE_MS)
+    page.get_by_text("Reconnect", exact=True).click()
+    expect_carrier(page, "over WebRTC")
+    end(page)
+
+
 def _places_taken(server: str) -> int:
     return int(httpx.get(f"{server}/readyz").json()["sessions"])

@@ -149,6 +149,24 @@ async def test_a_tool_that_takes_too_long_is_given_up(way: str) -> None:
         assert await call(connection, "add", a=1, b=2) == "3"
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_call_that_is_given_up_takes_no_other_with_it(way: str) -> None:
+    house = House()
+    servers = McpServers("any", tool_timeout_s=0.6)
+    answers: dict[str, str | McpFailure] = {}
+    async with serving(app(way, house)) as port, servers.open(at(port, PATHS[way])) as connection:
+
+        async def slow(name: str, after_s: float, seconds: float) -> None:
+            await anyio.sleep(after_s)
+            answers[name] = await call(connection, "slow", seconds=seconds)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(slow, "first", 0, 3_600)
+            tasks.start_soon(slow, "second", 0.3, 0.45)
+        assert isinstance(answers["first"], McpFailure)
+        assert answers["second"] == "at last"
+
+
 async def test_an_old_server_is_told_that_the_session_is_over() -> None:
     house = House()
     async with serving(app("handshake", house)) as port:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message
+from starlette.websockets import WebSocket
 
+from duologue.config import Settings
+from duologue.server.access import Access, Rules
+from duologue.server.secrets import Secrets
 
 KEY = "right-key-4f1c9a"
 OWN = "http://127.0.0.1:8710"
@@ -101,6 +109,7 @@ async def _talk(ws: WebSocket) -> None:
 
 
 def guarded(secrets: Secrets | None = None, clock: Callable[[], float] | None = None, **settings: Any) -> ASGIApp:
+    """An application that tells what it was granted, behind the door."""
     every = ["GET", "POST", "DELETE"]
     routes = [
         *(Route(path, _open) for path in ("/", "/healthz", "/readyz", "/v1ews")),

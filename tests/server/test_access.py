@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 import structlog
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp
-from starlette.websockets import WebSocket
 from structlog.testing import capture_logs
 
 from duologue.config import Settings, load_settings
 from duologue.errors import ConfigError
-from duologue.server.access import Access, Rules, wants_beta
-from duologue.server.auth import Guesses, Keys, check_access, is_allowed_origin, is_loopback, origins, read_keys
+from duologue.server.access import wants_beta
+from duologue.server.auth import Guesses, Keys, check_access, is_loopback, read_keys
 from duologue.server.secrets import Secrets
-from tests.server.asking import Answer, ask
+from tests.server.asking import KEY, OWN, Answer, Clock, ask, bearer, guarded, offer
 
 pytestmark = pytest.mark.anyio
 

@@ -166,5 +166,3 @@ async def test_beyond_this_machine_addresses_will_do_and_foreign_names_will_not(
     app = guarded(host="0.0.0.0", allow_no_key=True)
     for host, status in (("192.0.2.1:8710", 200), ("[2001:db8::1]", 200), ("rebound.example", 403)):
         assert (await ask(app, "/v1/models", {"Host": host})).status == status
-
-

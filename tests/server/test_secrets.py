@@ -17,22 +17,13 @@ from duologue.server.access import Access, Rules
 from duologue.server.client_secrets import ROUTES
 from duologue.server.secrets import Secrets, is_secret
 from duologue.server.state import State
-from tests.server.asking import Answer, ask
+from tests.server.asking import KEY, Answer, Clock, ask
 from tests.server.serving import engines
 
 pytestmark = pytest.mark.anyio
 
-KEY = "right-key-4f1c9a"
 PATH = "/v1/realtime/client_secrets"
 NOW_S = 1_750_000_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Server:

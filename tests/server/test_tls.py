@@ -253,9 +253,9 @@ async def test_a_conversation_over_tls(certificate: Path) -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 async def test_node_trusts_it_by_its_variable(certificate: Path) -> None:
     async with _https() as port:
+        url = f"https://localhost:{port}/healthz"
         ask = (
-            f"require('https').get('https://localhost:{port}/healthz', r => {{ console.log(r.statusCode); r.resume() "
-            "})"
+            f"require('https').get('{url}', r => {{ console.log(r.statusCode); r.resume() }})"
             ".on('error', e => console.log(e.code))"
         )
 

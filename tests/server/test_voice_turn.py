@@ -46,6 +46,7 @@ async def test_the_order_of_one_turn() -> None:
             "conversation.item.done",
             "response.output_item.done",
             "response.done",
+            "rate_limits.updated",
         ]
         done = caller.of("response.done")[0]["response"]
         assert done["status"] == "completed"

@@ -158,6 +158,7 @@ class Session:
         self._attempt: Attempt | None = None
         self._unheard: Unheard | None = None
         self._uncommitted = 0
+        self._has_bridged = False
         self._tasks: TaskGroup
 
     async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
@@ -266,6 +267,7 @@ class Session:
 
     def _commit_turn(self, command: floor.CommitTurn) -> None:
         turn = self._close_turn(command.until)
+        self._has_bridged = False
         attempt, self._attempt = self._attempt, None
         if attempt is None:
             attempt = self._attempt_at(turn, command.until)
@@ -365,13 +367,18 @@ class Session:
         self._answers.begin(self._tasks, self._replies.to_history(AS_CONFIGURED, after_silence=True))
 
     def _await_tool(self) -> None:
-        if self._ways.filler and (self._conversation.history.open_calls() or self._calling.is_busy):
+        if (
+            self._ways.filler
+            and not self._has_bridged
+            and (self._conversation.history.open_calls() or self._calling.is_busy)
+        ):
             self._bridge.start(self._ways.filler_after_s)
 
     def _on_slow_tool(self, _slow: _SlowTool) -> None:
         """Say something while the tool works, unless the talk has gone on."""
         is_waiting = self._conversation.history.open_calls() or self._calling.is_busy
         if is_waiting and self._machine.state is floor.State.IDLE and self._answers.is_empty:
+            self._has_bridged = True
             self._take(floor.ReplyWanted())
             self._answers.begin(self._tasks, self._replies.filler(), is_filler=True)
 
@@ -441,6 +448,7 @@ class Session:
         reply = self._replies.to_history(options)
         if options.in_conversation:
             self._bridge.stop()
+            self._has_bridged = False
             self._take(floor.ReplyWanted())
         self._answers.begin(self._tasks, reply, None, options.tools)
 
