@@ -10,6 +10,7 @@ from duologue.events import (
     ItemAdded,
     ItemDeleted,
     ItemDone,
+    McpCall,
     Message,
     ReplyAudio,
     ReplyDone,
@@ -117,6 +118,9 @@ def _check_item(seen: _Log, event: Event) -> None:
 
 
 def _check_reply(seen: _Log, event: Event, at_s: float) -> None:
+    if isinstance(event, ReplyItemDone) and isinstance(event.item, McpCall):
+        # A tool that this server calls may answer when the reply that called it is long over.
+        return
     match event:
         case ReplyStarted():
             is_aside = not event.manner.in_conversation
@@ -140,7 +144,7 @@ def _check_part(
         case ReplyItemStarted():
             assert reply.item_id is None or reply.is_item_done, "an item within another one"
             assert event.in_conversation != reply.is_aside
-            reply.item_id, reply.is_item_done, reply.text = event.item.id, False, ""
+            reply.item_id, reply.is_item_done, reply.text = event.item.id, isinstance(event.item, McpCall), ""
         case ReplyText() | ReplyAudio():
             assert event.item_id == reply.item_id, "a delta of another item"
             assert not reply.is_item_done, "a delta after the end of its item"

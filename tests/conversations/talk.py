@@ -23,6 +23,7 @@ from duologue.engines.scripted import (
     ScriptedTurn,
     ScriptedVad,
 )
+from duologue.engines.tools import ToolServers
 from duologue.events import (
     AppendAudio,
     Event,
@@ -194,12 +195,13 @@ async def talk(
     *,
     ways: Ways = IN_STAGES,
     outbox_events: int = 4_096,
+    servers: ToolServers | None = None,
 ) -> AsyncIterator[tuple[Person, Session]]:
     """A session and a person in front of it. At the end the log is checked, and that no task is left."""
     others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
-    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, ways)
+    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, ways, servers)
     person = Person(told_in, said)
     with told_in, said:
         async with anyio.create_task_group() as tg:

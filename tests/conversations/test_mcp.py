@@ -1,0 +1,142 @@
+"""Tools of MCP servers in a talk: listed, called once the answer is let out, told about."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from duologue.engines.base import ChatDelta, ChatRequest, ToolCallDelta
+from duologue.engines.scripted_tools import ScriptedToolServers
+from duologue.events import (
+    CreateItem,
+    Failed,
+    ItemDone,
+    McpApprovalRequest,
+    McpApprovalResponse,
+    McpCall,
+    McpCallProgress,
+    McpFailure,
+    McpListingProgress,
+    McpServer,
+    McpTool,
+    ReplyDone,
+    ReplyItemDone,
+    ReplyText,
+    SessionConfig,
+)
+from tests.conversations.talk import engines, talk
+from tests.virtual_time import VIRTUAL
+
+pytestmark = pytest.mark.anyio
+CLOCK = McpTool(name="clock", description="The time.", is_read_only=True)
+
+
+def _config(*, asks: bool = False) -> SessionConfig:
+    return SessionConfig(tools=(McpServer(label="house", url="http://mcp/", asks_first=None if asks else frozenset()),))
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    return VIRTUAL
+
+
+class Caller:
+    """Calls ``clock`` where it is offered and has not answered yet, and says what it gave."""
+
+    name = "caller"
+
+    def __init__(self) -> None:
+        self.asked: list[ChatRequest] = []
+
+    async def start(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+        self.asked.append(request)
+        yield self._answer(request)
+
+    async def _answer(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+        told = [message.content for message in request.messages if message.role == "tool"]
+        if told or not request.tools:
+            yield ChatDelta(f"It is {told[-1] if told else 'unknown'}.", finish="stop")
+            return
+        yield ChatDelta("", tool_call=ToolCallDelta(0, "id", request.tools[0].name, "{}"))
+        yield ChatDelta("", finish="tool_calls")
+
+
+async def test_a_tool_is_listed_called_and_told_about() -> None:
+    servers, model = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"}, delay_s=0.2), Caller()
+    async with talk(engines(chat=model), _config(), servers=servers) as (person, _):
+        await anyio.sleep(0.5)
+        assert [each.phase for each in person.heard(McpListingProgress)] == ["in_progress", "completed"]
+        await person.speak(1.0)
+        await person.until(ReplyText)
+        assert [each.phase for each in person.heard(McpCallProgress)] == ["in_progress", "completed"]
+        [done] = [each.item for each in person.heard(ReplyItemDone) if isinstance(each.item, McpCall)]
+        assert (done.name, done.output, done.arguments) == ("clock", "noon", "{}")
+        assert person.heard(ReplyText)[0].text == "It is noon."
+    assert [name for _, name, _ in servers.calls] == ["clock"]
+
+
+async def test_a_tool_runs_once_however_many_attempts_there_were() -> None:
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"})
+    async with talk(engines(chat=Caller()), _config(), servers=servers) as (person, _):
+        await anyio.sleep(0.2)
+        for _ in range(3):
+            await person.speak(0.6)
+            await anyio.sleep(0.2)
+        assert servers.calls == []
+        await person.speak(0.4)
+        await person.until(ReplyText)
+    assert len(servers.calls) == 1
+
+
+async def test_a_tool_that_fails_is_told_about() -> None:
+    failure = McpFailure(kind="tool_execution_error", message="no battery")
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": failure})
+    async with talk(engines(chat=Caller()), _config(), servers=servers) as (person, _):
+        await anyio.sleep(0.2)
+        await person.speak(1.0)
+        await person.until(ReplyText)
+        assert [each.phase for each in person.heard(McpCallProgress)] == ["in_progress", "failed"]
+        await person.until(ReplyDone, 2)
+        assert "no battery" in "".join(each.text for each in person.heard(ReplyText))
+
+
+@pytest.mark.parametrize("approves", [True, False])
+async def test_a_tool_that_asks_first(approves: bool) -> None:
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"})
+    async with talk(engines(chat=Caller()), _config(asks=True), servers=servers) as (person, _):
+        await anyio.sleep(0.2)
+        await person.speak(1.0)
+        await person.until(ReplyDone)
+        [request] = person.heard(ReplyDone)[0].output
+        assert isinstance(request, McpApprovalRequest)
+        assert (request.name, request.arguments, servers.calls) == ("clock", "{}", [])
+        answer = McpApprovalResponse(id="a", approval_request_id=request.id, approve=approves)
+        await person.tell(CreateItem(item=answer, after=request.id))
+        await person.until(ReplyText)
+        [call] = [each.item for each in person.heard(ItemDone) if isinstance(each.item, McpCall)]
+        assert call.approval_request_id == request.id
+        assert (call.output == "noon") == approves == bool(servers.calls)
+        await person.tell(CreateItem(item=McpApprovalResponse(id="b", approval_request_id=request.id, approve=True)))
+        await person.until(Failed)
+
+
+async def test_a_server_that_is_away_leaves_the_talk_alive() -> None:
+    from duologue.errors import EngineLost
+
+    servers = ScriptedToolServers({}, failures={"house": EngineLost("away")})
+    async with talk(engines(chat=Caller()), _config(), servers=servers) as (person, _):
+        await person.until(McpListingProgress, 2)
+        assert person.heard(McpListingProgress)[1].phase == "failed"
+        await person.speak(1.0)
+        await person.until(ReplyText)
+        assert person.heard(ReplyText)[0].text == "It is unknown."
