@@ -72,6 +72,11 @@ def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
 
 async def _join(ws: WebSocket, state: State, call_id: str) -> None:
     """A second channel to a WebRTC call: it sees all events, and may send them."""
+    grant = ws.scope.get("state", {}).get("grant")
+    if getattr(grant, "expires_at", None) is not None:
+        # A secret is given to a browser for talks of its own.
+        await _refuse(ws, 403, "key_required", "Another's call is joined with a key, not with a client secret.")
+        return
     call = state.calls.find(call_id)
     if call is None:
         await _refuse(ws, 404, "call_not_found", "There is no such call; it may have ended.")
