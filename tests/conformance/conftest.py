@@ -43,8 +43,7 @@ def sdk_python() -> str:
 
 @pytest.fixture(scope="session")
 def run_python(sdk_python: str) -> Run:
-    # PYTHONPATH is the tests', not the SDKs'.
-    return lambda script, *arguments: _run([sdk_python, str(HERE / script), *map(str, arguments)], {})
+    return partial(run_script, sdk_python)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +58,11 @@ def run_node() -> Run:
         return _run([str(node.node), str(node_clients.HOME / script), *map(str, arguments)], trusted)
 
     return run
+
+
+def run_script(python: str, script: str, *arguments: object) -> str:
+    # PYTHONPATH is the tests', not the SDKs'.
+    return _run([python, str(HERE / script), *map(str, arguments)], {})
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:

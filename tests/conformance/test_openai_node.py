@@ -22,3 +22,7 @@ def test_openai_over_tls(run_node: Run, tls_server: tuple[str, Path], speech: Pa
 def test_openai_agents(run_node: Run, server_url: str, speech: Path) -> None:
     story = run_node("agents_ws.mjs", server_url, speech)
     assert all(part in story for part in PARTS), story
+
+
+def test_what_else_an_agent_does(run_node: Run, server_url: str, speech: Path, mcp_url: str) -> None:
+    assert run_node("agents_more.mjs", server_url, speech, mcp_url).count("done") == 7

@@ -145,15 +145,21 @@ async def _transcribe_all(hearer: Hearer, files: Sequence[str], targets: Sequenc
 
 
 async def _transcribe_one(hearer: Hearer, file: str, target: Path, shown: Progress) -> None:
-    from duologue.errors import ConfigError
+    from anyio import to_thread
 
     with shown.file(file) as bar:
         text = await hearer.hear(file, bar)
     if target == STDOUT:
         shown.out(text)
         return
+    await to_thread.run_sync(_write, text, target)
+    shown.say(f"{file}: written to {target}")
+
+
+def _write(text: str, target: Path) -> None:
+    from duologue.errors import ConfigError
+
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error.strerror}") from None
-    shown.say(f"{file}: written to {target}")
