@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-m", "duologue.cli.main", "transcribe"]
 
 
 def _hum(seconds: float) -> bytes:
-    """What the real detector takes for a voice now and then is not needed: the scripted profile has the real one."""
+    """What the real detector, which the scripted profile has, takes for a voice."""
     rate_hz = 16_000
     time_s = np.arange(int(seconds * rate_hz)) / rate_hz
     pitch_hz = 130 + 20 * np.sin(2 * np.pi * 3 * time_s)

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -24,8 +23,6 @@ from duologue.server.problems import problem, problem_of
 
 if TYPE_CHECKING:
     from duologue.server.state import State
-
-log = structlog.get_logger(__name__)
 
 # Requests of one kind that are read, waiting or worked on; each upload of these may lie on the disk.
 PLACES = 16
@@ -195,7 +192,7 @@ class Chunks(Response):
         try:
             async for piece in self._rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except DuologueError as error:
-            log.warning("response_broken_off", path=scope["path"], reason=error.code)
+        except DuologueError:
+            # The engines log their failures. What returns before the end of its body makes the server hang up.
             return
         await send({"type": "http.response.body", "body": b""})
