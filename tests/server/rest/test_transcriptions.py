@@ -77,7 +77,7 @@ async def test_verbose_json_has_segments_unless_words_are_asked_for() -> None:
     assert "words" not in plain
     assert "segments" not in words
     assert words["words"] == all_of_it["words"]
-    assert words["words"][0] == {"word": "one", "start": 0.0, "end": 1.008}
+    assert words["words"][0] == {"word": "one", "start": 0.0, "end": 0.672}
     assert words["words"][3]["end"] == 6.0
 
 

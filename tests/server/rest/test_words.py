@@ -13,11 +13,11 @@ from duologue.server.rest.words import spread
 
 def test_words_share_the_voice_by_their_letters() -> None:
     words = spread("I understand", [(0, 16_000)])
-    assert [(word.text, word.start_s, word.end_s) for word in words] == [("I", 0.0, 0.154), ("understand", 0.154, 1.0)]
+    assert [(word.text, word.start_s, word.end_s) for word in words] == [("I", 0.0, 0.118), ("understand", 0.118, 1.0)]
 
 
 def test_a_pause_belongs_to_no_word() -> None:
-    first, second = spread("yes yes", [(1_600, 9_600), (32_000, 40_000)])
+    first, second = spread("yes, yes", [(1_600, 9_600), (32_000, 40_000)])
     assert (first.start_s, first.end_s) == (0.1, 0.6)
     assert (second.start_s, second.end_s) == (2.0, 2.5)
 
