@@ -56,7 +56,7 @@ async def test_two_hundred_turns() -> None:
             ends_s.append(anyio.current_time())
             await person.until(ReplyDone, turn)
             await anyio.sleep(0.3)
-        held = session._hearing.now - session._hearing.oldest
+        held = session._turns.hearing.now - session._hearing.oldest
     latencies = _latencies(person, ends_s)
     assert len(latencies) == turns
     assert latencies[-1] <= 1.2 * latencies[4]
@@ -80,7 +80,7 @@ async def test_an_hour_of_silence_is_not_kept() -> None:
             await person.tell(AppendAudio(pcm=SILENCE * 500))
             await anyio.lowlevel.checkpoint()
         await anyio.sleep(1)
-        hearing = session._hearing
+        hearing = session._turns.hearing
         assert hearing.now == pytest.approx(3_600 * 16_000, abs=400)
         # Sound is dropped a whole piece at a time, and these pieces are ten seconds long.
         assert hearing.now - hearing.oldest <= 2 * 160_000

@@ -183,7 +183,7 @@ class Talk(RuleBasedStateMachine):
             # A microphone that is off is quiet too, and takes no time to test.
             self.person.is_sending = False
             self._do(anyio.sleep(120))
-            assert self.session._machine.state is State.IDLE, "the floor was never given back"
+            assert self.session._turns._machine.state is State.IDLE, "the floor was never given back"
             self.person.is_sending = True
             replies = len(self._events(ReplyStarted))
             assert len(self._events(ReplyDone)) == replies, "a reply never ended"

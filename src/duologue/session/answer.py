@@ -128,6 +128,7 @@ class Answer:
         self.is_finished = False
         self.has_started = False
         self.is_filler = is_filler
+        self.is_follow_up = False
         self.given: list[Given] = []
         self._as_item = as_item
         self._on_called = on_called

@@ -47,6 +47,10 @@ class Answers:
         """One event for each answer that is not all sent yet, set when it is over."""
         return [answer.over for answer in self._sounding if not answer.is_finished]
 
+    @property
+    def is_following_up(self) -> bool:
+        return any(answer.is_follow_up and not answer.is_finished for answer in self._sounding)
+
     def refuse_second(self) -> None:
         """Raises ClientError while an answer is being given."""
         active = next((a for a in self._sounding if not a.is_finished and not a.is_filler), None)
@@ -65,9 +69,10 @@ class Answers:
         tools: tuple[ToolSpec, ...] | None = None,
         *,
         is_filler: bool = False,
+        is_follow_up: bool = False,
     ) -> None:
         """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer.
-        ``tools``: its own, in place of the session's."""
+        ``tools``: its own, in place of the session's. ``is_follow_up``: nobody asked, but a tool has answered."""
         in_conversation = reply.manner.in_conversation
         before = self._sounding[-1] if self._sounding and in_conversation else None
         answer = Answer(
@@ -79,6 +84,7 @@ class Answers:
             self._calling.carry_out,
             is_filler=is_filler,
         )
+        answer.is_follow_up = is_follow_up
         (self._sounding if in_conversation else self._aside).append(answer)
         tasks.start_soon(self._deliver, answer, before, words)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import anyio
 from anyio.abc import TaskGroup
 from msgspec import structs
 
@@ -35,13 +34,9 @@ from duologue.session.history import Entry
 from duologue.session.tools import Tools
 from duologue.session.writing import Call
 
-# A client that asks for the next answer itself does so at once. OpenAI's server leaves it to the client for good, and
-# then nobody speaks where it does not know that.
-FOLLOW_UP_S = 0.5
-
 
 class Calling:
-    """One session's calls under way. ``on_answered`` is told when all of them have, a moment later."""
+    """One session's calls under way. ``on_answered`` is told when all of them have."""
 
     def __init__(
         self, tools: Tools, conversation: Conversation, say: Callable[[Event], None], on_answered: Callable[[], None]
@@ -162,10 +157,5 @@ class Calling:
         self._say(McpCallProgress(reply_id=reply_id, item=item, phase=phase, index=index))
         self._say(done(entry))
         self._running -= 1
-        if not self._running:
-            self.tasks.start_soon(self._follow_up)
-
-    async def _follow_up(self) -> None:
-        await anyio.sleep(FOLLOW_UP_S)
         if not self._running:
             self._on_answered()

@@ -1,4 +1,4 @@
-"""Silence the other way: the user says nothing for long, or a tool takes its time."""
+"""Something that is due in a while, unless it is overtaken."""
 
 from __future__ import annotations
 

@@ -1,0 +1,351 @@
+"""The user's turns: what the turn machine wants done, done.
+
+``Turns`` takes what ``hearing`` finds, asks the machine (``turn``) what it means and performs its commands, each in
+its own method: a turn opens, a pause starts an ``Attempt``, a turn that is over is committed and its answer let out.
+What an interruption cut off is kept until its words are known: if there are none, the rest is said after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from anyio.abc import TaskGroup
+
+from duologue.audio.frame import ms_to_samples, samples_to_ms
+from duologue.engines.client import EngineClient
+from duologue.errors import ClientError
+from duologue.events import (
+    AudioCleared,
+    ClearAudio,
+    Event,
+    IdleTimeout,
+    SpeechStarted,
+    SpeechStopped,
+    ToolSpec,
+    TranscriptDelta,
+    TurnDetection,
+    new_id,
+)
+from duologue.session import turn as floor
+from duologue.session.answer import Unheard
+from duologue.session.answers import Answers
+from duologue.session.attempt import Attempt
+from duologue.session.conversation import Conversation
+from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.history import Entry
+from duologue.session.replies import AS_CONFIGURED, Replies, Ways
+from duologue.session.reply import Reply
+from duologue.session.timer import Timer
+from duologue.session.transcribe import Partials, Transcription
+from duologue.session.vad import Onset
+
+SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
+LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
+# What follows the last speech window in a transcriber's input: it hears that the last word ended.
+TAIL_SAMPLES = ms_to_samples(96)
+
+
+@dataclass(frozen=True, slots=True)
+class WordsIn:
+    """The transcript of a committed item is there."""
+
+    entry: Entry
+    transcription: Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nobody has spoken for as long as the client set."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answer
+    that it interrupted, to be said after all if it turns out to be no speech."""
+
+    item_id: str
+    start: int
+    partials: Partials
+    unheard: Unheard | None = None
+
+
+class Turns:
+    """``say``: to the client; ``post``: to the session's own inbox, of what is found beside it."""
+
+    def __init__(
+        self,
+        engines: EngineClient,
+        conversation: Conversation,
+        replies: Replies,
+        answers: Answers,
+        ways: Ways,
+        detection: TurnDetection,
+        say: Callable[[Event], None],
+        post: Callable[[object], None],
+    ) -> None:
+        self.hearing = Hearing(engines, detection.threshold, self._is_in_turn)
+        self._engines = engines
+        self._conversation = conversation
+        self._replies = replies
+        self._answers = answers
+        self._ways = ways
+        self._say = say
+        self._post = post
+        self._machine = floor.TurnMachine(detection, speculates=ways.speculates)
+        self.idle = Timer(lambda: post(Idle()))
+        self._turn: _Turn | None = None
+        self._attempt: Attempt | None = None
+        self._unheard: Unheard | None = None
+        self._uncommitted = 0
+        self.tasks: TaskGroup
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody has the floor, and nobody is about to take it."""
+        return self._machine.state is floor.State.IDLE and self._answers.is_empty
+
+    def configure(self, detection: TurnDetection | None) -> None:
+        """None: the client commits by hand from now on, and an open turn is left to it."""
+        if detection is None and self.hearing.detects_speech:
+            self._give_up_turn()
+        self.hearing.detects_speech = detection is not None
+        if detection is not None:
+            self._machine.detection = detection
+            self.hearing.gate.threshold = detection.threshold
+
+    def take(self, event: floor.TurnEvent) -> None:
+        """Something has happened to the floor: do what the machine makes of it."""
+        for command in self._machine.take(event):
+            _PERFORMERS[type(command)](self, command)
+        if self.idle.is_running and self._machine.state is not floor.State.IDLE:
+            self.idle.stop()
+
+    def answer(
+        self,
+        reply: Reply,
+        tools: tuple[ToolSpec, ...] | None = None,
+        *,
+        is_filler: bool = False,
+        is_follow_up: bool = False,
+    ) -> None:
+        """Let out an answer that is to no turn of the user's: see ``Answers.begin``."""
+        if reply.manner.in_conversation:
+            self.take(floor.ReplyWanted())
+        self._answers.begin(self.tasks, reply, None, tools, is_filler=is_filler, is_follow_up=is_follow_up)
+
+    def _is_in_turn(self) -> bool:
+        return self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED)
+
+    # --- a turn, from its first sound to its last ---------------------------------------------------------------
+
+    def on_heard(self, heard: Heard) -> None:
+        """The user's sound has been looked at."""
+        for found in heard.found:
+            self.take(floor.Clock(found.at, found.at))
+            self.take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
+        self.take(floor.Clock(heard.now, heard.loud_until))
+        if not self.hearing.detects_speech:
+            self.hearing.forget_before(heard.now - LONGEST_UNCOMMITTED_SAMPLES)
+        elif self._turn is None:
+            self.hearing.forget_before(heard.now - IDLE_KEEP_SAMPLES)
+
+    def _open_turn(self, command: floor.OpenTurn) -> None:
+        start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
+        config, item_id = self._replies.config, new_id("item")
+        partials = Partials(
+            self._engines,
+            lambda: self.hearing.sound(start, self.hearing.now),
+            config.language,
+            item_id,
+            lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
+        )
+        self._turn = _Turn(item_id, start, partials)
+        self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
+        if config.show_transcript and self._ways.has_partials:
+            self.tasks.start_soon(partials.run)
+        self.tasks.start_soon(self._replies.prepare)
+
+    def _start_attempt(self, command: floor.StartAttempt) -> None:
+        assert self._turn is not None, "an attempt is of an open turn"
+        attempt = self._attempt = self._attempt_at(self._turn, command.until, command.attempt)
+        is_judged = self._machine.detection.silence_ms is None
+        sound = self.hearing.sound(self._turn.start, command.until + TAIL_SAMPLES) if is_judged else None
+        self.tasks.start_soon(attempt.weigh, self._engines, sound, self._post)
+
+    def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
+        """Transcript and reply for the turn up to ``until``, begun."""
+        sound = self.hearing.sound(turn.start, until + TAIL_SAMPLES)
+        is_answered = self._machine.detection.create_reply
+        transcription = self._replies.transcribe(sound, turn.item_id, is_answered=is_answered)
+        reply = self._reply_to(transcription) if is_answered else None
+        return Attempt(number, transcription, reply, self._conversation.history.version)
+
+    def _reply_to(self, turn: Transcription) -> Reply:
+        waits = not self._machine.detection.interrupt_reply
+        return self._replies.to_turn(turn, self._answers.unfinished() if waits else [])
+
+    def on_words_known(self, event: floor.WordsKnown) -> None:
+        """What was said up to a pause."""
+        is_current = self._attempt is not None and self._attempt.number == event.attempt
+        if is_current and self._turn is not None and self._replies.config.show_transcript:
+            self._turn.partials.settle(event.text)
+        self.take(event)
+
+    def _drop_attempt(self, _command: floor.DropAttempt) -> None:
+        if self._attempt is not None:
+            self._attempt.drop()
+            self._attempt = None
+
+    def _commit_turn(self, command: floor.CommitTurn) -> None:
+        turn = self._close_turn(command.until)
+        attempt, self._attempt = self._attempt, None
+        if attempt is None:
+            attempt = self._attempt_at(turn, command.until)
+        attempt.scope.cancel()
+        reply = self._fresh_reply(attempt)
+        self._unheard = turn.unheard
+        self._commit_item(turn.item_id, attempt.transcription)
+        if reply is not None:
+            self._answers.begin(self.tasks, reply, self._words_to_await(attempt.transcription))
+        else:
+            self._forget_unheard()
+
+    def _fresh_reply(self, attempt: Attempt) -> Reply | None:
+        """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
+        is_fresh = attempt.history_version == self._conversation.history.version
+        if attempt.reply is not None and is_fresh and self._machine.detection.create_reply:
+            return attempt.reply
+        if attempt.reply is not None:
+            attempt.reply.drop()
+        return self._reply_to(attempt.transcription) if self._machine.detection.create_reply else None
+
+    def _words_to_await(self, words: Transcription) -> Transcription | None:
+        """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
+        is_needed = not words.is_fed or words.known.is_set() or self._unheard is not None
+        return words if is_needed else None
+
+    def _close_turn(self, until: int) -> _Turn:
+        assert self._turn is not None, "only an open turn can end"
+        turn, self._turn = self._turn, None
+        turn.partials.scope.cancel()
+        self._uncommitted = until
+        self._say(SpeechStopped(item_id=turn.item_id, at_ms=samples_to_ms(until)))
+        return turn
+
+    # --- what was said ------------------------------------------------------------------------------------------
+
+    def _commit_item(self, item_id: str, transcription: Transcription) -> None:
+        self.await_words(self._conversation.commit(item_id), transcription)
+
+    def await_words(self, entry: Entry, transcription: Transcription) -> None:
+        """``entry`` gets the words of ``transcription`` as soon as they are known."""
+        if self._ways.hears:
+            self._conversation.history.keep_sound(entry, transcription.sound)
+        if transcription.known.is_set():
+            self.on_words_in(WordsIn(entry, transcription))
+        else:
+            self.tasks.start_soon(self._post_words, entry, transcription)
+
+    async def _post_words(self, entry: Entry, transcription: Transcription) -> None:
+        await transcription.known.wait()
+        self._post(WordsIn(entry, transcription))
+
+    def on_words_in(self, words: WordsIn) -> None:
+        show = self._replies.config.show_transcript
+        self._conversation.set_words(words.entry, words.transcription, show=show)
+        if words.transcription.text:
+            self._forget_unheard()
+
+    # --- the answer that was interrupted ------------------------------------------------------------------------
+
+    def _stop_reply(self, _command: floor.StopReply) -> None:
+        unheard = self._answers.stop("turn_detected")
+        if self._unheard is not None:
+            # What was stopped was still to find out whether the rest of an earlier answer is to be said.
+            unheard, self._unheard = self._unheard, None
+        if self._turn is not None:
+            self._turn.unheard = unheard
+
+    def _forget_unheard(self) -> None:
+        if self._unheard is not None:
+            self._unheard.drop()
+            self._unheard = None
+
+    def on_answer_over(self, *, said_nothing: bool) -> None:
+        """An answer has been heard to its end or has failed; ``said_nothing``: there were no words to answer, so that
+        what interrupted the one before was not speech, and the rest of that is said."""
+        if said_nothing and self._unheard is not None:
+            unheard, self._unheard = self._unheard, None
+            reply = self._replies.voice(unheard.writing, start=unheard.start, calls=unheard.calls)
+            self._answers.begin(self.tasks, reply)
+            return
+        # Where the turn's words never came, the rest of the answer that it interrupted is still being made.
+        self._forget_unheard()
+        self.on_silent()
+
+    def on_silent(self) -> None:
+        """Something that sounded has ended: if that was the last, the idle timeout counts from here."""
+        if not self._answers.is_empty:
+            return
+        self.take(floor.ReplyOver())
+        timeout_ms = self._machine.detection.idle_timeout_ms
+        if timeout_ms is not None and self.hearing.detects_speech and self._machine.state is floor.State.IDLE:
+            self.idle.start(timeout_ms / 1000)
+
+    def on_idle(self, _idle: Idle) -> None:
+        """The user has been silent for so long that the assistant takes the floor."""
+        if not self.is_idle:
+            return
+        item_id, start, now = new_id("item"), self._uncommitted, self.hearing.now
+        self._uncommitted = now
+        self._say(IdleTimeout(item_id=item_id, start_ms=samples_to_ms(start), end_ms=samples_to_ms(now)))
+        self._conversation.commit(item_id, "")
+        self.answer(self._replies.to_history(AS_CONFIGURED, after_silence=True))
+
+    # --- turns by hand ------------------------------------------------------------------------------------------
+
+    def on_marked(self, marked: Marked) -> None:
+        """The client ends the turn itself, or wants it forgotten. Raises ClientError where there is no sound yet."""
+        if isinstance(marked.event, ClearAudio):
+            self._give_up_turn()
+            self._uncommitted = marked.now
+            self._say(AudioCleared())
+            return
+        start = max(self._turn.start if self._turn else self._uncommitted, self.hearing.oldest)
+        if marked.now - start < SHORTEST_COMMIT_SAMPLES:
+            raise ClientError(
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
+                f"buffer only has {max(0, marked.now - start) / 16:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        item_id = self._turn.item_id if self._turn else new_id("item")
+        self._give_up_turn()
+        self._uncommitted = marked.now
+        sound = self.hearing.sound(start, marked.now)
+        self._commit_item(item_id, self._replies.transcribe(sound, item_id, is_answered=False))
+
+    def _give_up_turn(self) -> None:
+        """The user's open turn is not to be answered: the client takes over, or forgets it."""
+        self.take(floor.FloorReset())
+        self.hearing.reset()
+        if self._turn is not None:
+            self._unheard = self._close_turn(self.hearing.now).unheard
+            self._forget_unheard()
+
+    def abandon(self) -> None:
+        """The session is over: let go of what nobody will need."""
+        if self._attempt is not None:
+            self._attempt.drop()
+
+
+_PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {
+    floor.OpenTurn: Turns._open_turn,
+    floor.StartAttempt: Turns._start_attempt,
+    floor.DropAttempt: Turns._drop_attempt,
+    floor.CommitTurn: Turns._commit_turn,
+    floor.HoldReply: lambda turns, _command: turns._answers.hold(),
+    floor.ResumeReply: lambda turns, _command: turns._answers.resume(),
+    floor.StopReply: Turns._stop_reply,
+}
