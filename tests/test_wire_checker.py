@@ -9,13 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from duologue.events import (
     Event,
+    FunctionCall,
     ItemAdded,
     ItemDone,
+    McpCall,
+    McpCallProgress,
     Message,
     Part,
+    ReplyArguments,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -52,9 +57,31 @@ def _turn() -> list[Event]:
     ]
 
 
-def _frames() -> list[Frame]:
+def _tools() -> list[Event]:
+    """An answer of two calls: one that the client carries out, one that the server does."""
+    manner = ReplyManner(modality="audio")
+    call = FunctionCall(id="f1", call_id="call_1", name="look", arguments="", status="in_progress")
+    called = structs.replace(call, arguments="{}", status="completed")
+    tool = McpCall(id="m1", label="house", name="open", arguments="", status="in_progress")
+    asked = structs.replace(tool, arguments="{}")
+    done = structs.replace(asked, status="completed", output="open")
+    return [
+        ReplyStarted(reply_id="r1", manner=manner),
+        ReplyItemStarted(reply_id="r1", item=call, previous_item_id=None),
+        ReplyArguments(reply_id="r1", item=call, text="{}"),
+        ReplyItemDone(reply_id="r1", item=called, previous_item_id=None),
+        ReplyItemStarted(reply_id="r1", item=tool, previous_item_id="f1", index=1),
+        ReplyArguments(reply_id="r1", item=tool, text="{}", index=1),
+        McpCallProgress(reply_id="r1", item=asked, phase="in_progress", index=1),
+        ReplyDone(reply_id="r1", manner=manner, status="completed", output=(called, asked)),
+        McpCallProgress(reply_id="r1", item=done, phase="completed", index=1),
+        ReplyItemDone(reply_id="r1", item=done, previous_item_id="f1", index=1),
+    ]
+
+
+def _frames(events: Callable[[], list[Event]] = _turn) -> list[Frame]:
     wire = RealtimeProtocol("m", SessionConfig(voice="tone"), now_s=0)
-    sent = [*wire.greet(), *(frame for event in _turn() for frame in wire.send(event))]
+    sent = [*wire.greet(), *(frame for event in events() for frame in wire.send(event))]
     return [json.loads(frame) for frame in sent]
 
 
@@ -65,13 +92,21 @@ def _check(frames: list[Frame]) -> None:
     checker.rest()
 
 
-def test_a_right_conversation() -> None:
-    _check(_frames())
+@pytest.mark.parametrize("events", [_turn, _tools])
+def test_a_right_conversation(events: Callable[[], list[Event]]) -> None:
+    _check(_frames(events))
 
 
-def test_any_frame_left_out_is_noticed_or_harmless() -> None:
-    """Only the deltas' sound and the limits may be missing: nothing that follows refers to them."""
-    frames = _frames()
+# Nothing that follows refers to these, so that one more or less is not a fault.
+_LOOSE = {
+    "_turn": ["response.output_audio.delta", "rate_limits.updated"],
+    "_tools": ["rate_limits.updated"],
+}
+
+
+@pytest.mark.parametrize("events", [_turn, _tools])
+def test_any_frame_left_out_is_noticed_or_harmless(events: Callable[[], list[Event]]) -> None:
+    frames = _frames(events)
     unnoticed = []
     for number, frame in enumerate(frames):
         try:
@@ -79,13 +114,14 @@ def test_any_frame_left_out_is_noticed_or_harmless() -> None:
         except WireFault:
             continue
         unnoticed.append(frame["type"])
-    assert unnoticed == ["response.output_audio.delta", "rate_limits.updated"]
+    assert unnoticed == _LOOSE[events.__name__]
 
 
-def test_any_frame_twice_is_noticed() -> None:
-    frames = _frames()
+@pytest.mark.parametrize("events", [_turn, _tools])
+def test_any_frame_twice_is_noticed(events: Callable[[], list[Event]]) -> None:
+    frames = _frames(events)
     for number, frame in enumerate(frames):
-        if frame["type"] not in ("response.output_audio.delta", "rate_limits.updated"):
+        if frame["type"] not in _LOOSE["_turn"]:
             with pytest.raises(WireFault):
                 _check([*frames[: number + 1], *frames[number:]])
 
