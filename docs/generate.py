@@ -26,7 +26,17 @@ MADE = "<!-- Made by docs/generate.py; do not edit. -->"
 def cli_page() -> str:
     """Every command with its options."""
     page = ["# Commands", "", MADE, ""]
-    for name in ("serve", "talk", "pull", "models", "doctor", "bench", "bench conversations", "bench engines"):
+    for name in (
+        "serve",
+        "talk",
+        "pull",
+        "models",
+        "doctor",
+        "bench",
+        "bench conversations",
+        "bench engines",
+        "bench wire",
+    ):
         shown = CliRunner().invoke(app, [*name.split(), "--help"], prog_name="duologue", env={"COLUMNS": "100"})
         page += [f"## duologue {name}", "", "```", shown.output.strip(), "```", ""]
     return "\n".join(page)

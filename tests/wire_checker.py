@@ -92,7 +92,7 @@ class WireChecker:
         """Nothing is under way any more."""
         demand(not self._open_responses(), "a response has no response.done")
         outputs = [output for response in self.responses.values() for output in response.outputs]
-        demand(all(output.done is not None for output in outputs), "an item has no response.output_item.done")
+        demand(all(o.at == "response.output_item.done" for o in outputs), "an item has no response.output_item.done")
         demand(not self._unfinished, f"items without conversation.item.done: {self._unfinished}")
         demand(self._committed is None, "a committed turn has no conversation.item.added")
 

@@ -29,6 +29,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -144,7 +145,7 @@ class Settings(BaseSettings):
         "", description="What is said while a slow tool works, such as `One moment, please.`; empty for nothing."
     )
     tool_filler_after_s: float = Field(1.0, ge=0, le=60, description="How long a tool may take before that is said.")
-    ice_servers: tuple[str, ...] = Field(
+    ice_servers: Words = Field(
         (),
         description="STUN or TURN servers for WebRTC beyond the local network, as stun:HOST:PORT or "
         "turn:USER:PASSWORD@HOST:PORT.",
@@ -186,6 +187,8 @@ def load_settings(flags: Mapping[str, Any]) -> Settings:
         return Settings(**{key: value for key, value in flags.items() if value is not None})
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    except SettingsError as error:
+        raise ConfigError(f"{error}: write a list or a table as JSON.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{CONFIG_FILE} is not valid TOML: {error}.") from None
 

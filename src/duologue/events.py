@@ -158,6 +158,10 @@ class McpServer(Event, frozen=True, kw_only=True):
     never_asks: frozenset[str] = frozenset()
     asks_unless_read_only: bool = False
 
+    def __repr__(self) -> str:
+        """Without what lets one in there."""
+        return f"McpServer(label={self.label!r}, url={self.url!r})"
+
 
 ToolSpec = FunctionTool | McpServer
 

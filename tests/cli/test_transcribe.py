@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "talk.wav").write_bytes(speech.read_bytes() if speech.is_file() else _hum(2.0))
     (tmp_path / "quiet.wav").write_bytes(to_wav(np.zeros(32_000, np.float32)))
     (tmp_path / "notes.txt").write_text("no sound")
+    (tmp_path / "empty.wav").touch()
     return tmp_path
 
 
@@ -60,12 +61,13 @@ def test_silence_has_no_words(folder: Path) -> None:
 
 
 def test_several_files_are_written_beside_them_and_a_bad_one_stops_none(folder: Path) -> None:
-    names = ["notes.txt", "missing.wav", "talk.wav", "quiet.wav"]
+    names = ["notes.txt", "missing.wav", "empty.wav", "talk.wav", "quiet.wav"]
     done = _run(*names, "--format", "srt", "--profile", "scripted", folder=folder)
     assert done.returncode == 1
     assert done.stdout == ""
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == names
     assert "notes.txt: this is no sound file: send WAV" in done.stderr
+    assert "empty.wav: the file is empty" in done.stderr
     assert "missing.wav: it cannot be read: No such file" in done.stderr
     assert (folder / "talk.srt").read_text().startswith("1\n00:00:0")
     assert (folder / "quiet.srt").read_text() == ""
@@ -111,10 +113,22 @@ def test_what_cannot_work_is_one_line(folder: Path, arguments: tuple[str, ...], 
     assert done.stdout == ""
 
 
-def test_a_url_of_this_house_is_not_fetched(folder: Path) -> None:
-    done = _run("https://127.0.0.1/a.wav", "--profile", "scripted", folder=folder)
+def test_urls_are_fetched_with_care(folder: Path) -> None:
+    done = _run("https://127.0.0.1/a.wav", "http://example.com/b.wav", "--profile", "scripted", folder=folder)
     assert done.returncode == 1
-    assert "not on the open internet" in done.stderr
+    inside, plain = done.stderr.splitlines()
+    assert "not on the open internet" in inside
+    assert "https only" in plain
+
+
+def test_a_pipe(folder: Path) -> None:
+    with (
+        (folder / "talk.wav").open("rb") as speech,
+        subprocess.Popen(["cat"], stdin=speech, stdout=subprocess.PIPE) as cat,
+    ):
+        command = [*COMMAND, "/dev/stdin", "--profile", "scripted"]
+        done = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{TRANSCRIPT}\n", "")
 
 
 def _on_a_terminal(folder: Path, *arguments: str, stdout: int | None = None) -> tuple[int, str]:
@@ -153,7 +167,7 @@ def test_words_that_go_into_a_file_are_not_on_the_terminal(folder: Path) -> None
 
 
 def test_a_long_file_shows_that_it_moves_and_is_stopped_by_ctrl_c(folder: Path) -> None:
-    (folder / "long.wav").write_bytes(to_wav(np.zeros(8_000 * 3600, np.float32), 8_000))
+    (folder / "long.wav").write_bytes(to_wav(np.zeros(8_000 * 1200, np.float32), 8_000))
     command = [*COMMAND, "long.wav", "--profile", "scripted"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stderr is not None

@@ -56,7 +56,7 @@ async def test_two_hundred_turns() -> None:
             ends_s.append(anyio.current_time())
             await person.until(ReplyDone, turn)
             await anyio.sleep(0.3)
-        held = session._turns.hearing.now - session._hearing.oldest
+        held = session._turns.hearing.now - session._turns.hearing.oldest
     latencies = _latencies(person, ends_s)
     assert len(latencies) == turns
     assert latencies[-1] <= 1.2 * latencies[4]

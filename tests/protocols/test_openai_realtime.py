@@ -208,7 +208,7 @@ def _create(**item: Any) -> dict[str, Any]:
         ({"type": "response.create", "response": []}, "invalid_value", "response"),
         ({"type": "response.create", "response": {"metadata": {"a": 5}}}, "invalid_value", "response.metadata"),
         ({"type": "response.create", "response": {"metadata": []}}, "invalid_value", "response.metadata"),
-        ({"type": "response.create", "response": {"input": [5]}}, "invalid_value", "response.input"),
+        ({"type": "response.create", "response": {"input": [5]}}, "invalid_value", "response.input[0]"),
         (
             {"type": "response.create", "response": {"output_modalities": ["audio", "text"]}},
             "invalid_value",

@@ -109,7 +109,7 @@ async def _settled(hypotheses: list[str], seconds: float = 60.0, sound_s: float 
     said: list[str] = []
     sound = np.zeros(int(16_000 * sound_s), np.float32)
     client = engines(asr=ScriptedTranscriber(hear=hear))
-    partials = Partials(client, lambda: sound, None, "", said.append)
+    partials = Partials(client, lambda at: sound[at:], None, "", said.append)
     with anyio.move_on_after(seconds):
         await partials.run()
     return said
@@ -145,12 +145,30 @@ async def test_a_failing_transcriber_says_nothing_and_is_asked_again() -> None:
         return "hello"
 
     said: list[str] = []
-    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda: SECOND, None, "", said.append)
+    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda at: SECOND[at:], None, "", said.append)
     with anyio.move_on_after(10):
         await partials.run()
     assert said == ["hello"]
 
 
-async def test_a_long_turn_is_left_to_the_final_transcript() -> None:
+async def test_of_a_long_turn_without_a_pause_nothing_more_is_asked() -> None:
     assert await _settled(["a b"], sound_s=LONGEST_PARTIAL_S + 1) == []
-    assert anyio.current_time() < 1.0
+
+
+async def test_a_long_turn_goes_on_behind_its_last_pause() -> None:
+    heard: list[tuple[int, str]] = []
+
+    def hear(request: TranscribeRequest) -> str:
+        heard.append((len(request.audio), request.stream))
+        return "and on"
+
+    said: list[str] = []
+    length = int(16_000 * (LONGEST_PARTIAL_S + 2))
+    sound, pause = np.zeros(length, np.float32), length - 32_000
+    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), lambda at: sound[at:], None, "item", said.append)
+    partials.settle("one two three.", pause)
+    with anyio.move_on_after(5):
+        await partials.run()
+    assert said == ["one two three.", " and on"]
+    # What an engine follows it follows from its beginning; this is another piece of sound.
+    assert set(heard) == {(32_000, "")}

@@ -25,7 +25,7 @@ def decode_g711(data: bytes, law: Law) -> Int16:
 
 def encode_g711(pcm: Int16, law: Law) -> bytes:
     """int16 [n] -> one byte a sample, the code whose level is nearest."""
-    return _codes(law)[pcm.astype(np.int32) + 32_768].tobytes()
+    return _codes(law).take(pcm.view(np.uint16)).tobytes()
 
 
 @cache
@@ -46,8 +46,8 @@ def _levels(law: Law) -> Int16:
 
 @cache
 def _codes(law: Law) -> Bytes:
-    """uint8 [65536]: the code for each int16, by its value + 32768."""
+    """uint8 [65536]: the code for each int16, by its bits as an unsigned number."""
     levels = _levels(law).astype(np.int32)
     order = np.argsort(levels, kind="stable")
     bounds = (levels[order][1:] + levels[order][:-1]) / 2
-    return order[np.searchsorted(bounds, np.arange(-32_768, 32_768))].astype(np.uint8)
+    return np.roll(order[np.searchsorted(bounds, np.arange(-32_768, 32_768))], -32_768).astype(np.uint8)

@@ -21,7 +21,7 @@ from duologue.engines.fallback import Fallback
 from duologue.engines.local import LocalEngines
 from duologue.engines.speech.faces import SpeechTranscriber
 from duologue.engines.speech.sound_fetch import fetch
-from duologue.engines.speech.sound_file import SoundFile
+from duologue.engines.speech.sound_file import SoundFile, on_disk
 from duologue.errors import ClientError, ConfigError, DuologueError
 from duologue.server.rest.long_audio import Ask, LongTranscription, Passage, Position
 from duologue.server.rest.transcripts import as_json, as_text, as_verbose_json
@@ -130,10 +130,14 @@ def _json(value: Any) -> str:
 
 def _opened(file: str) -> BinaryIO:
     """Raises ClientError. URLs are those of whoever runs the command, and are fetched with the same care."""
-    if file[:8].lower() == "https://":
+    if file.lower().startswith(("https://", "http://")):
         return BytesIO(fetch(file))
     try:
-        return Path(file).open("rb")
+        path = Path(file)
+        if not path.is_fifo():
+            return path.open("rb")
+        with path.open("rb") as pipe:
+            return on_disk(pipe)
     except OSError as error:
         raise ClientError(f"it cannot be read: {error.strerror}") from None
     except ValueError:

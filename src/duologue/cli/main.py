@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from duologue.cli.bench import conversations
 from duologue.cli.bench_engines import engines
+from duologue.cli.bench_wire import wire
 from duologue.cli.doctor import doctor
 from duologue.cli.models import models
 from duologue.cli.pull import pull
@@ -18,7 +19,9 @@ from duologue.cli.talk import talk
 from duologue.cli.transcribe import transcribe
 from duologue.errors import DuologueError
 
-_BENCH_HELP = "Measure a server in conversations (the default: duologue bench [URL]), or the engines by themselves."
+_BENCH_HELP = (
+    "Measure a server in conversations (the default: duologue bench [URL]), or the engines or the wire by themselves."
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +44,7 @@ class BenchGroup(TyperGroup):
 
 
 bench = typer.Typer(cls=BenchGroup, rich_markup_mode=None, help=_BENCH_HELP)
-for command in (conversations, engines):
+for command in (conversations, engines, wire):
     bench.command()(command)
 app.add_typer(bench, name="bench")
 

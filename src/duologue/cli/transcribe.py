@@ -124,7 +124,7 @@ def targets_of(files: Sequence[str], kind: Format, output: Path | None) -> list[
 
 
 def _is_url(file: str) -> bool:
-    return file[:8].lower() == "https://"
+    return file.lower().startswith(("https://", "http://"))
 
 
 async def _transcribe_all(hearer: Hearer, files: Sequence[str], targets: Sequence[Path]) -> int:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue.server import client_secrets
 from duologue.server.access import Access, Rules
-from duologue.server.rest import models, speech, transcriptions
+from duologue.server.rest import absent, models, speech, transcriptions
 from duologue.server.state import State
 from duologue.server.webrtc import routes as calls
 from duologue.server.websocket import realtime
@@ -38,6 +38,7 @@ def make_app(state: State) -> Starlette:
         *transcriptions.ROUTES,
         *speech.ROUTES,
         *models.ROUTES,
+        *absent.ROUTES,
         Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
     ]
     door = Middleware(Access, rules=Rules.of(state.settings), secrets=state.secrets)

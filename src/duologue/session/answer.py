@@ -113,7 +113,7 @@ class Answer:
         reply: Reply,
         history: History | None,
         say: Callable[[Event], None],
-        starts_at_s: float = 0.0,
+        before: Answer | None = None,
         as_item: Caller = as_function,
         on_called: Callable[[Answer, Given], None] = lambda _answer, _given: None,
         *,
@@ -122,7 +122,8 @@ class Answer:
         self.id = new_id("resp")
         self.reply = reply
         self.gate = Gate()
-        self.playout = Playout(starts_at_s)
+        # An answer is heard once the one before it has been.
+        self.playout: Playout = Playout(before.playout.ends_at_s if before is not None else 0.0)
         self.over = anyio.Event()
         self.scope = anyio.CancelScope()
         self.is_finished = False
@@ -138,7 +139,10 @@ class Answer:
         self._calls = reply.calls
         self._phrase_start = 0
         self._phrase_start_ms = 0.0
+        self._before = before
+        self._next: Answer | None = None
         self._is_playing = False
+        self._is_heard_out = False
 
     @property
     def item_ids(self) -> list[str]:
@@ -161,7 +165,7 @@ class Answer:
                     on_audible()
         self.finish()
         await anyio.sleep_until(self.playout.ends_at_s)
-        self._end_playout()
+        self.end_playout()
 
     async def _keep_pace(self) -> None:
         await self.gate.passed()
@@ -201,14 +205,22 @@ class Answer:
             self._send_sound(given, piece.pcm)
 
     def _send_sound(self, given: Given, pcm: Int16) -> None:
-        if not self._is_playing:
-            self._is_playing = True
-            self._say(PlayoutStarted(reply_id=self.id))
+        if not self.playout.sent_ms:
+            self._begin_playout()
         length_ms = len(pcm) * 1000 / VOICE_RATE_HZ
         self.playout.send(length_ms, anyio.current_time())
         given.length_ms += length_ms
         sound = encode_pcm16(pcm)
         self._say(ReplyAudio(reply_id=self.id, item_id=given.entry.item.id, pcm=sound, index=given.index))
+
+    def _begin_playout(self) -> None:
+        """Tell that the first sound is being played, as soon as nothing else is."""
+        before, self._before = self._before, None
+        if before is not None and before._is_playing:
+            before._next = self
+            return
+        self._is_playing = True
+        self._say(PlayoutStarted(reply_id=self.id))
 
     def _message(self) -> Given:
         """The message that is being given, begun where there is none."""
@@ -272,7 +284,9 @@ class Answer:
         self.scope.cancel()
         self._cut_to_heard()
         self.finish("cancelled", reason)
-        self._end_playout()
+        # What follows an answer that is stopped is stopped as well.
+        self._next = None
+        self.end_playout()
         unheard = Unheard(self.reply.writing, self._heard_until(), self._calls)
         return unheard if unheard.writing.has_more(unheard.start, unheard.calls) else None
 
@@ -297,14 +311,18 @@ class Answer:
             if isinstance(given.entry.item, Message) and given.entry.heard_ms is None and not is_whole:
                 self._history.cut(given.entry, here_ms)
 
-    def _end_playout(self) -> None:
+    def end_playout(self) -> None:
         """Tell, once, how the listening ended."""
-        if not self._is_playing:
+        if self._is_heard_out:
             return
-        self._is_playing = False
+        self._is_heard_out, self._is_playing = True, False
         heard_ms = self.playout.heard_ms(anyio.current_time())
+        if not self.playout.sent_ms:
+            return
         if heard_ms >= self.playout.sent_ms:
             self._say(PlayoutStopped(reply_id=self.id))
+            if self._next is not None and not self._next._is_heard_out:
+                self._next._begin_playout()
             return
         spoken = [given for given in self.given if given.length_ms]
         given = next((g for g in spoken if heard_ms < g.starts_ms + g.length_ms), spoken[-1])

@@ -79,7 +79,7 @@ class Answers:
             reply,
             self._history if in_conversation else None,
             self._say,
-            before.playout.ends_at_s if before else 0.0,
+            before,
             lambda call: self._calling.as_item(call, tools),
             self._calling.carry_out,
             is_filler=is_filler,
@@ -105,6 +105,7 @@ class Answers:
 
     def _forget(self, answer: Answer, said_nothing: bool) -> None:
         answer.over.set()
+        answer.end_playout()
         if answer in self._aside:
             self._aside.remove(answer)
         elif answer in self._sounding:

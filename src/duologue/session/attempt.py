@@ -25,12 +25,14 @@ Post = Callable[[EndOfTurnKnown | WordsKnown], None]
 class Attempt:
     """Work on one pause. Dropped, it leaves no trace; committed, what is ready is let out at once.
 
+    ``until``: the sample at which speech paused.
     ``reply`` None: turns are not answered by themselves. ``scope`` holds what only matters while it is undecided
     whether the turn is over. ``history_version``: of the conversation that the reply was made from; another one at
     commit makes the reply stale.
     """
 
     number: int
+    until: int
     transcription: Transcription
     reply: Reply | None
     history_version: int

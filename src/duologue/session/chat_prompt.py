@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from duologue.engines.base import ChatMessage, Image, ToolCall
 from duologue.events import FunctionCall, FunctionOutput, McpCall, Message
@@ -20,9 +20,17 @@ WORDS_PER_TOKEN = 0.75
 LONGEST_RESULT_CHARS = 8_000
 NO_RESULT_YET = "No result yet."
 
+NameOf = Callable[[str, str], str]
 
-def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
-    """What was heard of each, in order; results of tools directly behind their calls, as chat servers want them."""
+
+def own_name(_label: str, name: str) -> str:
+    """A tool's own name, for a conversation in which no two can be taken for each other."""
+    return name
+
+
+def messages(entries: Iterable[Entry], name_of: NameOf = own_name) -> list[ChatMessage]:
+    """What was heard of each, in order; results of tools directly behind their calls, as chat servers want them.
+    ``name_of``: by what the model knows a tool of an MCP server, given the server's label and its own name for it."""
     kept = [entry for entry in entries if not entry.is_filler]
     results = {e.item.call_id: e.item.output for e in kept if isinstance(e.item, FunctionOutput)}
     told: list[ChatMessage] = []
@@ -35,7 +43,7 @@ def messages(entries: Iterable[Entry]) -> list[ChatMessage]:
         elif isinstance(item, FunctionOutput):
             called.clear()
         elif isinstance(item, FunctionCall | McpCall) and item.status != "incomplete":
-            called.append(_called(item, results))
+            called.append(_called(item, results, name_of))
             # Calls side by side are one step of the model's, with all results behind it.
             if len(called) > 1:
                 del told[-len(called) :]
@@ -56,10 +64,10 @@ def result_of(item: McpCall) -> str:
     return NO_RESULT_YET if item.output is None else item.output
 
 
-def _called(item: FunctionCall | McpCall, results: Mapping[str, str]) -> tuple[ToolCall, str]:
+def _called(item: FunctionCall | McpCall, results: Mapping[str, str], name_of: NameOf) -> tuple[ToolCall, str]:
     """A call and what came of it."""
     if isinstance(item, McpCall):
-        return ToolCall(item.id, item.name, item.arguments), result_of(item)
+        return ToolCall(item.id, name_of(item.label, item.name), item.arguments), result_of(item)
     return ToolCall(item.call_id, item.name, item.arguments), results.get(item.call_id, NO_RESULT_YET)
 
 

@@ -105,12 +105,20 @@ class Hearing:
             self._resampler = Resampler(event.rate_hz, SESSION_RATE_HZ)
         self._buffer.push(self._resampler.push(to_float(self._decoder.decode(event.pcm))))
 
+    def _flush(self) -> None:
+        """All that was sent belongs to what a commit or a clear ends, what the resampler held back included."""
+        self._buffer.push(self._resampler.flush())
+        self._resampler = Resampler(self._rate_hz, SESSION_RATE_HZ)
+
     def _stand_in(self, seconds: float) -> None:
         """No sound came. In mid-turn silence takes its place, or the turn would never end."""
         self._buffer.push(np.zeros(round(seconds * SESSION_RATE_HZ), np.float32))
 
     def _mark(self, event: Told) -> Told | Marked:
-        return Marked(event, self.now) if isinstance(event, CommitAudio | ClearAudio) else event
+        if not isinstance(event, CommitAudio | ClearAudio):
+            return event
+        self._flush()
+        return Marked(event, self.now)
 
     async def _listen(self) -> list[Onset | Pause]:
         """Where speech begins and ends in what was received since the last call."""

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
 import anyio
 
 from duologue.engines.base import ChatMessage
 from duologue.session.asking import Prompt
-from duologue.session.chat_prompt import messages, prompt
+from duologue.session.chat_prompt import NameOf, messages, own_name, prompt
 from duologue.session.history import Entry, History
 from duologue.session.transcribe import Transcription
 
 # What a model is told when nobody has spoken for a while; not in the history.
 SILENCE = "(I have said nothing for a while.)"
 
-Fit = Callable[[Iterable[ChatMessage]], list[ChatMessage]]
+
+class Tell(Protocol):
+    """What of the conversation is told, and more behind it, within the length of a prompt."""
+
+    def __call__(self, entries: Iterable[Entry], *more: ChatMessage) -> list[ChatMessage]: ...
 
 
 def turn_prompt(
-    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event], fit: Fit
+    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event], tell: Tell
 ) -> Prompt:
     """The conversation up to this moment, once it has the words of all that came before (``pending``: set as they
-    come), then the words of ``turn``; ``fit``: what of it is told.
+    come), then the words of ``turn``; ``tell``: what of it is told.
 
     Asks for nothing (None) if there are none; raises the transcription's failure.
     """
@@ -36,13 +41,13 @@ def turn_prompt(
             return None
         for event in awaited:
             await event.wait()
-        return prompt(instructions, fit([*messages(entries), ChatMessage("user", turn.text)]))
+        return prompt(instructions, tell(entries, ChatMessage("user", turn.text)))
 
     return ask
 
 
 def heard_prompt(
-    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event], fit: Fit
+    history: History, instructions: str, turn: Transcription, pending: Collection[anyio.Event], tell: Tell
 ) -> Prompt:
     """The conversation up to this moment, then ``turn`` as sound; ``pending``: what has to end before."""
     entries, awaited = list(history), list(pending)
@@ -50,13 +55,13 @@ def heard_prompt(
     async def ask() -> tuple[ChatMessage, ...]:
         for event in awaited:
             await event.wait()
-        return prompt(instructions, fit([*messages(entries), ChatMessage("user", "", audio=turn.sound)]))
+        return prompt(instructions, tell(entries, ChatMessage("user", "", audio=turn.sound)))
 
     return ask
 
 
 def history_prompt(
-    history: History, instructions: str, pending: Collection[anyio.Event], fit: Fit, *, after_silence: bool = False
+    history: History, instructions: str, pending: Collection[anyio.Event], tell: Tell, *, after_silence: bool = False
 ) -> Prompt:
     """The conversation as it is once it has the words of every committed turn; ``pending``: set as they come.
     ``after_silence``: nobody has spoken since its last answer."""
@@ -66,18 +71,20 @@ def history_prompt(
         for event in awaited:
             await event.wait()
         silence = [ChatMessage("user", SILENCE)] if after_silence else []
-        return prompt(instructions, fit([*messages(history), *silence]))
+        return prompt(instructions, tell(history, *silence))
 
     return ask
 
 
-def entries_prompt(entries: Collection[Entry], instructions: str, pending: Collection[anyio.Event]) -> Prompt:
+def entries_prompt(
+    entries: Collection[Entry], instructions: str, pending: Collection[anyio.Event], name_of: NameOf = own_name
+) -> Prompt:
     """These items in place of the conversation."""
     awaited = list(pending)
 
     async def ask() -> tuple[ChatMessage, ...]:
         for event in awaited:
             await event.wait()
-        return prompt(instructions, messages(entries))
+        return prompt(instructions, messages(entries, name_of))
 
     return ask

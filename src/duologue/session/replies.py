@@ -75,9 +75,9 @@ class Replies:
         """An answer to ``turn``, once what is ``unfinished`` has ended."""
         history, instructions = self._conversation.history, self._instructions(AS_CONFIGURED)
         if self._ways.hears:
-            return self._ask(heard_prompt(history, instructions, turn, unfinished, self._fit), AS_CONFIGURED, turn)
+            return self._ask(heard_prompt(history, instructions, turn, unfinished, self._tell), AS_CONFIGURED, turn)
         pending = [*self._conversation.awaited(), *unfinished]
-        return self._ask(turn_prompt(history, instructions, turn, pending, self._fit), AS_CONFIGURED)
+        return self._ask(turn_prompt(history, instructions, turn, pending, self._tell), AS_CONFIGURED)
 
     def to_history(self, options: ReplyOptions, *, after_silence: bool = False) -> Reply:
         """An answer to the conversation as it stands, or to the items that ``options`` name. Raises ClientError for
@@ -87,9 +87,9 @@ class Replies:
         pending = [] if self._ways.hears else self._conversation.awaited()
         if options.items is not None:
             entries = [self._entry_of(item) for item in options.items]
-            return self._ask(entries_prompt(entries, instructions, pending), options)
+            return self._ask(entries_prompt(entries, instructions, pending, self._tools.name_of), options)
         history = self._conversation.history
-        ask = history_prompt(history, instructions, pending, self._fit, after_silence=after_silence)
+        ask = history_prompt(history, instructions, pending, self._tell, after_silence=after_silence)
         return self._ask(ask, options)
 
     def _entry_of(self, item: Item | ItemReference) -> Entry:
@@ -97,8 +97,9 @@ class Replies:
             return self._conversation.history.require(item.id, "retriev")
         return Entry(item)
 
-    def _fit(self, told: Iterable[ChatMessage]) -> list[ChatMessage]:
-        return self._window.fit(list(told), self.config.truncation, self.config.prompt_tokens)
+    def _tell(self, entries: Iterable[Entry], *more: ChatMessage) -> list[ChatMessage]:
+        told = [*messages(entries, self._tools.name_of), *more]
+        return self._window.fit(told, self.config.truncation, self.config.prompt_tokens)
 
     def _offer(self, options: ReplyOptions) -> Callable[[], Awaitable[Offer]]:
         """The tools that an answer may use, as they are when the model is asked."""
@@ -149,7 +150,7 @@ class Replies:
         """Let a model that hears read the conversation while the user still speaks. A failure is no matter."""
         if not self._ways.hears:
             return
-        asked = prompt(self._instructions(AS_CONFIGURED), messages(self._conversation.history))
+        asked = prompt(self._instructions(AS_CONFIGURED), self._tell(self._conversation.history))
         request = SpeechRequest(asked, conversation=self._name, wants="nothing")
         try:
             async with self._engines.stream(SPEECH, request, deadline_s=anyio.current_time()) as deltas:

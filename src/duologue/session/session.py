@@ -164,6 +164,7 @@ class Session:
     def _on_tools_answered(self, _answered: ToolsAnswered) -> None:
         """Tell what the tools gave, unless the client or the user has gone on by now."""
         if self._turns.is_idle and self._following.has_news():
+            self._following.on_asked()
             self._turns.answer(self._replies.to_history(AS_CONFIGURED), is_follow_up=True)
 
     # --- what the client asks for -------------------------------------------------------------------------------
@@ -180,7 +181,10 @@ class Session:
             return
         if options.in_conversation:
             self._answers.refuse_second()
-        self._turns.answer(self._replies.to_history(options), options.tools)
+        reply = self._replies.to_history(options)
+        if options.in_conversation:
+            self._following.on_asked()
+        self._turns.answer(reply, options.tools)
 
     def _on_create_item(self, event: CreateItem) -> None:
         item = event.item

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import anyio
 import msgspec
+import numpy as np
 from anyio.streams.memory import MemoryObjectSendStream
 
 from duologue.audio.frame import VOICE_RATE_HZ, Int16, ms_to_samples
-from duologue.engines.base import SpeakRequest, SpeechChunk, WordTime
+from duologue.engines.base import SpeakRequest, WordTime
 from duologue.engines.client import TTS, EngineClient
 from duologue.errors import EngineLost
 from duologue.session.watch import watched
 
 # The grain of pacing and of holding an answer back.
 PIECE_SAMPLES = ms_to_samples(100, VOICE_RATE_HZ)
+# Less than a frame of sound is not worth an event.
+SHORTEST_SAMPLES = ms_to_samples(20, VOICE_RATE_HZ)
 # A listener notices a first phrase later than this; later phrases have the sound before them as slack.
 FIRST_PHRASE_DUE_S = 0.1
 LATER_PHRASE_DUE_S = 2.0
@@ -63,15 +66,24 @@ class _Phrase:
 
 async def _speak_once(engines: EngineClient, request: SpeakRequest, phrase: _Phrase, is_first: bool) -> None:
     due_s = anyio.current_time() + (FIRST_PHRASE_DUE_S if is_first else LATER_PHRASE_DUE_S)
+    crumb: Int16 = np.zeros(0, np.int16)
+    words: tuple[WordTime, ...] = ()
     async with engines.stream(TTS, request, deadline_s=due_s) as chunks:
         async for chunk in watched(chunks, PATIENCE_S, "The synthesizer"):
-            for pcm, words in _cut(chunk):
-                await phrase.send(pcm, words)
+            crumb, words = np.concatenate([crumb, chunk.pcm]), words + chunk.words
+            if len(crumb) >= SHORTEST_SAMPLES:
+                for piece in _cut(crumb):
+                    # The words go with the first piece, which is never later than they are heard.
+                    await phrase.send(piece, words)
+                    words = ()
+                crumb = crumb[:0]
+    if len(crumb):
+        await phrase.send(np.pad(crumb, (0, SHORTEST_SAMPLES - len(crumb))), words)
     if not phrase.has_begun:
         raise EngineLost("The synthesizer gave no sound.")
 
 
-def _cut(chunk: SpeechChunk) -> list[tuple[Int16, tuple[WordTime, ...]]]:
-    """The chunk in pieces; its words go with the first, which is never later than they are heard."""
-    starts = range(0, len(chunk.pcm), PIECE_SAMPLES)
-    return [(chunk.pcm[at : at + PIECE_SAMPLES], chunk.words if at == 0 else ()) for at in starts]
+def _cut(pcm: Int16) -> list[Int16]:
+    """Pieces of 100 ms; the last is 20 ms at least, and 119 at most."""
+    starts = range(0, max(1, len(pcm) - SHORTEST_SAMPLES + 1), PIECE_SAMPLES)
+    return np.split(pcm, starts[1:])

@@ -21,6 +21,7 @@ PATIENCE_S = 15.0
 PARTIAL_EVERY_S = 0.7
 PARTIAL_SHARE = 0.3
 PARTIAL_DUE_S = 0.4
+# Of a longer turn only what was said since a pause is looked at.
 LONGEST_PARTIAL_S = 12.0
 
 _WORD_EDGES = re.compile(r"^\W+|\W+$")
@@ -94,15 +95,15 @@ class Transcription:
 class Partials:
     """The words so far while someone speaks. Best effort: with no idle engine there are none.
 
-    ``say`` gets words that two transcripts in a row agree on; such words are never taken back ("local agreement",
-    Liu et al. 2020, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis
-    Selection").
+    ``sound``: the turn from a sample of it on, float32 at 16 kHz. ``say`` gets words that two transcripts in a row
+    agree on; such words are never taken back ("local agreement", Liu et al. 2020, "Low-Latency Sequence-to-Sequence
+    Speech Recognition and Translation by Partial Hypothesis Selection").
     """
 
     def __init__(
         self,
         engines: EngineClient,
-        sound: Callable[[], Float32],
+        sound: Callable[[int], Float32],
         language: str | None,
         stream: str,
         say: Callable[[str], None],
@@ -114,6 +115,9 @@ class Partials:
         self._say = say
         self._last: list[str] = []
         self._settled = 0
+        # Where what is transcribed begins, in samples and in words, and where it could, after the last pause.
+        self._start = self._start_words = 0
+        self._pause = self._pause_words = 0
         self.scope = anyio.CancelScope()
 
     async def run(self) -> None:
@@ -121,31 +125,39 @@ class Partials:
             wait_s = PARTIAL_EVERY_S
             while True:
                 await anyio.sleep(wait_s)
-                sound = self._sound()
+                sound = self._sound(self._start)
+                if len(sound) > LONGEST_PARTIAL_S * SESSION_RATE_HZ and self._pause > self._start:
+                    self._start, self._start_words, self._last = self._pause, self._pause_words, []
+                    sound = self._sound(self._start)
                 length_s = len(sound) / SESSION_RATE_HZ
-                if length_s > LONGEST_PARTIAL_S:
-                    return
-                await self._transcribe(sound)
-                wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * length_s)
+                if length_s <= LONGEST_PARTIAL_S:
+                    await self._transcribe(sound)
+                wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * min(length_s, LONGEST_PARTIAL_S))
 
-    def settle(self, text: str) -> None:
-        """All words up to a pause, from a transcript that is final unless the speaker goes on."""
-        self._tell(text.split())
+    def settle(self, text: str, until: int) -> None:
+        """All words up to a pause at the turn's sample ``until``, from a transcript that is final unless the speaker
+        goes on."""
+        self._tell(text.split(), 0)
+        self._pause, self._pause_words = until, self._settled
 
-    def _tell(self, words: list[str]) -> None:
-        if len(words) > self._settled:
-            self._say((" " if self._settled else "") + " ".join(words[self._settled :]))
-            self._settled = len(words)
+    def _tell(self, words: list[str], start: int) -> None:
+        """``words``: the turn's from its ``start``-th on."""
+        new = words[max(0, self._settled - start) :]
+        if new:
+            self._say((" " if self._settled else "") + " ".join(new))
+            self._settled = start + len(words)
 
     async def _transcribe(self, sound: Float32) -> None:
         due_s = anyio.current_time() + PARTIAL_DUE_S
         try:
-            request = TranscribeRequest(sound, self._language, self._stream, is_last=False)
+            # An engine that follows a turn expects it from its beginning on.
+            stream = "" if self._start else self._stream
+            request = TranscribeRequest(sound, self._language, stream, is_last=False)
             result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=True)
         except (EngineError, Overloaded):
             return
         words = result.text.split()
-        self._tell(words[: _agreement(self._last, words)])
+        self._tell(words[: _agreement(self._last, words)], self._start_words)
         self._last = words
 
 

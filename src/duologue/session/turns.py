@@ -135,6 +135,10 @@ class Turns:
             self.take(floor.ReplyWanted())
         self._answers.begin(self.tasks, reply, None, tools, is_filler=is_filler, is_follow_up=is_follow_up)
 
+    @property
+    def _shows_words(self) -> bool:
+        return self._replies.config.show_transcript
+
     def _is_in_turn(self) -> bool:
         return self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED)
 
@@ -153,17 +157,17 @@ class Turns:
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
-        config, item_id = self._replies.config, new_id("item")
+        item_id = new_id("item")
         partials = Partials(
             self._engines,
-            lambda: self.hearing.sound(start, self.hearing.now),
-            config.language,
+            lambda offset: self.hearing.sound(start + offset, self.hearing.now),
+            self._replies.config.language,
             item_id,
             lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
         )
         self._turn = _Turn(item_id, start, partials)
         self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
-        if config.show_transcript and self._ways.has_partials:
+        if self._shows_words and self._ways.has_partials:
             self.tasks.start_soon(partials.run)
         self.tasks.start_soon(self._replies.prepare)
 
@@ -180,7 +184,7 @@ class Turns:
         is_answered = self._machine.detection.create_reply
         transcription = self._replies.transcribe(sound, turn.item_id, is_answered=is_answered)
         reply = self._reply_to(transcription) if is_answered else None
-        return Attempt(number, transcription, reply, self._conversation.history.version)
+        return Attempt(number, until, transcription, reply, self._conversation.history.version)
 
     def _reply_to(self, turn: Transcription) -> Reply:
         waits = not self._machine.detection.interrupt_reply
@@ -188,9 +192,9 @@ class Turns:
 
     def on_words_known(self, event: floor.WordsKnown) -> None:
         """What was said up to a pause."""
-        is_current = self._attempt is not None and self._attempt.number == event.attempt
-        if is_current and self._turn is not None and self._replies.config.show_transcript:
-            self._turn.partials.settle(event.text)
+        attempt, turn = self._attempt, self._turn
+        if attempt is not None and turn is not None and attempt.number == event.attempt and self._shows_words:
+            turn.partials.settle(event.text, attempt.until - turn.start)
         self.take(event)
 
     def _drop_attempt(self, _command: floor.DropAttempt) -> None:
@@ -253,8 +257,7 @@ class Turns:
         self._post(WordsIn(entry, transcription))
 
     def on_words_in(self, words: WordsIn) -> None:
-        show = self._replies.config.show_transcript
-        self._conversation.set_words(words.entry, words.transcription, show=show)
+        self._conversation.set_words(words.entry, words.transcription, show=self._shows_words)
         if words.transcription.text:
             self._forget_unheard()
 

@@ -163,5 +163,5 @@ def test_what_a_file_is_by_its_first_bytes() -> None:
              b"\xff\xfb\x90": "mp3", b"\xff\xf1\x50": "aac", b"OggS": "ogg", b"fLaC": "flac"}  # fmt: skip
     assert {head: container_of(head) for head in heads} == heads
     for head in (b"", b"\xff", b"RIFF1234AVI ", b"#EXTM3U", b"<?xml", b"PK\x03\x04", b"%PDF"):
-        with pytest.raises(ClientError, match="no sound file"):
+        with pytest.raises(ClientError, match="no sound file" if head else "the file is empty"):
             container_of(head)

@@ -102,8 +102,8 @@ def test_two_channels_become_their_mean(tmp_path: Path) -> None:
         ("/nowhere/at/all.wav", "neither a file here nor base64"),
         ("file:///nowhere/at/all.wav", "cannot be read"),
         ("data:audio/wav;base64,a*b", "neither a file here nor base64"),
-        ("", "no sound file"),
-        (b"", "no sound file"),
+        ("", "the file is empty"),
+        (b"", "the file is empty"),
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "no sound file"),
         (b"ffconcat version 1.0\nfile /etc/passwd\n", "no sound file"),
         (b"RIFF\x00\x00\x00\x00WAVEnothing", "no sound that can be read"),
@@ -195,7 +195,9 @@ def test_the_open_internet_is_allowed(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["224.0.0.1", "240.0.0.1", "255.255.255.255", "ff02::1", "::", "2002:7f00:1::"])
+@pytest.mark.parametrize(
+    "address", ["224.0.0.1", "240.0.0.1", "255.255.255.255", "ff02::1", "::", "2002:7f00:1::", "fec0::1"]
+)
 def test_addresses_that_are_nobodys_are_not(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 

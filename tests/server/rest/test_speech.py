@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from duologue.engines.scripted import ScriptedSynthesizer, tone
 from duologue.engines.speech.sound_input import sound_of
 from duologue.engines.wav import WavReader
 from duologue.errors import EngineError, EngineLost
+from duologue.server.rest import work
 from duologue.server.rest.encode import FORMATS, MEDIA_TYPES, encoder
 from duologue.server.rest.speech import phrases_of
 from tests.server.rest.house import engines, events, house
@@ -139,6 +141,21 @@ async def test_phrases_voice_and_speed_reach_the_synthesizer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("speed", "asked", "length_s"), [(0.25, 0.5, 1.2), (0.4, 0.5, 0.75), (0.5, 0.5, 0.6), (4, 4, 0.6)]
+)
+async def test_what_no_synthesizer_says_so_slowly_is_drawn_out(speed: float, asked: float, length_s: float) -> None:
+    voice = _Voice()
+    async with _house(voice) as http:
+        body = {"input": TWO, "speed": speed, "response_format": "pcm"}
+        found = await http.post(PATH, json=body)
+    assert {request.speed for request in voice.asked} == {asked}
+    sound = np.frombuffer(found.content, "<i2")
+    assert len(sound) / 24_000 == pytest.approx(length_s, rel=0.02)
+    # Not any deeper.
+    assert abs(int(np.argmax(np.abs(np.fft.rfft(sound, 24_000)))) - 440) <= 3
+
+
+@pytest.mark.parametrize(
     ("given", "spoken"),
     [
         ("", ""),
@@ -160,7 +177,8 @@ async def test_which_voice_speaks(given: Any, spoken: str) -> None:
 @pytest.mark.parametrize(
     ("body", "param", "said"),
     [
-        ({}, "", "input"),
+        ({}, "input", "Missing required parameter: 'input'"),
+        ({"input": "Hi", "voice": {}}, "voice.id", "Missing"),
         ({"input": ""}, "input", "nothing"),
         ({"input": " ... \n\x00"}, "input", "nothing"),
         ({"input": 7}, "input", "str"),
@@ -171,7 +189,6 @@ async def test_which_voice_speaks(given: Any, spoken: str) -> None:
         ({"input": "Hi", "voice": "../../etc/passwd"}, "voice", "there is no voice"),
         ({"input": "Hi", "voice": "x" * 100_000}, "voice", "there is no voice"),
         ({"input": "Hi", "voice": 3}, "voice", "Expected"),
-        ({"input": "Hi", "voice": {"name": "anna"}}, "voice", "id"),
         ({"input": "Hi", "response_format": "midi"}, "response_format", "mp3, opus"),
         ({"input": "Hi", "speed": 0.2}, "speed", "0.25 to 4"),
         ({"input": "Hi", "speed": 5}, "speed", "0.25 to 4"),
@@ -234,6 +251,22 @@ async def test_a_client_that_hangs_up_is_not_spoken_to() -> None:
         with anyio.fail_after(5):
             while voice.open:
                 await anyio.sleep(0.01)
+
+
+async def test_a_client_that_takes_nothing_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "_UNREAD_S", 0.2)
+    async with _house(ScriptedSynthesizer(phrase_s=60.0)) as http:
+        port = http.base_url.port
+        assert port is not None
+        async with await anyio.connect_tcp("127.0.0.1", port) as raw:
+            body = json.dumps({"input": TWO, "response_format": "pcm"})
+            head = f"POST /v1{PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+            await raw.send((head + body).encode())
+            with anyio.fail_after(5):
+                while not getattr(http.app.state, "rooms", {}):  # type: ignore[attr-defined]
+                    await anyio.sleep(0.01)
+                while http.app.state.rooms["speech"].taken:  # type: ignore[attr-defined]
+                    await anyio.sleep(0.01)
 
 
 async def test_while_the_models_are_being_loaded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -130,12 +131,18 @@ async def test_a_long_file_is_cut_and_none_of_it_lost() -> None:
     assert [round(s["start"]) for s in found["segments"]] == list(range(0, 120, 10))
 
 
-async def test_sound_in_json_and_in_a_field() -> None:
+async def test_sound_in_json() -> None:
     coded = base64.b64encode(wav()).decode()
     async with house() as http:
         for audio in (coded, f"data:audio/wav;base64,{coded}"):
             assert (await http.post(PATH, json={"audio": audio})).json()["text"] == TRANSCRIPT
-            assert (await http.post(PATH, data={"audio": audio})).json()["text"] == TRANSCRIPT
+
+
+async def test_a_list_without_its_brackets() -> None:
+    form = {"response_format": "verbose_json", "timestamp_granularities": "word"}
+    async with house() as http:
+        found = (await http.post(PATH, files=as_file(wav()), data=form)).json()
+    assert [word["word"] for word in found["words"]] == TRANSCRIPT.split()
 
 
 async def test_all_that_programs_send_is_accepted() -> None:
@@ -197,7 +204,7 @@ async def test_what_is_no_sound(data: bytes) -> None:
     async with house() as http:
         error = await _error(await http.post(PATH, files=as_file(data, "speech.mp3")), 400)
         assert (await http.post(PATH, files=as_file(wav()))).status_code == 200
-    assert "send WAV, FLAC" in error["message"]
+    assert "send WAV, FLAC" in error["message"] or not data
 
 
 @pytest.mark.parametrize(
@@ -245,6 +252,30 @@ async def test_a_file_in_the_wrong_field_and_two_files() -> None:
         await _error(await http.post(PATH, files=twice), 400)
         text = await _error(await http.post(PATH, data={"file": "hello"}), 400)
         assert "send it as a file" in text["message"]
+
+
+async def test_what_is_missing_is_named() -> None:
+    async with house() as http:
+        for body in ({"data": {"model": "whisper-1"}}, {"json": {"model": "whisper-1"}}):
+            error = await _error(await http.post(PATH, **body), 400)
+            assert (error["code"], error["param"]) == ("missing_required_parameter", "file")
+        empty = await _error(await http.post(PATH, files=as_file(b"")), 400)
+        assert empty["message"] == "the file is empty"
+
+
+async def test_no_field_is_held_without_bound() -> None:
+    async with house() as http:
+        for how in ({"files": as_file(wav())}, {}):
+            await _error(await http.post(PATH, data={"prompt": "x" * 100_000}, **how), 400)
+            await _error(await http.post(PATH, data={f"x{n}": "1" for n in range(60)}, **how), 400)
+
+
+async def test_where_the_disk_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "away"))
+    async with house() as http:
+        error = await _error(await http.post(PATH, files=as_file(wav(hush(60.0)))), 507)
+        assert error["code"] == "upload_not_kept"
+        await _error(await http.post(PATH, json={"audio": base64.b64encode(wav()).decode()}), 507)
 
 
 async def test_what_is_too_large() -> None:
@@ -299,7 +330,11 @@ async def test_nothing_inside_is_fetched_where_urls_are_allowed(url: str) -> Non
 
 async def test_methods_and_other_endpoints() -> None:
     async with house() as http:
-        assert (await http.get(PATH)).status_code in {404, 405}
+        response = await http.get(PATH)
+        assert (await _error(response, 405))["code"] == "method_not_supported"
+        assert response.headers["allow"] == "POST"
+        for method in ("GET", "POST", "DELETE"):
+            assert (await _error(await http.request(method, "/nonesuch"), 404))["code"] == "unknown_url"
         error = await _error(await http.post("/audio/translations", files=as_file(wav())), 501)
         assert error["code"] == "not_implemented"
 

@@ -19,7 +19,7 @@ from av import AudioFrame
 
 from duologue.server.webrtc import peer as mended
 from duologue.server.webrtc.microphone import Microphone
-from tests.wire_checker import Frame
+from tests.wire_checker import Frame, WireChecker, WireFault
 
 RATE_HZ = 48_000
 FRAME_S, FRAME_SAMPLES = 0.02, 960
@@ -92,7 +92,7 @@ class Ear:
 
 
 class Phone:
-    """One end. ``frames``: the events that came over the data channel."""
+    """One end. ``frames``: the events that came over the data channel, checked."""
 
     def __init__(self, *, listens_only: bool = False) -> None:
         self.voice, self.ear, self.microphone = Voice(), Ear(), Microphone()
@@ -101,12 +101,17 @@ class Phone:
             self.peer.addTransceiver("audio", direction="recvonly")
         else:
             self.peer.addTrack(self.voice)
-        self.frames: list[Frame] = []
+        self.checker = WireChecker(over_webrtc=True)
+        self.fault: WireFault | None = None
         self.channel: Any = None
         self.call_id = ""
         self.closed = anyio.Event()
         self._changed = anyio.Event()
         self.peer.on("connectionstatechange", self._look)
+
+    @property
+    def frames(self) -> list[Frame]:
+        return self.checker.frames
 
     def open_channel(self, label: str = "oai-events") -> None:
         self.channel = self.peer.createDataChannel(label)
@@ -149,9 +154,15 @@ class Phone:
 
     async def until(self, is_so: Callable[[], bool], within_s: float = 10, what: str = "") -> None:
         with anyio.move_on_after(within_s):
-            while not is_so():
+            while not is_so() and self.fault is None:
                 await self._changed.wait()
+        self.demand_no_fault()
         assert is_so(), f"{what} did not come; had {self.types()}, {self.peer.connectionState}"
+
+    def demand_no_fault(self) -> None:
+        """Raises WireFault if the server broke a rule."""
+        if self.fault is not None:
+            raise self.fault
 
     def of(self, kind: str) -> list[Frame]:
         return [frame for frame in self.frames if frame["type"] == kind]
@@ -165,8 +176,10 @@ class Phone:
         return [kind for i, kind in enumerate(kinds) if i == 0 or kinds[i - 1] != kind]
 
     def _receive(self, message: str) -> None:
-        assert isinstance(message, str)
-        self.frames.append(json.loads(message))
+        try:
+            self.checker.see(message)
+        except WireFault as fault:
+            self.fault = fault
         self._wake()
 
     def _look(self) -> None:
@@ -186,6 +199,7 @@ async def listening(phone: Phone) -> AsyncIterator[None]:
         tg.start_soon(phone.microphone.run, phone.ear.take)
         try:
             yield
+            phone.demand_no_fault()
         finally:
             tg.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):

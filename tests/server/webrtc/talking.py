@@ -7,9 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.server.serving import Serving
-from tests.server.webrtc.phone import Phone, listening, post_sdp, silence, voice
-
-TURN_END_S = 0.5
+from tests.server.webrtc.phone import Phone, listening, post_sdp, voice
 
 
 @asynccontextmanager
@@ -26,8 +24,7 @@ async def on_the_phone(server: Serving, phone: Phone | None = None, **query: str
         yield phone
 
 
-async def say(phone: Phone, seconds: float = 0.6, **how: Any) -> None:
-    """A voice and the silence after it, as long as they last."""
+async def say(phone: Phone, seconds: float = 0.4, **how: Any) -> None:
+    """A voice, as long as it lasts; a phone that is not spoken into sends silence."""
     phone.voice.say(voice(seconds, **how))
-    phone.voice.say(silence(TURN_END_S))
     await phone.spoken()

@@ -10,20 +10,18 @@ import anyio
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
-from duologue.server.webrtc import call as calls_module
-from tests.server.serving import engines, serving, until
-from tests.server.webrtc.phone import LOUD, Phone, listening, post_sdp, silence, voice
+from tests.server.serving import Serving, serving, until
+from tests.server.webrtc.phone import Phone, listening, post_sdp
 from tests.server.webrtc.talking import on_the_phone, say
+from tests.wire_checker import WireChecker
 
 pytestmark = pytest.mark.anyio
 
-LONG = " ".join(f"word{i}" for i in range(40)) + "."
 
-
-async def test_a_turn() -> None:
-    async with serving() as server, on_the_phone(server) as phone:
+async def test_a_turn(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
         shown = phone.of("session.created")[0]["session"]
         assert shown["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24_000}
         await say(phone)
@@ -55,58 +53,14 @@ async def test_a_turn() -> None:
         assert reply["status"] == "completed"
         assert phone.of("output_audio_buffer.started")[0]["response_id"] == reply["id"]
         await until(lambda: len(phone.ear.loud_s()) > 10)
-    await until(lambda: server.state.slots.taken == 0)
+        phone.checker.rest()
 
 
 SPOKEN = {"output_audio_buffer.started", "response.output_audio_transcript.delta"}
 
 
-async def test_speech_cuts_an_answer_that_is_still_being_made() -> None:
-    client = engines(chat=ScriptedChat(LONG, word_s=0.05), tts=ScriptedSynthesizer(word_s=0.2))
-    async with serving(client) as server, on_the_phone(server) as phone:
-        await say(phone)
-        await until(lambda: phone.ear.is_sounding)
-        phone.voice.say(voice(0.5))
-        await phone.wait("output_audio_buffer.cleared")
-        cleared_s = anyio.current_time()
-        done = (await phone.wait("response.done"))["response"]
-        assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
-        await phone.wait("conversation.item.truncated")
-        await anyio.sleep(0.5)
-        assert not [at_s for at_s in phone.ear.loud_s() if at_s > cleared_s + 0.2]
-
-
-async def test_speech_cuts_an_answer_that_is_made_but_not_heard() -> None:
-    client = engines(chat=ScriptedChat(LONG[:48] + ".", word_s=0.0), tts=ScriptedSynthesizer(word_s=0.22))
-    async with serving(client) as server, on_the_phone(server) as phone:
-        await say(phone)
-        done = (await phone.wait("response.done"))["response"]
-        assert done["status"] == "completed"
-        assert phone.count("output_audio_buffer.stopped") == 0
-        await until(lambda: phone.ear.is_sounding)
-        phone.voice.say(voice(0.5))
-        cleared = await phone.wait("output_audio_buffer.cleared")
-        cleared_s = anyio.current_time()
-        assert cleared["response_id"] == done["id"]
-        truncated = await phone.wait("conversation.item.truncated")
-        assert truncated["item_id"] == done["output"][0]["id"]
-        phone.voice.say(silence(0.5))
-        await anyio.sleep(0.5)
-        assert not [at_s for at_s in phone.ear.loud_s() if cleared_s + 0.2 < at_s < cleared_s + 0.4]
-
-
-async def test_a_client_may_clear_the_buffer() -> None:
-    client = engines(chat=ScriptedChat(LONG), tts=ScriptedSynthesizer(word_s=0.2))
-    async with serving(client) as server, on_the_phone(server) as phone:
-        await say(phone)
-        await until(lambda: phone.ear.is_sounding)
-        phone.send("output_audio_buffer.clear")
-        await phone.wait("output_audio_buffer.cleared")
-        await until(lambda: phone.ear.heard[-1][1] < LOUD)
-
-
-async def test_a_caller_without_a_microphone_may_write() -> None:
-    async with serving() as server, on_the_phone(server, Phone(listens_only=True)) as phone:
+async def test_a_caller_without_a_microphone_may_write(server: Serving) -> None:
+    async with on_the_phone(server, Phone(listens_only=True)) as phone:
         content = [{"type": "input_text", "text": "hello"}]
         phone.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
         phone.send("response.create")
@@ -114,46 +68,43 @@ async def test_a_caller_without_a_microphone_may_write() -> None:
         await until(lambda: len(phone.ear.loud_s()) > 5)
 
 
-async def test_a_caller_without_a_data_channel_hears_answers() -> None:
+async def test_a_caller_without_a_data_channel_hears_answers(server: Serving) -> None:
     phone = Phone()
-    async with serving() as server:
-        answer = await post_sdp(server.http, await phone.offer())
-        await phone.accept(answer.text)
-        async with listening(phone):
-            await until(lambda: bool(phone.ear.heard))
-            await say(phone)
-            await until(lambda: len(phone.ear.loud_s()) > 10)
+    answer = await post_sdp(server.http, await phone.offer())
+    await phone.accept(answer.text)
+    async with listening(phone):
+        await until(lambda: bool(phone.ear.heard))
+        await say(phone)
+        await until(lambda: len(phone.ear.loud_s()) > 10)
 
 
-async def test_a_caller_that_names_no_address_is_found_where_it_calls_from() -> None:
+async def test_a_caller_that_names_no_address_is_found_where_it_calls_from(server: Serving) -> None:
     """Browsers post their offer before they know their addresses, or with names that nobody can resolve."""
     phone = Phone()
     phone.open_channel()
     lines = (await phone.offer()).splitlines(keepends=True)
     offer = "".join(line for line in lines if "candidate" not in line)
-    async with serving() as server:
-        await phone.accept((await post_sdp(server.http, offer)).text)
-        async with listening(phone):
-            await phone.wait("session.created")
+    await phone.accept((await post_sdp(server.http, offer)).text)
+    async with listening(phone):
+        await phone.wait("session.created")
 
 
-async def test_a_caller_that_is_not_who_it_says_is_dropped_at_once() -> None:
+async def test_a_caller_that_is_not_who_it_says_is_dropped_at_once(server: Serving) -> None:
     """The offer has the fingerprints of another."""
     phone = Phone()
     phone.open_channel()
     offer = re.sub("(a=fingerprint:[^ ]+ )..:..", r"\g<1>12:34", await phone.offer())
-    async with serving() as server:
-        await phone.accept((await post_sdp(server.http, offer)).text)
-        await until(lambda: server.state.slots.taken == 0, within_s=5)
+    await phone.accept((await post_sdp(server.http, offer)).text)
+    await until(lambda: server.state.slots.taken == 0, within_s=5)
     await phone.hang_up()
 
 
-async def test_a_session_of_captions() -> None:
+async def test_a_session_of_captions(server: Serving) -> None:
     session = json.dumps({"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}})
     phone = Phone()
     phone.open_channel()
     offer = await phone.offer()
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post("/v1/realtime/calls", files={"sdp": (None, offer), "session": (None, session)})
         assert answer.status_code == 201, answer.text
         await phone.accept(answer.text)
@@ -164,14 +115,14 @@ async def test_a_session_of_captions() -> None:
             assert phone.count("response.created") == 0
 
 
-async def test_a_client_secret_brings_its_session() -> None:
+async def test_a_client_secret_brings_its_session(server: Serving) -> None:
     """What came with the offer goes over what the secret is bound to."""
     bound = {"type": "realtime", "instructions": "Be kind.", "audio": {"output": {"voice": "marin"}}}
     posted = json.dumps({"type": "realtime", "instructions": "Be brief."})
     phone = Phone()
     phone.open_channel()
     offer = await phone.offer()
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         secret = (await client.post("/v1/realtime/client_secrets", json={"session": bound})).json()["value"]
         headers = {"Authorization": f"Bearer {secret}"}
         parts = {"sdp": (None, offer), "session": (None, posted)}
@@ -184,8 +135,8 @@ async def test_a_client_secret_brings_its_session() -> None:
             assert session["audio"]["output"]["voice"] == "marin"
 
 
-async def test_hang_up_by_request() -> None:
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+async def test_hang_up_by_request(server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         async with on_the_phone(server) as phone:
             answer = await client.post(f"/v1/realtime/calls/{phone.call_id}/hangup")
             assert answer.status_code == 200
@@ -197,28 +148,11 @@ async def test_hang_up_by_request() -> None:
         assert again.json()["error"]["code"] == "call_not_found"
 
 
-async def test_a_caller_that_hangs_up_is_gone_at_once() -> None:
-    async with serving() as server:
-        async with on_the_phone(server) as phone:
-            assert server.state.calls.find(phone.call_id) is not None
-        await until(lambda: server.state.slots.taken == 0, within_s=3)
-        assert server.state.calls.find(phone.call_id) is None
-
-
-async def test_a_caller_that_vanishes_is_noticed() -> None:
-    async with serving() as server, on_the_phone(server) as phone:
-        phone.vanish()
-        await until(lambda: server.state.slots.taken == 0, within_s=12)
-
-
-async def test_a_call_that_never_comes_up_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls_module, "CONNECT_S", 0.3)
-    async with serving() as server:
-        phone = Phone()
-        answer = await post_sdp(server.http, await phone.offer())
-        assert (answer.status_code, server.state.slots.taken) == (201, 1)
-        await until(lambda: server.state.slots.taken == 0)
-        await phone.hang_up()
+async def test_a_caller_that_hangs_up_is_gone_at_once(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
+        assert server.state.calls.find(phone.call_id) is not None
+    await until(lambda: server.state.slots.taken == 0, within_s=3)
+    assert server.state.calls.find(phone.call_id) is None
 
 
 async def test_the_longest_duration_ends_a_call_with_a_word() -> None:
@@ -229,45 +163,61 @@ async def test_the_longest_duration_ends_a_call_with_a_word() -> None:
             await phone.closed.wait()
 
 
-async def test_a_side_channel_sees_and_steers_the_call() -> None:
-    async with serving() as server, on_the_phone(server) as phone:
+async def test_a_side_channel_sees_and_steers_the_call(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
         url = f"ws://127.0.0.1:{server.port}/v1/realtime?call_id={phone.call_id}"
         async with connect(url, compression=None) as socket:
-            await socket.send(
-                json.dumps({"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}})
-            )
-            first = json.loads(await socket.recv())
-            assert first["type"] == "session.updated"
-            updated = await phone.wait("session.updated")
-            assert updated["session"]["instructions"] == "Be brief."
+            seen = WireChecker(over_webrtc=True, joins=True)
+            update = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}}
+            await socket.send(json.dumps(update))
+            assert seen.see(await socket.recv())["type"] == "session.updated", "it is not greeted anew"
+            assert (await phone.wait("session.updated"))["session"]["instructions"] == "Be brief."
             await say(phone)
-            await phone.wait("response.done")
-            kinds = {first["type"]}
+            await phone.wait("output_audio_buffer.started")
+            await socket.send(json.dumps({"type": "output_audio_buffer.clear"}))
+            await phone.wait("conversation.item.truncated")
             with anyio.fail_after(5):
-                while "response.done" not in kinds:
-                    kinds.add(json.loads(await socket.recv())["type"])
+                while seen.frames[-1]["type"] != "conversation.item.truncated":
+                    seen.see(await socket.recv())
+            assert [f["event_id"] for f in seen.frames] == [f["event_id"] for f in phone.frames[1:]], "all, in order"
         await say(phone)
-        await phone.wait("response.done", 2)
+        await phone.wait("output_audio_buffer.stopped")
 
 
-async def test_binary_messages_and_nonsense_are_answered() -> None:
-    async with serving() as server, on_the_phone(server) as phone:
+async def test_a_side_channel_ends_with_its_call_and_not_before(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
+        url = f"ws://127.0.0.1:{server.port}/v1/realtime?call_id={phone.call_id}"
+        async with connect(url, compression=None):
+            pass
+        async with connect(url, compression=None) as socket:
+            await phone.update(instructions="still there")
+            assert json.loads(await socket.recv())["type"] == "session.updated"
+            phone.channel.close()
+            with anyio.fail_after(5):
+                await socket.wait_closed()
+            assert socket.close_code == 1000
+            with pytest.raises(InvalidStatus, match="404"):
+                await connect(url, compression=None)
+
+
+async def test_binary_messages_and_nonsense_are_answered(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
         phone.channel.send(b"\x00\x01")
         phone.channel.send("nonsense")
         await phone.wait("error", 2)
         await phone.update(instructions="still there")
 
 
-async def test_events_as_large_as_a_browser_takes_them() -> None:
-    async with serving() as server, on_the_phone(server) as phone:
+async def test_events_as_large_as_a_browser_takes_them(server: Serving) -> None:
+    async with on_the_phone(server) as phone:
         phone.send("conversation.item.create", item=_item("item_large", 200_000))
         done = await phone.wait("conversation.item.done")
         assert sum(len(part["text"]) for part in done["item"]["content"]) == 200_000
 
 
-async def test_an_event_too_large_for_the_channel_is_replaced_by_an_error() -> None:
+async def test_an_event_too_large_for_the_channel_is_replaced_by_an_error(server: Serving) -> None:
     """Browsers take 256 KiB: an item of just that size, taken over a WebSocket, is more with its event around it."""
-    async with serving() as server, on_the_phone(server) as phone:
+    async with on_the_phone(server) as phone:
         url = f"ws://127.0.0.1:{server.port}/v1/realtime?call_id={phone.call_id}"
         async with connect(url, compression=None) as socket:
             item = _item("item_larger", 261_900)

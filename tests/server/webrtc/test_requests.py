@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import random
-import threading
 from typing import Any
 
 import anyio
@@ -14,7 +11,7 @@ import httpx2
 import pytest
 from aiortc import VideoStreamTrack
 
-from tests.server.serving import serving, until
+from tests.server.serving import Serving, serving, until
 from tests.server.webrtc.phone import Phone, Voice, listening, post_sdp
 from tests.server.webrtc.talking import on_the_phone, say
 
@@ -34,19 +31,18 @@ async def offer() -> str:
     return text
 
 
-async def test_the_answer_to_an_offer(offer: str) -> None:
-    async with serving() as server:
-        answer = await post_sdp(server.http, offer, model="gpt-realtime")
-        assert answer.status_code == 201
-        assert answer.headers["content-type"].startswith("application/sdp")
-        assert answer.headers["location"].startswith(f"{CALLS}/rtc_")
-        assert answer.text.startswith("v=0")
-        assert "opus/48000/2" in answer.text
-        assert "PCMU" not in answer.text
+async def test_the_answer_to_an_offer(offer: str, server: Serving) -> None:
+    answer = await post_sdp(server.http, offer, model="gpt-realtime")
+    assert answer.status_code == 201
+    assert answer.headers["content-type"].startswith("application/sdp")
+    assert answer.headers["location"].startswith(f"{CALLS}/rtc_")
+    assert answer.text.startswith("v=0")
+    assert "opus/48000/2" in answer.text
+    assert "PCMU" not in answer.text
 
 
 @pytest.mark.parametrize("as_files", [True, False])
-async def test_a_form_with_an_offer_and_a_session(as_files: bool) -> None:
+async def test_a_form_with_an_offer_and_a_session(as_files: bool, server: Serving) -> None:
     phone = Phone()
     phone.open_channel()
     offer = await phone.offer()
@@ -55,7 +51,7 @@ async def test_a_form_with_an_offer_and_a_session(as_files: bool) -> None:
         if as_files
         else {"sdp": (None, offer), "session": (None, SESSION)}
     )
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post(CALLS, files=parts)
         assert answer.status_code == 201, answer.text
         await phone.accept(answer.text)
@@ -64,8 +60,8 @@ async def test_a_form_with_an_offer_and_a_session(as_files: bool) -> None:
             assert (session["model"], session["instructions"]) == ("gpt-realtime", "Be kind.")
 
 
-async def test_the_address_of_old_clients(offer: str) -> None:
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+async def test_the_address_of_old_clients(offer: str, server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post("/v1/realtime?model=gpt-4o-realtime", content=offer, headers=SDP)
         assert answer.status_code == 201
 
@@ -82,38 +78,35 @@ async def test_the_address_of_old_clients(offer: str) -> None:
         "v=0\r\n" + "a=x\r\n" * 100_000,
     ],
 )
-async def test_what_is_no_offer_is_refused_in_plain_words(body: str) -> None:
-    async with serving() as server:
-        answer = await post_sdp(server.http, body)
-        assert answer.status_code == 400
-        error = answer.json()["error"]
-        assert (error["type"], error["param"]) == ("invalid_request_error", "sdp")
-        assert "Traceback" not in error["message"]
-        assert server.state.slots.taken == 0
+async def test_what_is_no_offer_is_refused_in_plain_words(body: str, server: Serving) -> None:
+    answer = await post_sdp(server.http, body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", "sdp")
+    assert "Traceback" not in error["message"]
+    assert server.state.slots.taken == 0
 
 
-async def test_an_offer_without_opus_is_refused(offer: str) -> None:
-    async with serving() as server:
-        answer = await post_sdp(server.http, offer.replace("opus", "speex"))
-        assert answer.status_code == 400
-        assert server.state.slots.taken == 0
+async def test_an_offer_without_opus_is_refused(offer: str, server: Serving) -> None:
+    answer = await post_sdp(server.http, offer.replace("opus", "speex"))
+    assert answer.status_code == 400
+    assert server.state.slots.taken == 0
 
 
-async def test_damaged_offers_never_break_the_server(offer: str) -> None:
+async def test_damaged_offers_never_break_the_server(offer: str, server: Serving) -> None:
     rng = random.Random(5)
     lines = offer.splitlines()
-    async with serving() as server:
-        for _ in range(40):
-            damaged = [line for line in lines if rng.random() > 0.1]
-            at = rng.randrange(1, len(damaged))
-            damaged[at] = damaged[at][: rng.randrange(len(damaged[at]) + 1)] + rng.choice(["", " ", "99999999999", ":"])
-            answer = await post_sdp(server.http, "\r\n".join(damaged) + "\r\n")
-            assert answer.status_code in (201, 400), answer.text
-            if answer.status_code == 201:
-                call = server.state.calls.find(answer.headers["location"].rsplit("/", 1)[1])
-                assert call is not None
-                call.hang_up()
-        await until(lambda: server.state.slots.taken == 0)
+    for _ in range(40):
+        damaged = [line for line in lines if rng.random() > 0.1]
+        at = rng.randrange(1, len(damaged))
+        damaged[at] = damaged[at][: rng.randrange(len(damaged[at]) + 1)] + rng.choice(["", " ", "99999999999", ":"])
+        answer = await post_sdp(server.http, "\r\n".join(damaged) + "\r\n")
+        assert answer.status_code in (201, 400), answer.text
+        if answer.status_code == 201:
+            call = server.state.calls.find(answer.headers["location"].rsplit("/", 1)[1])
+            assert call is not None
+            call.hang_up()
+    await until(lambda: server.state.slots.taken == 0)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +117,14 @@ async def test_damaged_offers_never_break_the_server(offer: str) -> None:
         ({"sdp": (None, "v=0\r\n"), "session": (None, "{")}, "session"),
     ],
 )
-async def test_a_form_that_cannot_be_used(parts: dict[str, Any], param: str) -> None:
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+async def test_a_form_that_cannot_be_used(parts: dict[str, Any], param: str, server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post(CALLS, files=parts)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
-async def test_a_session_that_cannot_be(offer: str) -> None:
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+async def test_a_session_that_cannot_be(offer: str, server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         session = json.dumps({"type": "realtime", "output_modalities": ["smell"]})
         answer = await client.post(CALLS, files={"sdp": (None, offer), "session": (None, session)})
         assert answer.status_code == 400
@@ -149,17 +142,17 @@ async def test_not_ready_and_full(offer: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["accept", "reject", "refer"])
-async def test_telephone_calls_are_not_taken(action: str) -> None:
-    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+async def test_telephone_calls_are_not_taken(action: str, server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post(f"{CALLS}/rtc_1/{action}", json={})
         assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
 
 
-async def test_a_picture_and_a_second_microphone_are_declined() -> None:
+async def test_a_picture_and_a_second_microphone_are_declined(server: Serving) -> None:
     phone = Phone()
     phone.peer.addTrack(VideoStreamTrack())
     phone.peer.addTrack(Voice())
-    async with serving() as server, on_the_phone(server, phone):
+    async with on_the_phone(server, phone):
         answer = phone.peer.remoteDescription.sdp
         assert answer.count("a=inactive") == 2
         call = server.state.calls.find(phone.call_id)
@@ -178,24 +171,3 @@ async def test_calls_end_with_the_server() -> None:
         await phone.wait("session.created")
     with anyio.fail_after(10):
         await phone.closed.wait()
-
-
-async def test_calls_leave_nothing_behind() -> None:
-    """Both ends of a call live in this process: no task, no thread, no socket may be left of either."""
-    async with serving() as server:
-        counts = []
-        for _ in range(10):
-            async with on_the_phone(server):
-                pass
-            await until(lambda: server.state.slots.taken == 0)
-            counts.append(_held())
-        assert len(server.state.calls) == 0
-        # The pool of threads that aiortc encodes the client's voice in may still grow; nothing else may.
-        assert counts[-1][:2] == counts[1][:2], counts
-        assert counts[-1][2] <= counts[1][2], counts
-
-
-def _held() -> tuple[int, int, int]:
-    """Tasks, open files, and threads that are not of a pool."""
-    threads = [thread for thread in threading.enumerate() if not thread.name.startswith(("asyncio_", "AnyIO"))]
-    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), len(threads)

@@ -27,7 +27,8 @@ def is_public(address: Address) -> bool:
     # Behind NAT64 (RFC 6052) the last four bytes are an IPv4 address.
     if isinstance(inner, ipaddress.IPv6Address) and inner in ipaddress.ip_network("64:ff9b::/96"):
         inner = ipaddress.IPv4Address(int(inner) & 0xFFFFFFFF)
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    is_local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
+    return inner.is_global and not (inner.is_multicast or inner.is_reserved or is_local)
 
 
 def fetch(

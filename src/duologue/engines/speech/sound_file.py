@@ -7,10 +7,13 @@ other files and addresses to open. It is always read through an open file, so th
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
+from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soxr
@@ -27,7 +30,8 @@ _HEAD_BYTES = 16
 
 
 class SoundFile:
-    """float32 mono at 16 kHz out of an open file, block by block; use it with ``with``. All methods block.
+    """float32 mono at 16 kHz out of an open file that can seek, block by block; use it with ``with``. All methods
+    block.
 
     ``duration_s``: what the file says of itself, None where it does not; no promise. ``longest_s``: more sound than
     this is refused while it is read. Damaged packets are passed over as players do.
@@ -39,6 +43,8 @@ class SoundFile:
         import av
 
         self._longest_s = longest_s
+        # A cancelled reader may be gone while its thread still decodes.
+        self._in_use = Lock()
         with _in_plain_words():
             # Titles are not looked at, and old files have them in Latin-1.
             self._container: Any = av.open(file, "r", format=container_of(_head(file)), metadata_errors="replace")
@@ -57,12 +63,13 @@ class SoundFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blocks.close()
-        self._container.close()
+        with self._in_use:
+            self._blocks.close()
+            self._container.close()
 
     def read(self) -> Float32:
-        """The next 5 s or so, float32 [n]; empty when there is no more."""
-        with _in_plain_words():
+        """The next 5 s or so, float32 [n]; empty when there is no more, or it is closed."""
+        with self._in_use, _in_plain_words():
             return next(self._blocks, np.zeros(0, np.float32))
 
     def _gathered(self) -> Generator[Float32, None, None]:
@@ -157,6 +164,19 @@ def _in_plain_words() -> Iterator[None]:
         raise ClientError(f"this is no sound that can be read ({error.strerror}): send {FORMATS}") from error
 
 
+def on_disk(source: BinaryIO) -> BinaryIO:
+    """All that is left of ``source``, a pipe for example, as a file without a name that can seek; close it. Blocks.
+
+    Raises OSError.
+    """
+    with ExitStack() as unless_whole:
+        file = unless_whole.enter_context(TemporaryFile())
+        shutil.copyfileobj(source, file)
+        file.seek(0)
+        unless_whole.pop_all()
+        return cast("BinaryIO", file)
+
+
 def _head(file: BinaryIO) -> bytes:
     head = file.read(_HEAD_BYTES)
     file.seek(0, os.SEEK_SET)
@@ -172,6 +192,8 @@ def _duration_s(container: Any) -> float | None:
 
 def container_of(head: bytes) -> str:
     """What kind of file it is, as ffmpeg calls it, by its first bytes. Raises ClientError for any other kind."""
+    if not head:
+        raise ClientError("the file is empty")
     if head[:4] in {b"RIFF", b"RF64"} and head[8:12] == b"WAVE":
         return "wav"
     if head[4:8] == b"ftyp":

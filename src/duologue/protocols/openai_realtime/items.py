@@ -7,11 +7,9 @@ known and the output of a tool that has not answered: one client's schemas drop 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
-
-import msgspec
 
 from duologue.audio.codec import encode_pcm16
 from duologue.audio.g711 import RATE_HZ, decode_g711
@@ -79,12 +77,8 @@ def to_item(wire: WireItem, param: str = "item", sound: SoundFormat = "pcm16") -
     return read(wire, param, sound)
 
 
-def to_items(wire: object, param: str, sound: SoundFormat) -> tuple[Item | ItemReference, ...]:
+def to_items(items: Sequence[WireItem], param: str, sound: SoundFormat) -> tuple[Item | ItemReference, ...]:
     """A list of items and references, as a response may be given it."""
-    try:
-        items = msgspec.convert(wire, list[WireItem])
-    except msgspec.ValidationError as error:
-        raise ClientError(f"Invalid value for '{param}': {error}.", param=param) from None
     return tuple(_item_or_reference(item, f"{param}[{i}]", sound) for i, item in enumerate(items))
 
 

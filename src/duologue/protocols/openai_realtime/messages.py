@@ -21,6 +21,7 @@ DEEPEST_OBJECT = 100
 # Ids are echoed in frames that clients take up to 1 MiB of.
 LONGEST_ID_CHARS = 512
 MOST_PARTS = 256
+MOST_ITEMS = 1024
 LONGEST_AUDIO_MS = 24 * 60 * 60 * 1000
 
 Id = Annotated[str, Meta(max_length=LONGEST_ID_CHARS)]
@@ -122,6 +123,10 @@ AnyClientEvent = (
 )
 
 
+class _WithInput(msgspec.Struct):
+    input: Annotated[list[WireItem], Meta(max_length=MOST_ITEMS)] | None = None
+
+
 class _Header(msgspec.Struct):
     """What can be read of an event that does not fit: enough to answer it."""
 
@@ -130,6 +135,7 @@ class _Header(msgspec.Struct):
 
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
+_with_input = msgspec.json.Decoder(_WithInput)
 _header_decoder = msgspec.json.Decoder(_Header)
 _TYPES = frozenset(kind.__struct_config__.tag for kind in AnyClientEvent.__args__)
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
@@ -151,14 +157,29 @@ def decode(data: str | bytes) -> AnyClientEvent:
     except msgspec.ValidationError as error:
         raise _explain(data, str(error)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise BadEvent("The message is not valid JSON.", code="invalid_json") from None
+        raise _no_json() from None
+
+
+def _no_json() -> BadEvent:
+    return BadEvent("The message is not valid JSON.", code="invalid_json")
+
+
+def _no_object(data: str | bytes) -> BadEvent:
+    """What is no object may be no JSON either; a ``Raw`` is only looked over."""
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _no_json()
+    return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
 
 
 def _explain(data: str | bytes, problem: str) -> BadEvent:
     try:
         header = _header_decoder.decode(data)
+    except msgspec.ValidationError:
+        return _no_object(data)
     except (msgspec.DecodeError, RecursionError):
-        return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
+        return _no_json()
     kind, event_id = _glance(header.type), _glance(header.event_id)
     ref = event_id if isinstance(event_id, str) and len(event_id) <= LONGEST_ID_CHARS else None
     if kind is None:
@@ -193,13 +214,28 @@ def brief(value: object) -> str:
     return repr(value[:64] if isinstance(value, str) else value)[:80]
 
 
+def parse_response(raw: msgspec.Raw) -> tuple[dict[str, Any], list[WireItem] | None]:
+    """The ``response`` of a response.create: its free form, and its ``input``, whose items may hold sound and images.
+    Raises ClientError."""
+    try:
+        given = _with_input.decode(raw)
+    except msgspec.ValidationError as error:
+        at = found[1] if (found := _AT_PATH.search(str(error))) else ""
+        param = f"response.{at}".rstrip(".")
+        raise ClientError(f"Invalid value for '{param}': {error}.", param=param) from None
+    if given.input is None:
+        return parse_object(raw, "response"), None
+    rest = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    del rest["input"]
+    return parse_object(msgspec.Raw(msgspec.json.encode(rest)), "response"), given.input
+
+
 def parse_object(raw: msgspec.Raw, param: str) -> dict[str, Any]:
     """A free-form JSON object. Raises ClientError for one that is no object, too large or too deep."""
-    data = bytes(raw)
-    if len(data) > LARGEST_OBJECT_BYTES:
+    if len(bytes(raw)) > LARGEST_OBJECT_BYTES:
         raise ClientError(f"'{param}' is larger than {LARGEST_OBJECT_BYTES // 1024} KiB.", param=param)
     try:
-        parsed = msgspec.json.decode(data)
+        parsed = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         raise ClientError(f"'{param}' is not valid JSON.", code="invalid_json", param=param) from None
     if not isinstance(parsed, dict):

@@ -21,6 +21,7 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
+    ReplyOptions,
     RetrieveItem,
     SessionConfig,
     Told,
@@ -129,13 +130,17 @@ class RealtimeProtocol:
             case wire.ItemTruncate():
                 return TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)
             case wire.ResponseCreate():
-                asked = {} if event.response == wire.NULL else wire.parse_object(event.response, "response")
-                offered = self._session.config().tools
-                return CreateReply(options=reply_options(asked, self._session.input_format, offered), ref=ref)
+                return CreateReply(options=self._options(event.response), ref=ref)
             case wire.ResponseCancel():
                 return CancelReply(reply_id=event.response_id, ref=ref)
             case _:
                 return self._clear_playout(ref)
+
+    def _options(self, response: msgspec.Raw) -> ReplyOptions:
+        if response == wire.NULL:
+            return ReplyOptions()
+        asked, items = wire.parse_response(response)
+        return reply_options(asked, items, self._session.input_format, self._session.config().tools)
 
     def _clear_playout(self, ref: str | None) -> Told:
         if not self._over_webrtc:

@@ -9,16 +9,20 @@ from duologue.errors import ClientError
 from duologue.events import ReplyOptions, SoundFormat, ToolSpec
 from duologue.protocols.openai_realtime import fields, tooling
 from duologue.protocols.openai_realtime.items import to_items
+from duologue.protocols.openai_realtime.messages import WireItem
 
 
 def reply_options(
-    response: Mapping[str, Any], sound: SoundFormat = "pcm16", offered: Sequence[ToolSpec] = ()
+    response: Mapping[str, Any],
+    items: Sequence[WireItem] | None = None,
+    sound: SoundFormat = "pcm16",
+    offered: Sequence[ToolSpec] = (),
 ) -> ReplyOptions:
-    """``sound``: the session's input format; ``offered``: the session's tools. Raises ClientError for a value that
-    cannot be."""
+    """``items``: its ``input``; ``sound``: the session's input format; ``offered``: the session's tools. Raises
+    ClientError for a value that cannot be."""
     output = fields.object_in(fields.object_in(response, "audio", "response"), "output", "response.audio")
     given = {key: value for key, value in response.items() if value is not None}
-    own_tools = tooling.tools(given["tools"], "response.tools") if "tools" in given else None
+    own_tools = tooling.tools(given["tools"], "response.tools", offered) if "tools" in given else None
     return ReplyOptions(
         instructions=fields.optional_text(given.get("instructions"), "response.instructions"),
         modality=_read(given, "output_modalities", fields.modality),
@@ -26,7 +30,7 @@ def reply_options(
         output_format=_format(output.get("format")),
         max_output_tokens=_read(given, "max_output_tokens", fields.max_tokens),
         metadata=fields.metadata(response, "response"),
-        items=to_items(given["input"], "response.input", sound) if "input" in given else None,
+        items=None if items is None else to_items(items, "response.input", sound),
         in_conversation=_in_conversation(given.get("conversation", "auto")),
         tools=own_tools,
         tool_choice=_choice(given, offered if own_tools is None else own_tools),

@@ -63,6 +63,7 @@ class ServerEvents:
     def __init__(self, *, over_webrtc: bool = False) -> None:
         self._conversation_id = new_id("conv")
         self._over_webrtc = over_webrtc
+        self._playing: str | None = None
         self._encoders: dict[str, TelephoneEncoder] = {}
 
     def frames(self, event: Event) -> list[Frame]:
@@ -224,6 +225,7 @@ class ServerEvents:
     # --- playout, and errors ----------------------------------------------------------------------------------
 
     def _playout_started(self, e: PlayoutStarted) -> list[Frame]:
+        self._playing = e.reply_id
         return [{"type": "output_audio_buffer.started", "response_id": e.reply_id}] if self._over_webrtc else []
 
     def _playout_stopped(self, e: PlayoutStopped) -> list[Frame]:
@@ -233,8 +235,11 @@ class ServerEvents:
         """Over a WebSocket the client holds the sound, and says itself what it played."""
         if not self._over_webrtc:
             return []
-        cleared = {"type": "output_audio_buffer.cleared", "response_id": e.reply_id}
-        return [cleared, _truncated(e.item_id, e.heard_ms)]
+        truncated = _truncated(e.item_id, e.heard_ms)
+        # Of an answer whose sound still waited for its turn, nothing had started.
+        if e.reply_id != self._playing:
+            return [truncated]
+        return [{"type": "output_audio_buffer.cleared", "response_id": e.reply_id}, truncated]
 
     def _failed(self, e: Failed) -> list[Frame]:
         error = {"type": e.kind, "code": e.code, "message": e.message, "param": e.param, "event_id": e.ref}

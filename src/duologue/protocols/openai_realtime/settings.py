@@ -140,7 +140,7 @@ class WireSession:
             if key in change:
                 self.shown[key] = change[key]
         if change.get("tools") is not None:
-            self._tools = tooling.tools(change["tools"], "session.tools")
+            self._tools = tooling.tools(change["tools"], "session.tools", self._tools)
             self.shown["tools"] = tooling.shown(change["tools"])
             if "tool_choice" not in change and isinstance(self.shown["tool_choice"], dict):
                 # The tool that had to be called may be gone.

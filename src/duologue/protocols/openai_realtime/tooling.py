@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import structs
 
 from duologue.errors import ClientError
 from duologue.events import FunctionTool, McpServer, ToolSpec
@@ -20,13 +21,15 @@ _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def tools(value: object, path: str) -> tuple[ToolSpec, ...]:
-    """``path``: where they stand ("session.tools"). Raises ClientError."""
+def tools(value: object, path: str, known: Sequence[ToolSpec] = ()) -> tuple[ToolSpec, ...]:
+    """``path``: where they stand ("session.tools"); ``known``: the session's so far, since an MCP server that is named
+    without its URL is one of them. Raises ClientError."""
     if value is None:
         return ()
     if not isinstance(value, list) or len(value) > MOST_TOOLS:
         raise ClientError(f"Invalid value for '{path}': expected an array of at most {MOST_TOOLS} tools.", param=path)
-    found = tuple(_tool(each, f"{path}[{i}]") for i, each in enumerate(value))
+    servers = {tool.label: tool for tool in known if isinstance(tool, McpServer)}
+    found = tuple(_tool(each, f"{path}[{i}]", servers) for i, each in enumerate(value))
     names = [each.name if isinstance(each, FunctionTool) else f"{each.label} (MCP server)" for each in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -34,11 +37,11 @@ def tools(value: object, path: str) -> tuple[ToolSpec, ...]:
     return found
 
 
-def _tool(value: object, path: str) -> ToolSpec:
+def _tool(value: object, path: str, servers: Mapping[str, McpServer]) -> ToolSpec:
     if not isinstance(value, dict):
         raise ClientError(f"Invalid type for '{path}': expected an object.", param=path)
     kind = fields.one_of(value.get("type", "function"), f"{path}.type", ("function", "mcp"))
-    return _function(value, path) if kind == "function" else _server(value, path)
+    return _function(value, path) if kind == "function" else _server(value, path, servers)
 
 
 def _function(value: Mapping[str, Any], path: str) -> FunctionTool:
@@ -57,19 +60,27 @@ def _function(value: Mapping[str, Any], path: str) -> FunctionTool:
     )
 
 
-def _server(value: Mapping[str, Any], path: str) -> McpServer:
+def _server(value: Mapping[str, Any], path: str, servers: Mapping[str, McpServer]) -> McpServer:
     if value.get("server_label") is None:
         raise missing(f"{path}.server_label")
     label = fields.text(value["server_label"], f"{path}.server_label")
-    if value.get("server_url") is None:
+    if value.get("server_url") is not None:
+        server = McpServer(
+            label=label,
+            url=_url(value["server_url"], f"{path}.server_url"),
+            headers=_headers(value, path),
+            description=fields.optional_text(value.get("server_description"), f"{path}.server_description") or "",
+        )
+    elif label in servers:
+        server = servers[label]
+        if value.get("allowed_tools") is value.get("require_approval") is None:
+            return server
+    else:
         raise missing(f"{path}.server_url", "OpenAI's connectors and tunnels do not exist here: name the server's URL.")
     allowed, only_read_only = _allowed(value.get("allowed_tools"), f"{path}.allowed_tools")
     asks_first, never_asks, asks_unless_read_only = _approval(value.get("require_approval"), f"{path}.require_approval")
-    return McpServer(
-        label=label,
-        url=_url(value["server_url"], f"{path}.server_url"),
-        headers=_headers(value, path),
-        description=fields.optional_text(value.get("server_description"), f"{path}.server_description") or "",
+    return structs.replace(
+        server,
         allowed=allowed,
         only_read_only=only_read_only,
         asks_first=asks_first,

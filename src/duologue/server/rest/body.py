@@ -24,11 +24,15 @@ MIB = 2**20
 _SLACK_BYTES = 64 * 1024
 # As JSON a sound of 25 MiB has a third more characters.
 _JSON_BYTES = 36 * MIB
-# Sound in a field of a form, in base64.
-_FIELD_BYTES = 36 * MIB
+# A field of a form stays in memory; sound belongs into the file, which goes to the disk beyond 1 MiB.
+_FIELD_BYTES = 64 * 1024
+_MAX_FIELDS = 50
 # Beyond this a body is parsed in a thread: a MiB of JSON takes milliseconds.
 _INLINE_BYTES = 65_536
 _LOCATION = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+# What some programs write without the brackets of a list.
+_LISTS = frozenset({"timestamp_granularities"})
 
 Form = dict[str, Any]
 Fields = TypeVar("Fields", bound=msgspec.Struct)
@@ -44,7 +48,7 @@ def too_large(limit_mib: float) -> ClientError:
 async def read_fields(job: Job, kind: type[Fields], limit_mib: float) -> tuple[Fields, UploadFile | None]:
     """A form's or a JSON object's fields as ``kind``, and the form's ``file``; it is closed with the job.
 
-    Unknown fields are passed over. Raises ClientError, HTTPException for a form that is none.
+    Unknown fields are passed over. Raises ClientError, HTTPException for a form that cannot be read.
     """
     given = job.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given == "application/json":
@@ -59,7 +63,7 @@ async def read_fields(job: Job, kind: type[Fields], limit_mib: float) -> tuple[F
 async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | None]:
     bounded = Bounded(job.request, int(limit_mib * MIB) + _SLACK_BYTES, limit_mib)
     try:
-        form = await bounded.request.form(max_files=1, max_fields=50, max_part_size=_FIELD_BYTES)
+        form = await bounded.request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_FIELD_BYTES)
     except (HTTPException, MultiPartException):
         bounded.check()
         raise
@@ -73,7 +77,8 @@ async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | Non
                 raise ClientError(f"the file must be in the field 'file', not {name!r}", param=name)
             file = values[0]
         elif values[0] != "":
-            fields[name.removesuffix("[]")] = list(values) if name.endswith("[]") else values[0]
+            bare = name.removesuffix("[]")
+            fields[bare] = list(values) if name.endswith("[]") or bare in _LISTS else values[0]
     if file is None and "file" in fields:
         raise ClientError("'file' is a text: send it as a file, with a file name", param="file")
     return fields, file
@@ -93,13 +98,20 @@ def _named_fields() -> Iterator[None]:
     try:
         yield
     except msgspec.ValidationError as error:
-        message = str(error)
-        found = _LOCATION.search(message)
-        name = re.split(r"[.\[]", found[1])[0] if found else ""
-        words = _LOCATION.sub("", message)
-        raise ClientError(f"{name}: {words}" if name else words, param=name or None) from None
+        raise _misfit(str(error)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ClientError("the body is not valid JSON", code="invalid_json") from error
+
+
+def _misfit(message: str) -> ClientError:
+    """Of the decoder's own words: what is missing, or which field is of the wrong kind."""
+    found = _LOCATION.search(message)
+    name = re.split(r"[.\[]", found[1])[0] if found else ""
+    if missing := _MISSING.search(message):
+        param = f"{name}.{missing[1]}".lstrip(".")
+        return ClientError(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+    words = _LOCATION.sub("", message)
+    return ClientError(f"{name}: {words}" if name else words, param=name or None)
 
 
 class Bounded:

@@ -7,6 +7,7 @@ FLAC 0, which is its own sign for unknown (RFC 9639); MP3, AAC (ADTS) and Opus (
 from __future__ import annotations
 
 import struct
+from threading import Lock
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -125,24 +126,30 @@ class _Coded:
         self._container, self._stream = _opened(self._sink, coding)
         self._samples = 0
         self._is_closed = False
+        # A cancelled writer may be gone while its thread still encodes.
+        self._in_use = Lock()
 
     def push(self, pcm: Int16) -> bytes:
         import av
 
-        if len(pcm):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm)[None], format="s16", layout="mono")
-            frame.rate = VOICE_RATE_HZ
-            frame.pts = self._samples
-            self._samples += len(pcm)
-            self._container.mux(self._stream.encode(frame))
+        with self._in_use:
+            if len(pcm) and not self._is_closed:
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm)[None], format="s16", layout="mono")
+                frame.rate = VOICE_RATE_HZ
+                frame.pts = self._samples
+                self._samples += len(pcm)
+                self._container.mux(self._stream.encode(frame))
         return self._sink.take()
 
     def finish(self) -> bytes:
-        self._container.mux(self._stream.encode(None))
+        with self._in_use:
+            if not self._is_closed:
+                self._container.mux(self._stream.encode(None))
         self.close()
         return self._sink.take()
 
     def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            self._container.close()
+        with self._in_use:
+            if not self._is_closed:
+                self._is_closed = True
+                self._container.close()

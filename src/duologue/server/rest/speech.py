@@ -20,6 +20,7 @@ from duologue.errors import ClientError, EngineLost
 from duologue.server.rest.body import read_json
 from duologue.server.rest.encode import FORMATS, MEDIA_TYPES, Encoder, SpeechFormat, encoder
 from duologue.server.rest.sse import MEDIA_TYPE, event
+from duologue.server.rest.tempo import SLOWEST, Tempo
 from duologue.server.rest.voices import choose, voices_of
 from duologue.server.rest.work import Chunks, Job, Work
 from duologue.session.phrase import Phraser, is_speakable
@@ -109,12 +110,13 @@ async def _events(job: Job, asked: Asked) -> AsyncGenerator[bytes, None]:
 async def _encoded(job: Job, asked: Asked) -> AsyncGenerator[bytes, None]:
     """The file, piece by piece, none empty. Raises EngineError."""
     file: Encoder = await to_thread.run_sync(encoder, asked.kind)
+    tempo = Tempo(min(1.0, asked.speed / SLOWEST))
     try:
         async with aclosing(_spoken(job, asked)) as chunks:
             async for chunk in chunks:
-                if piece := await to_thread.run_sync(file.push, chunk.pcm):
+                if piece := await to_thread.run_sync(lambda pcm: file.push(tempo.push(pcm)), chunk.pcm):
                     yield piece
-        if piece := await to_thread.run_sync(file.finish):
+        if piece := await to_thread.run_sync(lambda: file.push(tempo.finish()) + file.finish()):
             yield piece
     finally:
         file.close()
@@ -125,7 +127,8 @@ async def _spoken(job: Job, asked: Asked) -> AsyncGenerator[SpeechChunk, None]:
     reads slowly keeps nobody from it: a phrase is a MB at most."""
     for phrase in asked.phrases:
         chunks: asyncio.Queue[SpeechChunk | None] = asyncio.Queue()
-        speaking = asyncio.create_task(_speak(job, SpeakRequest(phrase, asked.voice, asked.speed), chunks))
+        request = SpeakRequest(phrase, asked.voice, max(asked.speed, SLOWEST))
+        speaking = asyncio.create_task(_speak(job, request, chunks))
         try:
             while (chunk := await chunks.get()) is not None:
                 yield chunk

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
+from io import BytesIO
 from typing import Annotated, Any, BinaryIO, Literal, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from duologue.engines.speech.sound_fetch import fetch
-from duologue.engines.speech.sound_file import SoundFile
+from duologue.engines.speech.sound_file import SoundFile, on_disk
 from duologue.engines.speech.sound_input import from_base64
 from duologue.errors import ClientError
 from duologue.server.problems import problem
@@ -95,21 +96,30 @@ def _shown(value: str) -> str:
 
 
 async def _file(job: Job, fields: Fields, upload: UploadFile | None) -> BinaryIO:
-    """Raises ClientError unless exactly one of file, url and audio was given."""
+    """Open until the job is over. Raises ClientError unless exactly one of file, url and audio was given."""
     given = [name for name, value in (("file", upload), ("url", fields.url), ("audio", fields.audio)) if value]
     if not given:
-        raise ClientError("there is no sound: send a file, or a url, or audio as base64", param="file")
+        message = "there is no sound: send a file, or a url, or audio as base64"
+        raise ClientError(message, code="missing_required_parameter", param="file")
     if len(given) > 1:
         raise ClientError(f"give one of {' and '.join(given)}, not more", param=given[1])
     if upload is not None:
         return upload.file
-    if fields.audio:
-        sound = fields.audio.partition(",")[2] if fields.audio[:5].lower() == "data:" else fields.audio
-        return io.BytesIO(await to_thread.run_sync(from_base64, sound))
-    return io.BytesIO(await _fetched(job, cast("str", fields.url)))
+    sound = partial(_decoded, fields.audio) if fields.audio else partial(_fetched, job, cast("str", fields.url))
+    # It may wait long for its turn, and not in memory.
+    return job.cleanup.enter_context(await to_thread.run_sync(lambda: on_disk(BytesIO(sound()))))
 
 
-async def _fetched(job: Job, url: str) -> bytes:
+def _decoded(audio: str) -> bytes:
+    try:
+        return from_base64(audio.partition(",")[2] if audio[:5].lower() == "data:" else audio)
+    except ClientError as error:
+        if error.code == "audio_too_large":
+            raise
+        raise ClientError("audio is not base64, nor a data URI with base64", param="audio") from error
+
+
+def _fetched(job: Job, url: str) -> bytes:
     if not job.state.settings.allow_url_fetch:
         raise ClientError(
             "sound is not fetched from URLs here: send the file (or set allow_url_fetch on the server)",
@@ -117,7 +127,7 @@ async def _fetched(job: Job, url: str) -> bytes:
             param="url",
         )
     try:
-        return await to_thread.run_sync(fetch, url, abandon_on_cancel=True)
+        return fetch(url)
     except ClientError as error:
         raise ClientError(error.message, code=error.code, param="url") from error
 
@@ -128,13 +138,17 @@ async def _answer(job: Job, asked: Asked) -> Response:
         events = await job.cleanup.enter_async_context(aclosing(run.events()))
         return Chunks(await anext(events), events, MEDIA_TYPE)
     passages = [passage async for passage in run.passages()]
+    # Half a day of subtitles takes a second.
+    return await to_thread.run_sync(_whole, passages, run.duration_s, asked)
+
+
+def _whole(passages: list[Passage], duration_s: float, asked: Asked) -> Response:
     if asked.kind == "json":
-        return JSONResponse(as_json(passages, run.duration_s))
+        return JSONResponse(as_json(passages, duration_s))
     if asked.kind == "verbose_json":
-        whole = as_verbose_json(
-            passages, run.duration_s, asked.language, words=asked.words, segments=asked.segments
-        )  # fmt: skip
-        return JSONResponse(whole)
+        return JSONResponse(
+            as_verbose_json(passages, duration_s, asked.language, words=asked.words, segments=asked.segments)
+        )
     text = as_text(passages, cast("Literal['text', 'srt', 'vtt']", asked.kind))
     return PlainTextResponse(text, media_type=_TYPES.get(asked.kind, "text/plain"))
 

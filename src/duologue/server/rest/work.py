@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from duologue.errors import CapacityError, DuologueError
+from duologue.errors import CapacityError, ClientError, DuologueError
 from duologue.server.problems import problem, problem_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PLACES = 16
 # A body that takes longer is given up; 100 MiB in this time are 3 Mbit/s.
 _UPLOAD_S = 300.0
+# A client that takes nothing for so long keeps its place from others no longer.
+_UNREAD_S = 60.0
 
 Asked = TypeVar("Asked")
 
@@ -128,14 +130,8 @@ class Work(Generic[Asked]):
                 asked = await self._read(job)
         except ClientDisconnect:
             return
-        except TimeoutError:
-            await problem(408, "timeout", f"the body did not come within {_UPLOAD_S:g} s")(scope, receive, send)
-            return
-        except DuologueError as error:
+        except (DuologueError, HTTPException, OSError) as error:
             await refusal(error)(scope, receive, send)
-            return
-        except HTTPException as error:  # a form that is none
-            await problem(error.status_code, "invalid_body", error.detail)(scope, receive, send)
             return
         await _while_connected(receive, self._answered, job, asked, send)
 
@@ -147,12 +143,19 @@ class Work(Generic[Asked]):
         await response(job.request.scope, _nothing, send)
 
 
-def refusal(error: DuologueError) -> Response:
+def refusal(error: DuologueError | HTTPException | OSError) -> Response:
     """The answer to a request that raised ``error``; what is too large is 413."""
-    if error.code in {"audio_too_large", "body_too_large"}:
-        return problem(413, error.code, error.message, param=getattr(error, "param", None))
-    if isinstance(error, CapacityError):
-        return problem(429, error.code, error.message)
+    match error:
+        case HTTPException():  # a form that cannot be read
+            return problem(error.status_code, "invalid_body", error.detail)
+        case TimeoutError():
+            return problem(408, "timeout", f"the body did not come within {_UPLOAD_S:g} s")
+        case OSError():  # no room on the disk, for example
+            return problem(507, "upload_not_kept", f"the upload cannot be kept here: {error.strerror}")
+        case ClientError(code="audio_too_large" | "body_too_large"):
+            return problem(413, error.code, error.message, param=error.param)
+        case CapacityError():
+            return problem(429, error.code, error.message)
     return problem_of(error)
 
 
@@ -188,11 +191,17 @@ class Chunks(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self._first, "more_body": True})
         try:
+            await _push(send, self._first)
             async for piece in self._rest:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except DuologueError:
+                await _push(send, piece)
+            await _push(send, b"", is_last=True)
+        except (DuologueError, TimeoutError):
             # The engines log their failures. What returns before the end of its body makes the server hang up.
             return
-        await send({"type": "http.response.body", "body": b""})
+
+
+async def _push(send: Send, piece: bytes, *, is_last: bool = False) -> None:
+    """Raises TimeoutError when the client does not take what came before."""
+    with anyio.fail_after(_UNREAD_S):
+        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})

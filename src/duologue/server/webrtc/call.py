@@ -30,6 +30,7 @@ class Call:
 
     def __init__(self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer]) -> None:
         self.id = call_id
+        self.is_over = False
         self._state, self._protocol = state, protocol
         self._playback = Playback()
         self._microphone = Microphone()
@@ -59,6 +60,7 @@ class Call:
             tg.start_soon(self._end_when_gone)
             tg.start_soon(self._end_when_closed)
             await self.live.run()
+            self.is_over = True
             with anyio.move_on_after(GOODBYE_S):
                 await self._channel.drain()
             tg.cancel_scope.cancel()
@@ -66,8 +68,10 @@ class Call:
     async def close(self) -> None:
         """Free all that the connection holds, whatever state it is in."""
         self._playback.stop()
-        with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_S):
+        with anyio.move_on_after(CLOSE_S, shield=True) as limit:
             await self._peer.close()
+        if limit.cancelled_caught:
+            log.warning("The connection did not close in time.", call=self.id)
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, ReplyAudio):

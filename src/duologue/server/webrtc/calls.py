@@ -69,7 +69,9 @@ class Calls:
         return answered
 
     def find(self, call_id: str) -> Call | None:
-        return self._open.get(call_id)
+        """None for one that has ended, too, though its connection may still be closing."""
+        call = self._open.get(call_id)
+        return None if call is None or call.is_over else call
 
     def hang_up(self, call_id: str) -> bool:
         """Whether there was such a call."""
@@ -93,11 +95,18 @@ class Calls:
                 await self._run(call)
             finally:
                 self._open.pop(call.id, None)
-                await call.close()
+                await self._close(call)
+
+    # A call that fails takes no other with it: all are tasks of one group.
 
     async def _run(self, call: Call) -> None:
-        """A call that fails takes no other with it."""
         try:
             await call.run()
         except* Exception:
             log.exception(telemetry.SESSION_FAILED, session=call.live.id, call=call.id)
+
+    async def _close(self, call: Call) -> None:
+        try:
+            await call.close()
+        except* Exception:
+            log.exception("The connection could not be closed.", call=call.id)

@@ -20,8 +20,8 @@ HIGH_BYTES, LOW_BYTES = 1 << 20, 1 << 18
 # What the client sends and the session has not taken yet. SCTP would not hold it back, so more ends the call.
 MAX_UNTAKEN_BYTES = 32 << 20
 MESSAGE_COST_BYTES = 256
-# What is kept of a session's events until the channel is open.
-EARLY_EVENTS = 1024
+# What is kept of a session's events until the channel is open; the oldest go first.
+EARLY_BYTES = 1 << 20
 
 
 class EventChannel:
@@ -32,8 +32,10 @@ class EventChannel:
         self.opened = anyio.Event()
         self._channel: RTCDataChannel | None = None
         self._room = anyio.Event()
-        self._early: deque[bytes] = deque(maxlen=EARLY_EVENTS)
-        self._is_flowing = False
+        self._order = anyio.Lock()
+        self._early: deque[bytes] = deque()
+        self._early_bytes = 0
+        self._has_written = anyio.Event()
         self._untaken: deque[str | None] = deque()
         self._untaken_bytes = 0
         self._arrived = anyio.Event()
@@ -66,24 +68,35 @@ class EventChannel:
             async with anyio.create_task_group() as tg:
                 tg.start_soon(self._send_early, live)
                 async for batch in frames:
-                    if not self._is_flowing:
-                        self._early.extend(batch)
+                    if not self.opened.is_set():
+                        self._keep(batch)
                     elif not await self._send_all(batch, live):
                         break
                 tg.cancel_scope.cancel()
+        self._has_written.set()
+
+    def _keep(self, batch: Frames) -> None:
+        self._early.extend(batch)
+        self._early_bytes += sum(map(len, batch))
+        while self._early_bytes > EARLY_BYTES:
+            self._early_bytes -= len(self._early.popleft())
 
     async def _send_early(self, live: Live) -> None:
         await self.opened.wait()
-        while self._early:
-            await self._send_all([self._early.popleft()], live)
-        self._is_flowing = True
+        await self._send_all([], live)
 
     async def _send_all(self, batch: Frames, live: Live) -> bool:
-        """False when the channel is closed."""
-        return all([await self._send(frame.decode(), live) for frame in batch])
+        """What waited for the channel, then ``batch``. False when the channel is closed."""
+        async with self._order:
+            self._early.extend(batch)
+            while self._early:
+                if not await self._send(self._early.popleft().decode(), live):
+                    return False
+        return True
 
     async def drain(self) -> None:
-        """Until everything is on its way."""
+        """Until everything is on its way, once the frames have ended."""
+        await self._has_written.wait()
         if self._channel is not None:
             self._channel.bufferedAmountLowThreshold = 0
             await self._wait_for_room(0)

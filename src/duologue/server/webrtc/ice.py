@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from duologue.errors import ConfigError
 
 _SERVER = re.compile(
-    r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@]+):(?P<password>[^@]+)@)?"
-    r"(?P<address>(?:\[[0-9A-Fa-f:]+\]|[^:@?\[\]]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?)"
+    r"(?P<scheme>stun|turns?):(?:(?P<user>[^:@]+):(?P<password>[^@]+)@)?"
+    r"(?P<address>[^:@?\[\]]+(?::\d{1,5})?(?P<way>\?transport=(?:udp|tcp))?)"
 )
 # A peer is asked about once a second whether it is still there. Four times no answer, each waited for 0.5 s, and it is
 # gone: 5 s. aioice's own pace would take half a minute (RFC 7675 allows less, and forbids more).
@@ -34,7 +34,7 @@ def parse_servers(urls: Sequence[str]) -> list[IceServer]:
 
 def _parse(url: str) -> IceServer:
     match = _SERVER.fullmatch(url)
-    if match is None:
+    if match is None or (match["scheme"] == "stun" and match["way"]):
         raise ConfigError(
             f"'{_without_password(url)}' in ice_servers is no STUN or TURN server. "
             "Write stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT."

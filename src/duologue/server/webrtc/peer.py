@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc.sdp import SessionDescription
 
 from duologue.errors import ClientError, ConfigError
 from duologue.server.webrtc.ice import IceServer, remote_candidates_wanted
@@ -22,6 +23,8 @@ _UNUSABLE = (
     AttributeError,
     TypeError,
     AssertionError,
+    StopIteration,
+    RuntimeError,  # what a StopIteration becomes in a coroutine
     OperationError,
     InternalError,
     InvalidAccessError,
@@ -44,8 +47,10 @@ def make_peer(servers: Sequence[IceServer], playback: Playback) -> RTCPeerConnec
 
 async def answer(peer: RTCPeerConnection, offer: str, microphone: Microphone) -> str:
     """The SDP that answers ``offer``; then the connection comes up by itself. Raises ClientError."""
+    offer = remote_candidates_wanted(offer)
     try:
-        await peer.setRemoteDescription(RTCSessionDescription(remote_candidates_wanted(offer), "offer"))
+        _check(SessionDescription.parse(offer))
+        await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
     except _UNUSABLE as error:
         raise _refused(f"The SDP offer cannot be used: {_said(error)}.") from None
     conversation, *others = peer.getTransceivers()
@@ -64,6 +69,17 @@ async def answer(peer: RTCPeerConnection, offer: str, microphone: Microphone) ->
     return str(peer.localDescription.sdp)
 
 
+def _check(offer: SessionDescription) -> None:
+    """What aiortc stumbles over only once it has answered. Media without a name of its own, or a bundle of what is
+    not there, leave it with a connection half taken apart, which then cannot be closed either."""
+    names = [media.rtp.muxId for media in offer.media]
+    bundled = next((group.items for group in offer.group if group.semantic == "BUNDLE"), [])
+    if len(set(names)) < len(names) or not set(bundled) <= set(names):
+        raise ValueError("its media and its BUNDLE group do not fit together")
+    if not all(media.dtls is not None and media.dtls.fingerprints for media in offer.media):
+        raise ValueError("it has no fingerprint")
+
+
 def _attach(receiver: RTCRtpReceiver, microphone: Microphone) -> None:
     """aiortc's own buffer keeps 60 ms, and after one lost packet 280 ms for the rest of the call."""
     if not hasattr(receiver, _BUFFER):
@@ -76,4 +92,6 @@ def _refused(message: str) -> ClientError:
 
 
 def _said(error: BaseException) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    """Its own words where they are meant to be read."""
+    is_meant = isinstance(error, ValueError | OperationError | InvalidAccessError | InvalidStateError)
+    return (is_meant and str(error).rstrip(".")) or "something in it is missing"

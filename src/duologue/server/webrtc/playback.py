@@ -44,8 +44,7 @@ class Playback(MediaStreamTrack):
 
     def say(self, pcm: bytes) -> None:
         """``pcm``: s16le mono at 24 kHz, to be played behind what is there."""
-        if len(self._ahead) + len(pcm) <= MAX_AHEAD_BYTES:
-            self._ahead += pcm
+        self._ahead += pcm[: max(0, MAX_AHEAD_BYTES - len(self._ahead))]
 
     def hush(self) -> None:
         """Play nothing of what is there but a short fade."""

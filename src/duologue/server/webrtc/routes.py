@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import structlog
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from duologue import telemetry
-from duologue.errors import CapacityError, ClientError
+from duologue.errors import DuologueError
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.problems import problem, problem_of
 from duologue.server.state import State
+from duologue.server.webrtc.offer import read
 
 log = structlog.get_logger(__name__)
 
 CALLS = "/v1/realtime/calls"
-# Chromium's offers are some 5 kB; a session with many tools may be larger.
-MAX_SDP_BYTES = 256 << 10
-MAX_SESSION_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """``session``: the part of that name, None where there is none."""
-
-    offer: str
-    session: dict[str, Any] | None = None
+# An offer that takes longer to arrive is given up.
+BODY_S = 10.0
 
 
 async def _create(request: Request) -> Response:
@@ -41,9 +30,14 @@ async def _create(request: Request) -> Response:
     if not state.is_ready:
         return _refused(problem(503, "warming_up", "The server is loading its models. Try again in a few seconds."))
     try:
-        asked = await _read(request)
+        with anyio.fail_after(BODY_S):
+            asked = await read(request)
         answered = await state.calls.open(asked.offer, _protocol(request, state, asked.session))
-    except (ClientError, CapacityError) as error:
+    except TimeoutError:
+        return _refused(problem(408, "request_timeout", f"The offer did not come within {BODY_S:g} s."))
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except DuologueError as error:
         return _refused(problem_of(error))
     headers = {"Location": f"{CALLS}/{answered.call_id}"}
     return Response(answered.sdp, 201, headers, media_type="application/sdp")
@@ -71,54 +65,6 @@ def _protocol(request: Request, state: State, posted: dict[str, Any] | None) -> 
         if session:
             protocol.apply(session)
     return protocol
-
-
-async def _read(request: Request) -> _Asked:
-    """Raises ClientError for a body that has no offer in it."""
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return await _read_parts(request)
-    offer = bytearray()
-    async for chunk in request.stream():
-        offer += chunk
-        if len(offer) > MAX_SDP_BYTES:
-            raise ClientError("The SDP offer is too long.", code="invalid_offer", param="sdp")
-    return _Asked(_offer(bytes(offer)))
-
-
-async def _read_parts(request: Request) -> _Asked:
-    try:
-        async with request.form(max_files=4, max_fields=4, max_part_size=MAX_SESSION_BYTES) as form:
-            parts = {name: await _bytes(form.get(name)) for name in ("sdp", "session")}
-    except HTTPException as error:
-        raise ClientError(f"The form cannot be read: {error.detail}", code="invalid_form") from None
-    if parts["sdp"] is None:
-        raise ClientError("The form has no part 'sdp'.", code="invalid_offer", param="sdp")
-    return _Asked(_offer(parts["sdp"]), _session(parts["session"]))
-
-
-async def _bytes(part: UploadFile | str | None) -> bytes | None:
-    if isinstance(part, UploadFile):
-        return await part.read(MAX_SESSION_BYTES)
-    return None if part is None else part.encode()
-
-
-def _offer(body: bytes) -> str:
-    text = body.decode("utf-8", "replace")
-    if not text.startswith("v=0"):
-        raise ClientError("The body is no SDP offer: it begins with 'v=0'.", code="invalid_offer", param="sdp")
-    return text
-
-
-def _session(part: bytes | None) -> dict[str, Any] | None:
-    if part is None or not part.strip():
-        return None
-    try:
-        session = json.loads(part)
-    except ValueError:
-        session = None
-    if not isinstance(session, dict):
-        raise ClientError("The part 'session' is no JSON object.", param="session")
-    return session
 
 
 async def _hang_up(request: Request) -> Response:
