@@ -186,7 +186,7 @@ class TurnDetection(Event, frozen=True, kw_only=True):
 class SessionConfig(Event, frozen=True, kw_only=True):
     """All that a client can set. ``turn_detection`` None: the client commits by hand.
 
-    ``tool_choice``: "auto", "none", "required", or the name of the one function to call. ``truncation``: of a
+    ``show_probs``: with how sure the transcriber was of each word. ``tool_choice``: "auto", "none", "required", or the name of the one function to call. ``truncation``: of a
     conversation that outgrows the prompt, the share that is kept; None never leaves anything out.
     ``prompt_tokens``: how long a prompt may be, None for as long as the server allows.
     """
@@ -197,6 +197,7 @@ class SessionConfig(Event, frozen=True, kw_only=True):
     speed: float = 1.0
     max_output_tokens: int | None = None
     show_transcript: bool = False
+    show_probs: bool = False
     language: str | None = None
     output_format: SoundFormat = "pcm16"
     turn_detection: TurnDetection | None = TurnDetection()
@@ -217,7 +218,7 @@ class ReplyOptions(Event, frozen=True, kw_only=True):
     modality: Modality | None = None
     voice: str | None = None
     output_format: SoundFormat | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: int | Literal["inf"] | None = None
     metadata: Mapping[str, str] | None = None
     items: tuple[Item | ItemReference, ...] | None = None
     in_conversation: bool = True
@@ -361,11 +362,13 @@ class TranscriptDelta(Event, frozen=True, kw_only=True):
 
 
 class TranscriptDone(Event, frozen=True, kw_only=True):
-    """The user's words, all of them. ``audio_s``: how much sound they were taken from."""
+    """The user's words, all of them. ``audio_s``: how much sound they were taken from. ``probs``: of each word, in
+    [0, 1]; together the words are the text. Empty where they are not known or not wanted."""
 
     item_id: str
     text: str
     audio_s: float
+    probs: tuple[tuple[str, float], ...] = ()
 
 
 class TranscriptFailed(Event, frozen=True, kw_only=True):
@@ -483,6 +486,20 @@ class ReplyDone(Event, frozen=True, kw_only=True):
     error_message: str | None = None
     output: tuple[Item, ...] = ()
     usage: Usage = Usage()
+
+
+class ReplyTimed(Event, frozen=True, kw_only=True):
+    """How quick the answer to a spoken turn was. All in ms from the last sound of the user's speech: until the turn was
+    over, until its words were known, until the answer's first text, and until its first sound (or text, where it is
+    written) was on its way. None: not known, or not needed. What was begun in a pause may come before the turn is over.
+    """
+
+    reply_id: str
+    item_id: str
+    committed_ms: float
+    words_ms: float | None
+    text_ms: float | None
+    given_ms: float
 
 
 class Failed(Event, frozen=True, kw_only=True):

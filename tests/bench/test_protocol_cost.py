@@ -113,7 +113,8 @@ def test_without_the_sdk_it_is_said_how_to_have_it(tmp_path: Path) -> None:
 @pytest.mark.timeout(90)
 def test_whole_servers_are_used_alike() -> None:
     commands = {name: [sys.executable, "-m", "duologue.cli.socket_servers", name, "0.4"] for name in SERVERS}
-    costs = anyio.run(partial(measure_sockets, commands, Feed(callers=2, seconds=0.2, rounds=1)))
+    feed = Feed(callers=2, seconds=0.2, rounds=1, settle_s=0.02)
+    costs = anyio.run(partial(measure_sockets, commands, feed))
     assert [(cost.way, cost.server) for cost in costs] == [(way, name) for way in ("in", "out") for name in SERVERS]
     assert {cost.frames for cost in costs if cost.way == "in"} == {2 * 10}
     assert {cost.frames for cost in costs if cost.way == "out"} == {2 * 4}

@@ -1,21 +1,15 @@
-"""Chromium as these tests use it, and what a person says to it."""
+"""Chromium as these tests use it, and what its page shows."""
 
 from __future__ import annotations
 
 import shutil
-import wave
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import anyio
-import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-from duologue.audio.frame import VOICE_RATE_HZ, Int16
-from duologue.engines.base import SpeakRequest
-from duologue.engines.tts.espeak import Espeak
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 MARKS = [
@@ -33,54 +27,29 @@ FLAGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
-FAKE_MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-DENIED = ["--deny-permission-prompts"]
+# Whether a page gets the microphone is its context's permission; without one it is denied.
+FAKE_MICROPHONE = ["--use-fake-device-for-media-stream"]
 PATIENCE_MS = 60_000
 
 
 @contextmanager
-def chromium(flags: Sequence[str] = ()) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
-        yield browser
-        browser.close()
+def chromium(playwright: Playwright, flags: Sequence[str] = ()) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *FAKE_MICROPHONE, *flags])
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def private(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """Pages that share nothing with those of other tests, and are gone at the end."""
+    context = browser.new_context(**options)
+    yield context
+    context.close()
 
 
 def hearing(recording: Path) -> list[str]:
     """Flags for a microphone that hears ``recording`` once, from the moment that it is opened."""
-    return [*FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={recording}%noloop"]
-
-
-def record_talk(path: Path) -> None:
-    """Someone greets, once any transport stands, asks for a story, and talks over it."""
-    talk = [
-        _silence(5),
-        _spoken("Hello, how are you?"),
-        _silence(7),
-        _spoken("Tell me a story."),
-        _silence(5),
-        _spoken("What is two plus three?"),
-        _silence(60),
-    ]
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(VOICE_RATE_HZ)
-        file.writeframes(np.concatenate(talk).tobytes())
-
-
-def expect_talk(page: Page) -> None:
-    """Three turns, the second answer of which is interrupted."""
-    user = page.locator(".transcript li[data-role=user][data-status=final]")
-    expect(user.first).to_contain_text("ello", timeout=PATIENCE_MS)
-    expect_state(page, "speaking")
-    expect(user.nth(1)).to_contain_text("story", timeout=PATIENCE_MS)
-    interrupted = page.locator(".transcript li[data-role=assistant][data-status=interrupted]")
-    expect(interrupted).to_have_count(1, timeout=PATIENCE_MS)
-    expect(interrupted.locator("s")).not_to_be_empty(timeout=PATIENCE_MS)
-    expect(user.nth(2)).to_be_visible(timeout=PATIENCE_MS)
-    answers = page.locator(".transcript li[data-role=assistant][data-status=final]")
-    expect(answers).to_have_count(2, timeout=PATIENCE_MS)
+    return [f"--use-file-for-fake-audio-capture={recording}%noloop"]
 
 
 def say_typed(page: Page, words: str) -> None:
@@ -100,19 +69,3 @@ def expect_carrier(page: Page, name: str) -> None:
 def end(page: Page) -> None:
     page.keyboard.press("Escape")
     expect_state(page, "ended")
-
-
-def _spoken(text: str) -> Int16:
-    async def say() -> Int16:
-        voice = Espeak()
-        await voice.start()
-        async with voice.stream(SpeakRequest(text)) as chunks:
-            pieces = [chunk.pcm async for chunk in chunks]
-        await voice.aclose()
-        return np.concatenate(pieces)
-
-    return anyio.run(say)
-
-
-def _silence(seconds: float) -> Int16:
-    return np.zeros(round(seconds * VOICE_RATE_HZ), np.int16)

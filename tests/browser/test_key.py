@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.chromium import FAKE_MICROPHONE, MARKS, PATIENCE_MS, end, expect_carrier, expect_state, say_typed
+from tests.browser.chromium import MARKS, PATIENCE_MS, end, expect_carrier, expect_state, private, say_typed
 from tests.browser.secured import serving_https
 from tests.served import serving
 
-pytestmark = [*MARKS, pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)]
+pytestmark = MARKS
 
 KEY = "sk-right_1"
 # A header carries it, a WebSocket's subprotocol does not.
@@ -41,7 +41,9 @@ def _give(page: Page, key: str) -> None:
 
 
 @pytest.mark.parametrize(("address", "carrier"), WAYS)
-def test_a_key_is_asked_for_until_it_is_right(browser: Browser, locked_server: str, address: str, carrier: str) -> None:
+def test_a_key_is_asked_for_until_it_is_right(
+    browser: BrowserContext, locked_server: str, address: str, carrier: str
+) -> None:
     page = browser.new_page()
     page.goto(locked_server + address)
     page.locator(".talk").click()
@@ -56,9 +58,8 @@ def test_a_key_is_asked_for_until_it_is_right(browser: Browser, locked_server: s
     end(page)
 
 
-def test_a_key_is_kept_for_its_tab_alone(browser: Browser, locked_server: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
+def test_a_key_is_kept_for_its_tab_alone(browser: BrowserContext, locked_server: str) -> None:
+    page = browser.new_page()
     page.goto(f"{locked_server}#key={KEY}")
     assert KEY not in page.url
     page.reload()
@@ -66,13 +67,13 @@ def test_a_key_is_kept_for_its_tab_alone(browser: Browser, locked_server: str) -
     expect_state(page, "listening")
     end(page)
     assert page.evaluate("localStorage.length + document.cookie.length") == 0
-    other = context.new_page()
+    other = browser.new_page()
     other.goto(locked_server)
     other.locator(".talk").click()
     expect(other.get_by_label("Key")).to_be_focused(timeout=PATIENCE_MS)
 
 
-def test_a_key_that_a_websocket_cannot_carry(browser: Browser, locked_server: str) -> None:
+def test_a_key_that_a_websocket_cannot_carry(browser: BrowserContext, locked_server: str) -> None:
     page = browser.new_page()
     page.goto(f"{locked_server}#key={AWKWARD_KEY}")
     page.locator(".talk").click()
@@ -83,10 +84,13 @@ def test_a_key_that_a_websocket_cannot_carry(browser: Browser, locked_server: st
     expect(page.locator("[role=alert]")).to_contain_text("cannot be sent over WebSocket", timeout=PATIENCE_MS)
 
 
-def test_https_with_a_certificate_of_its_own(browser: Browser, key_file: Path, tmp_path: Path) -> None:
-    with serving_https("embedded", "--api-key-file", str(key_file), data_folder=tmp_path) as url:
+def test_https_with_a_certificate_of_its_own(one_chromium: Browser, key_file: Path, tmp_path: Path) -> None:
+    with (
+        serving_https("embedded", "--api-key-file", str(key_file), data_folder=tmp_path) as url,
+        private(one_chromium, permissions=["microphone"], ignore_https_errors=True) as browser,
+    ):
         for address, carrier in WAYS:
-            page = browser.new_page(ignore_https_errors=True)
+            page = browser.new_page()
             page.goto(f"{url}{address}#key={KEY}")
             page.locator(".talk").click()
             expect_carrier(page, carrier)

@@ -9,19 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.chromium import (
-    DENIED,
-    FAKE_MICROPHONE,
-    MARKS,
-    PATIENCE_MS,
-    end,
-    expect_carrier,
-    expect_state,
-    expect_talk,
-    say_typed,
-)
+from tests.browser.chromium import MARKS, PATIENCE_MS, end, expect_carrier, expect_state, say_typed
+from tests.browser.speech import MOUTH, Speech, expect_greeted
 from tests.browser.udp_relay import udp_relay
 
 pytestmark = MARKS
@@ -55,10 +46,9 @@ for (const kind of [RTCDataChannel, WebSocket]) {
 """
 
 
-def _start(browser: Browser, url: str, *scripts: str) -> Page:
+def _start(browser: BrowserContext, url: str, *scripts: str, before: str = "") -> Page:
     page = browser.new_page()
-    for script in (WATCH, *scripts):
-        page.add_init_script(script)
+    page.add_init_script("\n".join([before, WATCH, *scripts]))
     page.goto(url)
     page.locator(".talk").click()
     return page
@@ -73,24 +63,24 @@ def _sent(page: Page) -> set[str]:
 
 
 def test_over_webrtc_the_server_keeps_account_of_what_was_heard(
-    listening_browser: Browser, server: str, tmp_path: Path
+    browser: BrowserContext, server: str, speech: Speech, tmp_path: Path
 ) -> None:
-    page = listening_browser.new_page()
+    page = browser.new_page()
     hosts: list[str] = []
     page.on("request", lambda request: hosts.append(urlsplit(request.url).netloc))
-    page.add_init_script(WATCH)
+    page.add_init_script(MOUTH + WATCH)
     page.goto(server)
     page.locator(".talk").focus()
     page.keyboard.press("Enter")
     expect_carrier(page, "over WebRTC")
-    expect_talk(page)
+    speech.talk(page)
     assert not _sent(page) & {"conversation.item.truncate", "input_audio_buffer.append"}
     page.screenshot(path=tmp_path / "talk.png")
     end(page)
     assert set(hosts) == {urlsplit(server).netloc}
 
 
-def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: Browser, server: str) -> None:
+def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: BrowserContext, server: str) -> None:
     page = listening_browser.new_page()
     page.add_init_script(WATCH)
     _refuse_calls(page)
@@ -98,16 +88,19 @@ def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: B
     page.locator(".talk").click()
     expect_carrier(page, "over WebSocket")
     expect_carrier(page, "does not offer WebRTC")
-    expect_talk(page)
-    assert _sent(page) >= {"conversation.item.truncate", "input_audio_buffer.append"}
+    expect_greeted(page)
+    assert "input_audio_buffer.append" in _sent(page)
     end(page)
 
 
-def test_a_network_without_a_way_is_talked_over_by_websocket(listening_browser: Browser, server: str) -> None:
-    page = _start(listening_browser, server, NO_WAY)
+def test_a_network_without_a_way_is_talked_over_by_websocket(
+    browser: BrowserContext, server: str, speech: Speech
+) -> None:
+    page = _start(browser, server, NO_WAY, before=MOUTH)
     expect_carrier(page, "over WebSocket")
     expect_carrier(page, "no way to the server")
-    expect_talk(page)
+    speech.talk(page)
+    assert _sent(page) >= {"conversation.item.truncate", "input_audio_buffer.append"}
     assert page.evaluate("held.streams.length") == 1, "the microphone is asked for once"
     end(page)
     page.locator(".talk").click()
@@ -116,8 +109,7 @@ def test_a_network_without_a_way_is_talked_over_by_websocket(listening_browser: 
     end(page)
 
 
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
-def test_a_talk_goes_on_when_webrtc_breaks_off(browser: Browser, server: str) -> None:
+def test_a_talk_goes_on_when_webrtc_breaks_off(browser: BrowserContext, server: str) -> None:
     page = browser.new_page()
     with udp_relay(page) as network:
         page.goto(server)
@@ -135,7 +127,6 @@ def test_a_talk_goes_on_when_webrtc_breaks_off(browser: Browser, server: str) ->
         end(page)
 
 
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
 @pytest.mark.parametrize(
     ("address", "script", "carrier"),
     [
@@ -144,20 +135,18 @@ def test_a_talk_goes_on_when_webrtc_breaks_off(browser: Browser, server: str) ->
         ("?transport=webrtc", "", "over WebRTC"),
     ],
 )
-def test_the_way_is_chosen(browser: Browser, server: str, address: str, script: str, carrier: str) -> None:
+def test_the_way_is_chosen(browser: BrowserContext, server: str, address: str, script: str, carrier: str) -> None:
     page = _start(browser, server + address, script)
     expect(page.locator(".carrier")).to_contain_text(carrier, timeout=PATIENCE_MS)
     end(page)
 
 
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
-def test_nothing_takes_the_place_of_a_transport_that_was_asked_for(browser: Browser, server: str) -> None:
+def test_nothing_takes_the_place_of_a_transport_that_was_asked_for(browser: BrowserContext, server: str) -> None:
     page = _start(browser, f"{server}?transport=webrtc", NO_WAY)
     expect(page.locator("[role=alert]")).to_contain_text("WebRTC did not work", timeout=PATIENCE_MS)
 
 
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
-def test_a_full_server_is_shown_as_such(browser: Browser, server: str) -> None:
+def test_a_full_server_is_shown_as_such(browser: BrowserContext, server: str) -> None:
     first = _start(browser, server)
     expect_carrier(first, "over WebRTC")
     second = _start(browser, server)
@@ -169,8 +158,7 @@ def test_a_full_server_is_shown_as_such(browser: Browser, server: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "?transport=websocket"])
 @pytest.mark.parametrize("leave", ["stop", "close"])
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
-def test_whoever_leaves_frees_everything(browser: Browser, server: str, address: str, leave: str) -> None:
+def test_whoever_leaves_frees_everything(browser: BrowserContext, server: str, address: str, leave: str) -> None:
     page = _start(browser, server + address)
     expect_state(page, "listening")
     assert _places_taken(server) == 1
@@ -187,22 +175,19 @@ def test_whoever_leaves_frees_everything(browser: Browser, server: str, address:
 
 
 @pytest.mark.parametrize("address", ["", "?transport=websocket"])
-@pytest.mark.parametrize("browser", [["--use-fake-device-for-media-stream"]], indirect=True)
-def test_a_microphone_refused_and_then_allowed(browser: Browser, server: str, address: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
+def test_a_microphone_refused_and_then_allowed(wary_browser: BrowserContext, server: str, address: str) -> None:
+    page = wary_browser.new_page()
     page.goto(server + address)
     page.locator(".talk").click()
     expect(page.locator("[role=alert]")).to_contain_text("not allowed", timeout=PATIENCE_MS)
-    context.grant_permissions(["microphone"])
+    wary_browser.grant_permissions(["microphone"])
     page.locator(".talk").click()
     expect_state(page, "listening")
     end(page)
 
 
-@pytest.mark.parametrize("browser", [DENIED], indirect=True)
-def test_who_only_types_interrupts_over_webrtc_too(browser: Browser, server: str) -> None:
-    page = _start(browser, server)
+def test_who_only_types_interrupts_over_webrtc_too(wary_browser: BrowserContext, server: str) -> None:
+    page = _start(wary_browser, server)
     page.get_by_text("Type instead").click()
     expect_carrier(page, "over WebRTC")
     say_typed(page, "Tell me a story.")
@@ -214,8 +199,7 @@ def test_who_only_types_interrupts_over_webrtc_too(browser: Browser, server: str
     end(page)
 
 
-@pytest.mark.parametrize("browser", [FAKE_MICROPHONE], indirect=True)
-def test_a_call_that_the_server_ends_is_over(browser: Browser, server: str) -> None:
+def test_a_call_that_the_server_ends_is_over(browser: BrowserContext, server: str) -> None:
     page = browser.new_page()
     page.goto(server)
     with page.expect_response("**/v1/realtime/calls?*") as answered:

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import numpy as np
+from msgspec import structs
 
 from duologue.engines.base import (
     ChatDelta,
@@ -37,6 +38,29 @@ SAID = {220.0: TRANSCRIPT, STORY_HZ: "Tell me a story.", VERSE_HZ: "Say a verse.
 __all__ = ["TRANSCRIPT", "TWELVE_WORDS", "sound_of"]
 
 
+async def _slowly(deltas: AsyncIterator[ChatDelta]) -> AsyncIterator[ChatDelta]:
+    async for delta in deltas:
+        yield delta
+        await anyio.sleep(0.02)
+
+
+async def _politely(deltas: AsyncIterator[ChatDelta]) -> AsyncIterator[ChatDelta]:
+    yield ChatDelta("One moment, I will look that up.")
+    async for delta in deltas:
+        yield delta
+
+
+async def _with_long_ids(deltas: AsyncIterator[ChatDelta]) -> AsyncIterator[ChatDelta]:
+    """Some chat servers name calls in 46 letters."""
+    async for delta in deltas:
+        call = delta.tool_call
+        named = call and structs.replace(call, id=call.id and f"chatcmpl-tool-{call.id:x<32}")
+        yield structs.replace(delta, tool_call=named)
+
+
+MANNERS = {"Slowly": _slowly, "Politely": _politely, "Longish": _with_long_ids}
+
+
 class Model(ScriptedToolChat):
     """Remembers what it is asked; fails at the word "break", gives ``RECITED`` at others. ``running``: answers that are
     being written."""
@@ -56,7 +80,7 @@ class Model(ScriptedToolChat):
         try:
             recited = next((text for word, text in RECITED.items() if word in last), None)
             async with super().stream(request) if recited is None else ScriptedChat(recited).stream(request) as deltas:
-                yield _slowly(deltas) if "Slowly" in last else deltas
+                yield next((manner(deltas) for word, manner in MANNERS.items() if word in last), deltas)
         finally:
             self.running -= 1
 
@@ -70,19 +94,13 @@ class Model(ScriptedToolChat):
         return said[-1].removesuffix(" ...").split() if said else []
 
 
-async def _slowly(deltas: AsyncIterator[ChatDelta]) -> AsyncIterator[ChatDelta]:
-    async for delta in deltas:
-        yield delta
-        await anyio.sleep(0.02)
-
-
 class Voice(ScriptedSynthesizer):
     """``WORD_S`` a word; a "halting" phrase stops after its first second until it ``may_go_on``, an "odd" one is 505 ms
     long."""
 
     def __init__(self) -> None:
-        super().__init__(word_s=WORD_S)
-        self._odd = ScriptedSynthesizer(phrase_s=0.505)
+        super().__init__()
+        self._even, self._odd = ScriptedSynthesizer(word_s=WORD_S), ScriptedSynthesizer(phrase_s=0.505)
         self.may_go_on = anyio.Event()
 
     @asynccontextmanager
@@ -90,7 +108,8 @@ class Voice(ScriptedSynthesizer):
         if "halting" in request.text:
             yield self._halt(request)
             return
-        async with (self._odd if "odd" in request.text else super()).stream(request) as chunks:
+        synthesizer = self._odd if "odd" in request.text else self._even
+        async with synthesizer.stream(request) as chunks:
             yield chunks
 
     async def _halt(self, request: SpeakRequest) -> AsyncIterator[SpeechChunk]:

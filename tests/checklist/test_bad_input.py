@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from duologue.engines.base import TranscribeRequest
-from duologue.engines.scripted import ScriptedTranscriber
+from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer, ScriptedTranscriber
 from tests import served
 from tests.checklist.refusals import lives, refused
 from tests.server.caller import calling, silence, voice
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 
 APPEND = "input_audio_buffer.append"
 DEEP = 10_000
+LONG = " ".join(f"word{number}" for number in range(24)) + "."
 CANCEL = '"type":"response.cancel"'
 
 
@@ -395,3 +396,43 @@ async def _throw(ws: str, frames: int) -> None:
             while (frame := json.loads(await socket.recv()))["type"] != "response.done":
                 assert frame["type"] != "error", frame
             assert frame["response"]["status"] == "completed"
+
+
+async def test_text_that_is_no_utf_8_closes_only_its_own_connection(server: Serving) -> None:
+    """As the WebSocket protocol has it (RFC 6455, 8.1): 1007."""
+    async with calling(server.ws) as neighbour:
+        async with calling(server.ws) as caller:
+            await caller.socket.send(b'{"type":"\xff\xfe"}', text=True)
+            assert await caller.closed() == 1007
+        await lives(neighbour)
+
+
+async def test_bad_frames_disturb_neither_a_turn_nor_its_answer() -> None:
+    """Thrown in between all the sound of a turn and while the answer is given."""
+    client = engines(chat=ScriptedChat(LONG), tts=ScriptedSynthesizer(word_s=0.1))
+    bad: list[str | bytes] = [
+        "{",
+        "[]",
+        '{"type":"no"}',
+        json.dumps({"type": APPEND, "audio": "AAA"}),
+        b"\x00",
+        '{"type":"session.update"}',
+    ]
+    async with serving(client) as server, calling(server.ws) as caller:
+        pcm = voice(0.6) + silence(0.6)
+        for start in range(0, len(pcm), 4_800):
+            await caller.append(pcm[start : start + 4_800])
+            await caller.socket.send(bad[start // 4_800 % len(bad)])
+        await caller.wait("response.created")
+        while not caller.count("response.done"):
+            for data in bad:
+                await caller.socket.send(data)
+            await anyio.sleep(0.02)
+        response = caller.of("response.done")[0]["response"]
+        assert response["status"] == "completed"
+        assert response["output"][0]["content"][0]["transcript"] == LONG
+        sound = sum(len(base64.b64decode(frame["delta"])) for frame in caller.of("response.output_audio.delta"))
+        assert sound == len(LONG.split()) * 4_800
+        assert caller.count("input_audio_buffer.committed") == 1
+        assert caller.count("error") > 10
+        caller.checker.rest()

@@ -260,7 +260,7 @@ async def test_an_event_id_that_is_none(server: Serving, event_id: object) -> No
         await lives(caller)
 
 
-MISSING = [
+MISSING: list[tuple[dict[str, Any], str]] = [
     ({"type": "session.update"}, "session"),
     ({"type": "input_audio_buffer.append"}, "audio"),
     ({"type": "conversation.item.create"}, "item"),

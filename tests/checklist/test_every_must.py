@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ MUST = {
 }
 
 
+@cache
 def _named() -> set[int]:
     """The numbers that the tests beside this one begin with."""
     found: set[int] = set()

@@ -249,6 +249,24 @@ async def test_must_09_a_response_aside_runs_beside_and_leaves_the_history_alone
         assert caller.errors() == []
 
 
+async def test_must_09_responses_aside_do_not_keep_the_conversation_waiting(house: House) -> None:
+    async with calling(house.ws, allows_aside=True) as caller:
+        question = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "A story!"}]}
+        asides = []
+        for number in (1, 2):
+            await caller.send("response.create", response={"conversation": "none", "input": [question]})
+            asides.append((await caller.wait("response.created", number))["response"]["id"])
+        first = (await ask(caller, "Hello."))["response"]["id"]
+        done = (await caller.wait("response.done"))["response"]
+        assert (done["id"], done["status"]) == (first, "completed")
+        for response_id in asides:
+            await caller.send("response.cancel", response_id=response_id)
+        await caller.wait("response.done", 3)
+        ended = {f["response"]["id"]: f["response"]["status"] for f in caller.of("response.done")[1:]}
+        assert ended == dict.fromkeys(asides, "cancelled")
+        assert caller.errors() == []
+
+
 # --- 11 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -293,7 +311,7 @@ async def test_must_11_cancel_with_nothing_to_cancel_is_the_exact_error(house: H
         }
         await caller.send("response.cancel", event_id="evt_1")
         assert (await caller.wait("error"))["error"] == refused
-        await answer(caller, "Hello.")
+        await answer(caller, "Hello.", output_modalities=["text"])
         await caller.send("response.cancel", event_id="evt_1")
         assert (await caller.wait("error", 2))["error"] == refused
         await ask(caller, "Say a verse.")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.checklist.house import WEATHER_HZ, House, answer, ask, housing, words
-from tests.server.caller import Caller, calling
+from tests.server.caller import Caller, calling, silence, voice
 from tests.wire_checker import Frame
 
 pytestmark = pytest.mark.anyio
@@ -231,6 +231,61 @@ async def test_must_14_arguments_are_streamed_as_the_model_writes_them(caller: C
     deltas = [frame["delta"] for frame in caller.of("response.function_call_arguments.delta")]
     assert len(deltas) > 1
     assert "".join(deltas) == call["arguments"]
+
+
+async def test_must_14_the_id_of_a_call_is_never_too_long(house: House, caller: Caller) -> None:
+    await caller.update(tools=[WEATHER, TIME])
+    calls = _calls(await answer(caller, "Longish: what are the time and the weather?"))
+    assert len({call["call_id"] for call in calls}) == 2
+    assert max(len(call["call_id"]) for call in calls) <= 32
+    for call in calls:
+        await _tell(caller, call["call_id"], f"of {call['name']}")
+    await answer(caller, "And?")
+    called = next(m for m in house.model.prompt() if m.tool_calls)
+    told = {m.tool_call_id: m.content for m in house.model.prompt() if m.role == "tool"}
+    assert told == {made.id: f"of {made.name}" for made in called.tool_calls}
+
+
+async def test_must_14_words_and_a_call_are_two_items_of_one_response(house: House) -> None:
+    async with calling(house.ws) as caller:
+        await caller.update(tools=[WEATHER])
+        done = await answer(caller, "Politely: what is the weather in Oslo?")
+        said, call = done["response"]["output"]
+        assert (said["role"], said["content"][0]["transcript"]) == ("assistant", "One moment, I will look that up.")
+        assert (call["type"], call["status"]) == ("function_call", "completed")
+        places = {f["item"]["id"]: f["output_index"] for f in caller.of("response.output_item.done")}
+        assert places == {said["id"]: 0, call["id"]: 1}
+        added = caller.of("conversation.item.added")
+        assert [frame["previous_item_id"] for frame in added[1:]] == [added[0]["item"]["id"], said["id"]]
+        await _tell(caller, call["call_id"], "nine degrees")
+        await answer(caller, "And?")
+        assert [m.content for m in house.model.prompt() if m.role == "tool"] == ["nine degrees"]
+        caller.checker.rest()
+
+
+@pytest.mark.parametrize("is_spoken_over", [True, False])
+async def test_must_14_a_call_that_is_cut_off_is_nobodys_to_carry_out(house: House, is_spoken_over: bool) -> None:
+    async with calling(house.ws) as caller:
+        await caller.update(tools=[WEATHER])
+        await ask(caller, "Slowly now: what is the weather in Oslo?")
+        await caller.wait("response.function_call_arguments.delta")
+        if is_spoken_over:
+            await caller.append(voice(0.3))
+        else:
+            await caller.send("response.cancel")
+        done = (await caller.wait("response.done"))["response"]
+        reason = "turn_detected" if is_spoken_over else "client_cancelled"
+        assert done["status_details"] == {"type": "cancelled", "reason": reason}
+        (call,) = done["output"]
+        assert (call["type"], call["status"]) == ("function_call", "incomplete")
+        assert caller.of("response.output_item.done")[0]["item"] == call
+        assert caller.of("conversation.item.done")[1]["item"] == call
+        await caller.append(silence(0.6))
+        await answer(caller, "Good morning.", tool_choice="none") if not is_spoken_over else await caller.wait(
+            "response.done", 2
+        )
+        assert not [m for m in house.model.prompt() if m.tool_calls]
+        caller.checker.rest()
 
 
 async def test_must_14_calls_side_by_side_are_items_of_one_response(house: House, caller: Caller) -> None:

@@ -10,9 +10,14 @@ import pytest
 
 from duologue.engines.base import ChatDelta, ChatRequest, ToolCallDelta
 from duologue.engines.scripted_tools import ScriptedToolServers
+from duologue.errors import EngineError
 from duologue.events import (
     CreateItem,
+    CreateReply,
     Failed,
+    FunctionCall,
+    FunctionOutput,
+    FunctionTool,
     ItemDone,
     McpApprovalRequest,
     McpApprovalResponse,
@@ -24,9 +29,11 @@ from duologue.events import (
     McpTool,
     ReplyDone,
     ReplyItemDone,
+    ReplyStarted,
     ReplyText,
     SessionConfig,
 )
+from duologue.session.replies import Ways
 from tests.conversations.talk import engines, talk
 from tests.virtual_time import VIRTUAL
 
@@ -44,12 +51,14 @@ def anyio_backend() -> object:
 
 
 class Caller:
-    """Calls ``clock`` where it is offered and has not answered yet, and says what it gave."""
+    """Calls the first ``calls`` tools that are offered where none has answered yet, and says what the last one gave."""
 
     name = "caller"
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int = 1, *, fails_on_results: bool = False) -> None:
         self.asked: list[ChatRequest] = []
+        self._calls = calls
+        self._fails_on_results = fails_on_results
 
     async def start(self) -> None:
         return
@@ -64,10 +73,13 @@ class Caller:
 
     async def _answer(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         told = [message.content for message in request.messages if message.role == "tool"]
+        if told and self._fails_on_results:
+            raise EngineError("no")
         if told or not request.tools:
             yield ChatDelta(f"It is {told[-1] if told else 'unknown'}.", finish="stop")
             return
-        yield ChatDelta("", tool_call=ToolCallDelta(0, "id", request.tools[0].name, "{}"))
+        for index, tool in enumerate(request.tools[: self._calls]):
+            yield ChatDelta("", tool_call=ToolCallDelta(index, f"id{index}", tool.name, "{}"))
         yield ChatDelta("", finish="tool_calls")
 
 
@@ -128,6 +140,63 @@ async def test_a_tool_that_asks_first(approves: bool) -> None:
         assert (call.output == "noon") == approves == bool(servers.calls)
         await person.tell(CreateItem(item=McpApprovalResponse(id="b", approval_request_id=request.id, approve=True)))
         await person.until(Failed)
+
+
+FILLER = Ways(filler="One moment, please.", filler_after_s=1.0)
+
+
+async def test_a_result_that_comes_while_a_filler_sounds_is_told() -> None:
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"}, delay_s=1.2)
+    async with talk(engines(chat=Caller()), _config(), servers=servers, ways=FILLER) as (person, _):
+        await anyio.sleep(2)
+        await person.speak(1.0)
+        await person.until(ReplyDone, 3)
+        await anyio.sleep(5)
+    assert [text.text for text in person.heard(ReplyText)] == ["One moment, please.", "It is noon."]
+    assert len(person.heard(ReplyDone)) == 3
+
+
+async def test_a_client_that_asks_as_the_server_does_is_answered_once() -> None:
+    """Its ``response.create`` was on its way when the server's own answer began."""
+    model = Caller()
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"}, delay_s=0.2)
+    async with talk(engines(chat=model), _config(), servers=servers) as (person, _):
+        await anyio.sleep(0.5)
+        await person.speak(1.0)
+        await person.until(ReplyStarted, 2)
+        await person.tell(CreateReply())
+        await person.until(ReplyDone, 2)
+        await anyio.sleep(5)
+    assert len(person.heard(ReplyStarted)) == 2
+    assert person.heard(Failed) == []
+
+
+async def test_the_client_s_own_function_is_waited_for() -> None:
+    both = SessionConfig(tools=(FunctionTool(name="look"), *_config().tools))
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"})
+    async with talk(engines(chat=Caller(calls=2)), both, servers=servers) as (person, _):
+        await anyio.sleep(0.2)
+        await person.speak(1.0)
+        await person.until(ReplyDone)
+        [call] = [item for item in person.heard(ReplyDone)[0].output if isinstance(item, FunctionCall)]
+        await anyio.sleep(5)
+        assert len(person.heard(ReplyStarted)) == 1, "the client asks when its function has answered"
+        await person.tell(CreateItem(item=FunctionOutput(id="o", call_id=call.call_id, output="a tree")))
+        await person.tell(CreateReply())
+        await person.until(ReplyDone, 2)
+        # A function that never answers is forgotten with the user's next words.
+        await person.speak(1.0)
+        await person.until(ReplyDone, 3)
+
+
+async def test_a_follow_up_that_fails_is_not_made_again() -> None:
+    servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"})
+    async with talk(engines(chat=Caller(fails_on_results=True)), _config(), servers=servers) as (person, _):
+        await anyio.sleep(0.2)
+        await person.speak(1.0)
+        await person.until(ReplyDone, 2)
+        await anyio.sleep(10)
+    assert [done.status for done in person.heard(ReplyDone)] == ["completed", "failed"]
 
 
 async def test_a_server_that_is_away_leaves_the_talk_alive() -> None:

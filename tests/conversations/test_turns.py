@@ -25,6 +25,7 @@ from duologue.events import (
     ReplyOptions,
     ReplyStarted,
     ReplyText,
+    ReplyTimed,
     RetrieveItem,
     SessionConfig,
     SpeechStarted,
@@ -57,6 +58,7 @@ async def test_one_turn_in_the_order_of_the_protocol() -> None:
         "ItemDone",
         "TranscriptDone",
         "ReplyStarted",
+        "ReplyTimed",
         "ReplyItemStarted",
         "ReplyText",
         "ReplyAudio",
@@ -77,6 +79,23 @@ async def test_the_timeline_of_a_turn() -> None:
     # The wait at a probability of 1.0 is 340 ms; what was prepared in it leaves at once.
     assert person.times(ReplyAudio)[0] == pytest.approx(1.7 + 0.34, abs=ABOUT_S)
     assert person.times(ReplyAudio)[0] == pytest.approx(person.times(TurnCommitted)[0], abs=0.001)
+
+
+async def test_where_the_time_of_a_turn_went_is_told() -> None:
+    slow = engines(
+        delays_s={"asr": 0.08, "turn": 0.02}, chat=ScriptedChat(first_s=0.06), tts=ScriptedSynthesizer(first_s=0.4)
+    )
+    async with talk(slow) as (person, _):
+        await person.speak(1.0)
+        await person.until(ReplyDone)
+    [timed] = person.heard(ReplyTimed)
+    assert timed.item_id == person.heard(TurnCommitted)[0].item_id
+    assert timed.reply_id == person.heard(ReplyDone)[0].reply_id
+    # The VAD is sure of the pause after three of its windows (96 ms) at most, and the work begins there.
+    assert timed.words_ms == pytest.approx(96 + 80, abs=60)
+    assert timed.text_ms == pytest.approx(timed.words_ms + 60, abs=20)
+    assert timed.committed_ms == pytest.approx(340, abs=60)
+    assert timed.given_ms == pytest.approx(timed.text_ms + 400, abs=20)
 
 
 async def test_work_hides_behind_the_wait() -> None:

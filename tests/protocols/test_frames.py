@@ -24,6 +24,8 @@ from duologue.events import (
     ReplyManner,
     ReplyStarted,
     ReplyText,
+    ReplyTimed,
+    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
@@ -32,6 +34,7 @@ from duologue.events import (
     TurnCommitted,
     Usage,
 )
+from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from tests.protocols.exchange import Frame, protocol, said
 
 PLACE = {"response_id": "r1", "item_id": "a1", "output_index": 0, "content_index": 0}
@@ -251,6 +254,20 @@ def test_a_response_ends(ending: dict[str, Any], details: Frame | None) -> None:
     }
 
 
+def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
+    timed = ReplyTimed(reply_id="r1", item_id="u1", committed_ms=340, words_ms=176.5, text_ms=None, given_ms=350)
+    assert said(protocol(), timed) == []
+    asked = RealtimeProtocol("house", SessionConfig(), now_s=0, with_metrics=True)
+    assert said(asked, timed) == [
+        {
+            "type": "duologue.response.timing",
+            "response_id": "r1",
+            "item_id": "u1",
+            "ms_since_speech_end": {"committed": 340, "transcript": 176.5, "first_text": None, "first_sent": 350},
+        }
+    ]
+
+
 def test_every_event_that_a_session_can_say_has_frames() -> None:
     from duologue import events
     from duologue.protocols.openai_realtime.server_events import _TRANSLATIONS
@@ -259,6 +276,6 @@ def test_every_event_that_a_session_can_say_has_frames() -> None:
         "SpeechStarted SpeechStopped TurnCommitted AudioCleared ItemAdded ItemDone ItemDeleted ItemRetrieved",
         "ItemTruncated TranscriptDelta TranscriptDone TranscriptFailed ReplyStarted ReplyItemStarted ReplyText",
         "ReplyAudio ReplyArguments ReplyItemDone ReplyDone Failed IdleTimeout McpCallProgress McpListingProgress",
-        "PlayoutStarted PlayoutStopped PlayoutCleared",
+        "PlayoutStarted PlayoutStopped PlayoutCleared ReplyTimed",
     ]
     assert {getattr(events, name) for name in " ".join(names).split()} == set(_TRANSLATIONS)

@@ -151,8 +151,25 @@ async def test_a_failing_transcriber_says_nothing_and_is_asked_again() -> None:
     assert said == ["hello"]
 
 
-async def test_of_a_long_turn_without_a_pause_nothing_more_is_asked() -> None:
-    assert await _settled(["a b"], sound_s=LONGEST_PARTIAL_S + 1) == []
+async def test_words_go_on_where_nobody_draws_breath() -> None:
+    """A word a second, each as loud as its number; quiet between the 8th and the 9th."""
+    length_s = LONGEST_PARTIAL_S + 3
+    sound = np.repeat(np.arange(1, int(length_s) + 1, dtype=np.float32), 16_000)
+    sound[8 * 16_000 - 1_600 : 8 * 16_000] = 0
+
+    def hear(request: TranscribeRequest) -> str:
+        return " ".join(str(n) for n in dict.fromkeys(request.audio.astype(int).tolist()) if n)
+
+    said: list[str] = []
+    started_s = anyio.current_time()
+
+    def so_far(at: int) -> np.ndarray:
+        return sound[at : int((anyio.current_time() - started_s) * 16_000)]
+
+    partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), so_far, None, "", said.append)
+    with anyio.move_on_after(length_s + 5):
+        await partials.run()
+    assert "".join(said).split() == [str(n) for n in range(1, 16)]
 
 
 async def test_a_long_turn_goes_on_behind_its_last_pause() -> None:

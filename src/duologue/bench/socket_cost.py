@@ -23,8 +23,6 @@ from duologue.bench.groups import lone
 from duologue.bench.protocol_cost import IN_MS, some_sound
 from duologue.bench.wire import Wire, WireError, dial, encode_append
 
-# What the server still has in hand when the last frame was sent.
-SETTLE_S = 0.2
 ANSWER_DUE_S = 30.0
 # Clock ids of processes (Linux, <linux/posix-timers.h>): the id's complement, shifted, and 2 for the scheduler's clock.
 _SCHEDULER_CLOCK = 2
@@ -44,30 +42,32 @@ class SocketCost(msgspec.Struct, frozen=True, kw_only=True):
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """How the servers are used: so many callers, each sending for ``seconds`` and asking for one answer, ``rounds``
-    times."""
+    times. ``settle_s``: waited after the last frame, for what the server still has in hand."""
 
     callers: int = 20
     seconds: float = 2.0
-    rounds: int = 5
+    rounds: int = 3
+    settle_s: float = 0.2
 
 
 class _Served:
     """A server, and the callers on their lines to it."""
 
-    def __init__(self, pid: int, lines: Sequence[Wire]) -> None:
+    def __init__(self, pid: int, lines: Sequence[Wire], feed: Feed) -> None:
         self._pid = pid
         self._lines = lines
+        self._feed = feed
 
-    async def cost_in(self, seconds: float) -> tuple[float, int]:
+    async def cost_in(self) -> tuple[float, int]:
         """CPU seconds, and the frames that they were for."""
         before_s = cpu_s(self._pid)
         frame = encode_append(np.frombuffer(some_sound(IN_MS), "<i2"))
-        sent = int(seconds * 1000 / IN_MS) * len(self._lines)
+        sent = int(self._feed.seconds * 1000 / IN_MS) * len(self._lines)
         began_s, step_s = anyio.current_time(), IN_MS / 1000 / len(self._lines)
         for index in range(sent):
             await anyio.sleep_until(began_s + index * step_s)
             await self._lines[index % len(self._lines)].send_encoded(frame)
-        await anyio.sleep(SETTLE_S)
+        await anyio.sleep(self._feed.settle_s)
         return cpu_s(self._pid) - before_s, sent
 
     async def cost_out(self) -> tuple[float, int]:
@@ -86,7 +86,7 @@ class _Served:
                     tg.start_soon(ask, index)
         except BaseExceptionGroup as group:
             raise lone(group) from None
-        await anyio.sleep(SETTLE_S)
+        await anyio.sleep(self._feed.settle_s)
         return cpu_s(self._pid) - before_s, sum(heard)
 
 
@@ -120,11 +120,11 @@ async def measure_sockets(
     taken: dict[tuple[str, str], list[tuple[float, int]]] = {}
     async with AsyncExitStack() as stack:
         told("starting servers")
-        served = {name: await _connect(stack, command, feed.callers) for name, command in commands.items()}
+        served = {name: await _connect(stack, command, feed) for name, command in commands.items()}
         for turn in range(feed.rounds + 1):
             told(f"sockets: round {turn} of {feed.rounds}")
             for name, server in served.items():
-                taken.setdefault(("in", name), []).append(await server.cost_in(feed.seconds))
+                taken.setdefault(("in", name), []).append(await server.cost_in())
             for name, server in served.items():
                 taken.setdefault(("out", name), []).append(await server.cost_out())
     return [
@@ -132,10 +132,10 @@ async def measure_sockets(
     ]
 
 
-async def _connect(stack: AsyncExitStack, command: Sequence[str], callers: int) -> _Served:
+async def _connect(stack: AsyncExitStack, command: Sequence[str], feed: Feed) -> _Served:
     child = await stack.enter_async_context(started(command))
     lines = []
-    for _ in range(callers):
+    for _ in range(feed.callers):
         line = await stack.enter_async_context(dial(child.url))
         await line.session_created()
         await line.send(_BY_HAND)
@@ -143,7 +143,7 @@ async def _connect(stack: AsyncExitStack, command: Sequence[str], callers: int) 
         if updated is None or updated.type != "session.updated":
             raise WireError(f"{command[-1]} did not take the settings of a session")
         lines.append(line)
-    return _Served(child.pid, lines)
+    return _Served(child.pid, lines, feed)
 
 
 def _cost(way: str, server: str, rounds: Sequence[tuple[float, int]]) -> SocketCost:

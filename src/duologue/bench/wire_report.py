@@ -12,9 +12,9 @@ from duologue.bench.protocol_cost import GOAL_IN_US, GOAL_OUT_US, IN_MS, OUT_MS,
 from duologue.bench.socket_cost import SocketCost
 
 _SERVERS = {
-    "websockets": "websockets, as little as can be",
-    "starlette": "uvicorn and Starlette, bare",
-    "protocol": "Duologue to the session's door",
+    "websockets": "bare websockets",
+    "starlette": "bare uvicorn and Starlette",
+    "protocol": "Duologue, to the session's door",
     "duologue": "Duologue, engines without work",
 }
 _WAYS = {"in": f"in, {IN_MS} ms", "out": f"out, {OUT_MS} ms"}
@@ -76,17 +76,16 @@ def in_order(costs: list[Cost]) -> list[Cost]:
 
 def _sockets(report: WireReport) -> Table:
     table = Table(title="A whole server process: CPU \u00b5s a frame, the kernel's part included", title_justify="left")
-    for heading in ("frame", "server", "least", "median", "above the barest", "frames a round"):
+    for heading in ("frame", "server", "least", "median", "adds", "frames a round"):
         table.add_column(heading, justify="left" if heading in {"frame", "server"} else "right")
+    below: SocketCost | None = None
     for cost in report.sockets:
-        barest = next(each for each in report.sockets if each.way == cost.way)
-        above = "" if cost is barest else f"{cost.median_us - barest.median_us:+.0f}"
-        table.add_row(
-            _WAYS[cost.way] if cost is barest else "",
-            _SERVERS[cost.server],
-            f"{cost.least_us:.0f}",
-            f"{cost.median_us:.0f}",
-            above,
-            str(cost.frames),
-        )
+        if below is not None and below.way != cost.way:
+            table.add_section()
+            below = None
+        # What this layer adds to the one below it.
+        adds = "" if below is None else f"{cost.median_us - below.median_us:.0f}"
+        figures = (f"{cost.least_us:.0f}", f"{cost.median_us:.0f}", adds, str(cost.frames))
+        table.add_row(_WAYS[cost.way] if below is None else "", _SERVERS.get(cost.server, cost.server), *figures)
+        below = cost
     return table

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 EXIT_NOT_MEASURED = 2
 EXIT_STOPPED = 130
-# A short command costs little to time; a round of servers takes some 20 s.
-PROTOCOL_ROUNDS_EACH = 5
-# The barest first; `socket_servers` has them.
+# A round of the protocol takes 0.1 s; one of the servers takes some 25 s.
+PROTOCOL_ROUNDS_EACH = 7
+# The barest first, each with one layer more; `socket_servers` has them.
 SERVERS = ("websockets", "starlette", "protocol", "duologue")
 
 _Rounds = Annotated[int, typer.Option(min=1, help="Rounds of each measurement; a first one more warms up.")]
@@ -32,7 +32,7 @@ _JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figure
 
 
 def wire(
-    rounds: _Rounds = 5,
+    rounds: _Rounds = 3,
     sockets: _Sockets = True,
     callers: _Callers = 20,
     seconds: _Seconds = 2.0,

@@ -1,9 +1,11 @@
 """The servers that ``duologue bench wire`` compares: ``python -m duologue.cli.socket_servers NAME ANSWER_S``.
 
-``duologue``: the server itself, its engines replaced by ones that do no work. ``protocol``: the same, with a session that
-drops the sound that it is told, and says ready sound when asked for an answer. ``starlette``: the same uvicorn with the
-same settings around an endpoint that drops what comes. ``websockets``: that library's own server, as little as can be.
-All answer ``response.create`` with as many frames at the same pace; the last two with one frame, made once.
+* ``websockets``: that library's own server, as little as can be.
+* ``starlette``: uvicorn as Duologue sets it up, around an endpoint that drops what comes.
+* ``protocol``: Duologue with a session that drops the sound that it is told, and has an answer ready.
+* ``duologue``: the server itself, its engines replaced by ones that do no work.
+
+All answer ``response.create`` with as many frames at the same pace; the first two with one frame, made once.
 """
 
 from __future__ import annotations
@@ -185,7 +187,7 @@ async def _uvicorn(name: str, answer_s: float) -> None:
     elif name == "protocol":
         _Silent.frames = frames_of(answer_s)
         # For this process alone, which measures and serves nobody.
-        live.Session = _Silent  # type: ignore[attr-defined]
+        live.Session = _Silent  # type: ignore[assignment, attr-defined]
     listener = run.listen("127.0.0.1", 0)
     _announce(listener.getsockname()[1])
     async with anyio.create_task_group() as tg:

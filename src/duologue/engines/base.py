@@ -84,12 +84,12 @@ class TranscribeRequest(Plain, frozen=True, eq=False):
 
 
 class TimedWord(Plain, frozen=True, eq=False):
-    """One word as heard at ``start_s``..``end_s`` of the request's sound; ``prob`` in [0, 1]."""
+    """One word as heard at ``start_s``..``end_s`` of the request's sound; ``prob`` in [0, 1], None where not known."""
 
     text: str
     start_s: float
     end_s: float
-    prob: float = 1.0
+    prob: float | None = None
 
 
 class TranscribeResult(Plain, frozen=True, eq=False):

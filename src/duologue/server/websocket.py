@@ -63,7 +63,12 @@ def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
     kind: Kind = "transcription" if is_captions else "realtime"
     model = ws.query_params.get("model") or bound.get("model") or state.model
     protocol = RealtimeProtocol(
-        str(model), state.defaults, now_s=int(time.time()), kind=kind, longest_s=state.settings.max_session_s
+        str(model),
+        state.defaults,
+        now_s=int(time.time()),
+        kind=kind,
+        with_metrics=ws.query_params.get("x_metrics") == "1",
+        longest_s=state.settings.max_session_s,
     )
     if bound:
         protocol.apply(bound)

@@ -31,6 +31,7 @@ from duologue.events import (
     ReplyStarted,
     ReplyStatus,
     ReplyText,
+    ReplyTimed,
     Usage,
     new_id,
 )
@@ -38,6 +39,7 @@ from duologue.session.history import Entry, HeardWord, History
 from duologue.session.playout import Playout
 from duologue.session.reply import Reply
 from duologue.session.speak import Piece
+from duologue.session.transcribe import Transcription
 from duologue.session.writing import Call, Writing
 
 # How far the sending may run ahead of the hearing: enough to ride out a network's pauses, little enough that an
@@ -76,6 +78,16 @@ class Gate:
 
     async def passed(self) -> None:
         await self._opened.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """The spoken turn that is answered, and when on the event loop's clock it ended and was committed."""
+
+    item_id: str
+    words: Transcription
+    ended_at_s: float
+    committed_at_s: float
 
 
 @dataclass(slots=True)
@@ -117,6 +129,7 @@ class Answer:
         as_item: Caller = as_function,
         on_called: Callable[[Answer, Given], None] = lambda _answer, _given: None,
         *,
+        turn: Turned | None = None,
         is_filler: bool = False,
     ) -> None:
         self.id = new_id("resp")
@@ -134,6 +147,7 @@ class Answer:
         self._as_item = as_item
         self._on_called = on_called
         self._history = history
+        self._turn = turn
         self._say = say
         self._written = reply.start
         self._calls = reply.calls
@@ -182,6 +196,7 @@ class Answer:
         """Send one piece and note when its words will have been heard."""
         if self.is_finished:
             return
+        self._tell_times()
         given = self._message()
         entry = given.entry
         if piece.text:
@@ -203,6 +218,27 @@ class Answer:
             entry.words.append(HeardWord(self._phrase_start + word.text_end, self._phrase_start_ms + middle_ms))
         if piece.pcm is not None:
             self._send_sound(given, piece.pcm)
+
+    def _tell_times(self) -> None:
+        """Once, as the first of the answer leaves."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+
+        def since_ms(at_s: float) -> float:
+            return round((at_s - turn.ended_at_s) * 1000, 1)
+
+        known_at_s, began_at_s = turn.words.known_at_s, self.reply.writing.began_at_s
+        self._say(
+            ReplyTimed(
+                reply_id=self.id,
+                item_id=turn.item_id,
+                committed_ms=since_ms(turn.committed_at_s),
+                words_ms=None if known_at_s is None else since_ms(known_at_s),
+                text_ms=None if began_at_s is None else since_ms(began_at_s),
+                given_ms=since_ms(anyio.current_time()),
+            )
+        )
 
     def _send_sound(self, given: Given, pcm: Int16) -> None:
         if not self.playout.sent_ms:

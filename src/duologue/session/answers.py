@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
 from duologue.events import Event, ToolSpec
-from duologue.session.answer import Answer, Unheard
+from duologue.session.answer import Answer, Turned, Unheard
 from duologue.session.calling import Calling
 from duologue.session.history import History
 from duologue.session.reply import Reply
@@ -49,7 +49,10 @@ class Answers:
 
     @property
     def is_following_up(self) -> bool:
-        return any(answer.is_follow_up and not answer.is_finished for answer in self._sounding)
+        """Whether what sounds is an answer that nobody asked for, with nothing added to the conversation since."""
+        last = self._history.last_id()
+        following = [answer for answer in self._sounding if answer.is_follow_up]
+        return any(not answer.item_ids or answer.item_ids[-1] == last for answer in following)
 
     def refuse_second(self) -> None:
         """Raises ClientError while an answer is being given."""
@@ -70,9 +73,11 @@ class Answers:
         *,
         is_filler: bool = False,
         is_follow_up: bool = False,
+        turn: Turned | None = None,
     ) -> None:
         """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer.
-        ``tools``: its own, in place of the session's. ``is_follow_up``: nobody asked, but a tool has answered."""
+        ``tools``: its own, in place of the session's. ``is_follow_up``: nobody asked, but a tool has answered.
+        ``turn``: the spoken turn that it answers."""
         in_conversation = reply.manner.in_conversation
         before = self._sounding[-1] if self._sounding and in_conversation else None
         answer = Answer(
@@ -82,6 +87,7 @@ class Answers:
             before,
             lambda call: self._calling.as_item(call, tools),
             self._calling.carry_out,
+            turn=turn,
             is_filler=is_filler,
         )
         answer.is_follow_up = is_follow_up

@@ -63,7 +63,8 @@ class Conversation:
             self._say(TranscriptFailed(item_id=entry.item.id, code=failure.code, message=failure.message))
         else:
             text = transcription.text or ""
-            self._say(TranscriptDone(item_id=entry.item.id, text=text, audio_s=transcription.audio_s))
+            probs = _probs(transcription)
+            self._say(TranscriptDone(item_id=entry.item.id, text=text, audio_s=transcription.audio_s, probs=probs))
 
     def create(self, event: CreateItem) -> Entry:
         """Raises ClientError for an id that is taken, a place that does not exist, a result that nobody waits for."""
@@ -97,3 +98,12 @@ class Conversation:
             )
         self.history.cut(entry, event.audio_end_ms)
         self._say(ItemTruncated(item_id=event.item_id, audio_end_ms=event.audio_end_ms))
+
+
+def _probs(transcription: Transcription) -> tuple[tuple[str, float], ...]:
+    """Of each word, with the blank before it; none where the words are not just the text, or one is not known."""
+    words = [f" {word.text.strip()}" if i else word.text.strip() for i, word in enumerate(transcription.words)]
+    probs = [word.prob for word in transcription.words if word.prob is not None]
+    if "".join(words) != transcription.text or len(probs) != len(words):
+        return ()
+    return tuple(zip(words, probs, strict=True))

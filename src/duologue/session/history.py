@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from msgspec import structs
 
@@ -168,21 +169,25 @@ class History:
         return next(calls, None)
 
     def open_calls(self) -> list[FunctionCall]:
-        """Calls whose functions have not answered yet."""
-        answered = {e.item.call_id for e in self._entries if isinstance(e.item, FunctionOutput)}
-        calls = [e.item for e in self._entries if isinstance(e.item, FunctionCall)]
+        """Calls since the user last said something whose functions have not answered yet. Some never do."""
+        since = self._since_user()
+        answered = {e.item.call_id for e in since if isinstance(e.item, FunctionOutput)}
+        calls = [e.item for e in since if isinstance(e.item, FunctionCall)]
         return [call for call in calls if call.call_id not in answered and call.status == "completed"]
 
     def tool_steps(self) -> int:
         """How often the model has called tools since the user last said something; calls side by side are one."""
         steps, was_call = 0, False
-        for entry in reversed(self._entries):
-            if isinstance(entry.item, Message) and entry.item.role == "user":
-                break
+        for entry in self._since_user():
             is_call = isinstance(entry.item, FunctionCall | McpCall)
             steps += is_call and not was_call
             was_call = is_call
         return steps
+
+    def _since_user(self) -> list[Entry]:
+        """The newest first."""
+        said = takewhile(lambda e: not (isinstance(e.item, Message) and e.item.role == "user"), reversed(self._entries))
+        return list(said)
 
 
 def snapshot(entry: Entry) -> Item:

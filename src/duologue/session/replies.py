@@ -11,8 +11,8 @@ from anyio.abc import TaskGroup
 from duologue.audio.frame import Float32
 from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.client import SPEECH, EngineClient
-from duologue.errors import CapacityError, EngineError
-from duologue.events import Item, ItemReference, ReplyOptions, SessionConfig, new_id
+from duologue.errors import CapacityError, ClientError, EngineError
+from duologue.events import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
 from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
 from duologue.session.chat_prompt import Window, messages, prompt
 from duologue.session.conversation import Conversation
@@ -67,7 +67,9 @@ class Replies:
     def transcribe(self, sound: Float32, item_id: str, *, is_answered: bool) -> Transcription:
         """The words of a turn; ``is_answered``: an answer is prepared as well, and whoever hears tells the words."""
         is_fed = is_answered and self._ways.hears
-        transcription = Transcription(self._engines, sound, self.config.language, item_id, is_fed=is_fed)
+        transcription = Transcription(
+            self._engines, sound, self.config.language, item_id, is_fed=is_fed, wants_words=self.config.show_probs
+        )
         self.tasks.start_soon(transcription.run)
         return transcription
 
@@ -87,10 +89,20 @@ class Replies:
         pending = [] if self._ways.hears else self._conversation.awaited()
         if options.items is not None:
             entries = [self._entry_of(item) for item in options.items]
+            for entry in entries:
+                self.check_sight(entry.item, "response.input")
             return self._ask(entries_prompt(entries, instructions, pending, self._tools.name_of), options)
         history = self._conversation.history
         ask = history_prompt(history, instructions, pending, self._tell, after_silence=after_silence)
         return self._ask(ask, options)
+
+    def check_sight(self, item: Item, param: str) -> None:
+        """Raises ClientError for an image that the model cannot see."""
+        parts = item.parts if isinstance(item, Message) else ()
+        if not self._ways.sees and any(part.kind == "input_image" for part in parts):
+            raise ClientError(
+                "The chat model here takes no images. Attach one that does, and set chat_model.vision.", param=param
+            )
 
     def _entry_of(self, item: Item | ItemReference) -> Entry:
         if isinstance(item, ItemReference):
@@ -129,9 +141,9 @@ class Replies:
         return manner_of(self.config, options).modality == "audio"
 
     def _ask(self, ask: Prompt, options: ReplyOptions, turn: Transcription | None = None) -> Reply:
-        max_tokens = options.max_output_tokens or self.config.max_output_tokens
-        asking = Asking(self._engines, ask, max_tokens, self._name, turn, self._offer(options))
-        writing = Writing(asking, is_spoken=self._is_spoken(options))
+        manner = manner_of(self.config, options)
+        asking = Asking(self._engines, ask, manner.max_output_tokens, self._name, turn, self._offer(options))
+        writing = Writing(asking, is_spoken=manner.modality == "audio")
         self.tasks.start_soon(writing.run)
         return self.voice(writing, options)
 

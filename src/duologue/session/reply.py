@@ -27,10 +27,16 @@ def manner_of(config: SessionConfig, options: ReplyOptions) -> ReplyManner:
         modality=options.modality or config.modality,
         voice=options.voice or config.voice,
         output_format=options.output_format or config.output_format,
-        max_output_tokens=options.max_output_tokens or config.max_output_tokens,
+        max_output_tokens=_most_tokens(config, options),
         metadata=options.metadata,
         in_conversation=options.in_conversation,
     )
+
+
+def _most_tokens(config: SessionConfig, options: ReplyOptions) -> int | None:
+    if options.max_output_tokens is None:
+        return config.max_output_tokens
+    return None if options.max_output_tokens == "inf" else options.max_output_tokens
 
 
 class Reply:

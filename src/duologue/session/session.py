@@ -83,7 +83,6 @@ class Session:
     ) -> None:
         self._outbox = outbox
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
-        self._ways = ways
         self._conversation = Conversation(self._say)
         history = self._conversation.history
         self._tools = Tools(servers or NoServers(), self._conversation, self._say)
@@ -190,15 +189,11 @@ class Session:
         item = event.item
         if isinstance(item, McpApprovalResponse):
             self._calling.require(item)
-        parts = item.parts if isinstance(item, Message) else ()
-        if not self._ways.sees and any(part.kind == "input_image" for part in parts):
-            raise ClientError(
-                "The chat model here takes no images. Attach one that does, and set chat_model.vision.",
-                param="item.content",
-            )
+        self._replies.check_sight(item, "item.content")
         entry = self._conversation.create(event)
         if isinstance(item, McpApprovalResponse):
             self._calling.respond(item)
+        parts = item.parts if isinstance(item, Message) else ()
         spoken = next((part for part in parts if part.pcm is not None), None)
         if spoken is not None and spoken.pcm is not None:
             transcription = self._replies.transcribe(as_heard(spoken.pcm, spoken.rate_hz), item.id, is_answered=False)

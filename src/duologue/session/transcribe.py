@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 import anyio
+import numpy as np
 
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
-from duologue.engines.base import TranscribeRequest
+from duologue.engines.base import TimedWord, TranscribeRequest
 from duologue.engines.client import ASR, EngineClient
 from duologue.errors import EngineError, EngineLost, Overloaded
 
@@ -31,14 +32,23 @@ class Transcription:
     """The words of one stretch of sound, computed once; ``known`` is set when ``text`` or ``failure`` is.
 
     ``stream``: the turn that the sound is of. ``is_fed``: the words come by ``hear`` from one of those who told
-    ``feed_begins``; a transcriber is asked only where all of them told ``feed_ended`` first.
+    ``feed_begins``; a transcriber is asked only where all of them told ``feed_ended`` first. ``words``: one by one,
+    where that was wanted and the transcriber can.
     """
 
     def __init__(
-        self, engines: EngineClient, sound: Float32, language: str | None, stream: str = "", *, is_fed: bool = False
+        self,
+        engines: EngineClient,
+        sound: Float32,
+        language: str | None,
+        stream: str = "",
+        *,
+        is_fed: bool = False,
+        wants_words: bool = False,
     ) -> None:
         self._engines = engines
         self._stream = stream
+        self._wants_words = wants_words
         self._feeds = 0
         self._feed_over = anyio.Event()
         self.sound = sound
@@ -46,7 +56,9 @@ class Transcription:
         self.is_fed = is_fed
         self.audio_s = len(sound) / SESSION_RATE_HZ
         self.known = anyio.Event()
+        self.known_at_s: float | None = None
         self.text: str | None = None
+        self.words: tuple[TimedWord, ...] = ()
         self.failure: EngineError | Overloaded | None = None
         self.scope = anyio.CancelScope()
 
@@ -73,7 +85,7 @@ class Transcription:
             self._feed_over.set()
 
     async def _transcribe(self) -> None:
-        request = TranscribeRequest(self.sound, self.language, self._stream)
+        request = TranscribeRequest(self.sound, self.language, self._stream, wants_words=self._wants_words)
         try:
             with anyio.fail_after(PATIENCE_S):
                 due_s = anyio.current_time() + FINAL_DUE_S
@@ -83,12 +95,14 @@ class Transcription:
         except (EngineError, Overloaded) as error:
             self._tell(None, error)
         else:
+            self.words = result.words
             self._tell(result.text, None)
 
     def _tell(self, words: str | None, failure: EngineError | Overloaded | None) -> None:
         """What is known first stays."""
         if not self.known.is_set():
             self.text, self.failure = words if words is None else words.strip(), failure
+            self.known_at_s = anyio.current_time()
             self.known.set()
 
 
@@ -126,13 +140,26 @@ class Partials:
             while True:
                 await anyio.sleep(wait_s)
                 sound = self._sound(self._start)
-                if len(sound) > LONGEST_PARTIAL_S * SESSION_RATE_HZ and self._pause > self._start:
-                    self._start, self._start_words, self._last = self._pause, self._pause_words, []
-                    sound = self._sound(self._start)
                 length_s = len(sound) / SESSION_RATE_HZ
                 if length_s <= LONGEST_PARTIAL_S:
                     await self._transcribe(sound)
-                wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * min(length_s, LONGEST_PARTIAL_S))
+                    wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * length_s)
+                elif self._pause > self._start:
+                    self._begin_at(self._pause, self._pause_words)
+                    wait_s = 0.0
+                else:
+                    await self._leave_behind(sound[: _quiet_place(sound)])
+                    wait_s = PARTIAL_EVERY_S
+
+    def _begin_at(self, start: int, words: int) -> None:
+        self._start, self._start_words, self._last = start, words, []
+
+    async def _leave_behind(self, sound: Float32) -> None:
+        """Somebody speaks on and on: what this first part of it holds is taken as it is."""
+        words = await self._hear(sound)
+        if words is not None:
+            self._tell(words, self._start_words)
+            self._begin_at(self._start + len(sound), self._start_words + len(words))
 
     def settle(self, text: str, until: int) -> None:
         """All words up to a pause at the turn's sample ``until``, from a transcript that is final unless the speaker
@@ -148,17 +175,28 @@ class Partials:
             self._settled = start + len(words)
 
     async def _transcribe(self, sound: Float32) -> None:
+        # An engine that follows a turn expects it from its beginning on.
+        words = await self._hear(sound, "" if self._start else self._stream)
+        if words is not None:
+            self._tell(words[: _agreement(self._last, words)], self._start_words)
+            self._last = words
+
+    async def _hear(self, sound: Float32, stream: str = "") -> list[str] | None:
         due_s = anyio.current_time() + PARTIAL_DUE_S
         try:
-            # An engine that follows a turn expects it from its beginning on.
-            stream = "" if self._start else self._stream
             request = TranscribeRequest(sound, self._language, stream, is_last=False)
             result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=True)
         except (EngineError, Overloaded):
-            return
-        words = result.text.split()
-        self._tell(words[: _agreement(self._last, words)], self._start_words)
-        self._last = words
+            return None
+        return result.text.split()
+
+
+def _quiet_place(sound: Float32) -> int:
+    """The sample before the quietest tenth of a second of its third quarter: likely not within a word."""
+    start, end = len(sound) // 2, len(sound) * 3 // 4
+    step = SESSION_RATE_HZ // 10
+    tenths = sound[start : start + (end - start) // step * step].reshape(-1, step)
+    return start + step * int(np.square(tenths).mean(axis=1).argmin())
 
 
 def _agreement(a: list[str], b: list[str]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from anyio.abc import TaskGroup
 
 from duologue.audio.frame import ms_to_samples, samples_to_ms
@@ -29,7 +30,7 @@ from duologue.events import (
     new_id,
 )
 from duologue.session import turn as floor
-from duologue.session.answer import Unheard
+from duologue.session.answer import Turned, Unheard
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
@@ -49,10 +50,11 @@ TAIL_SAMPLES = ms_to_samples(96)
 
 @dataclass(frozen=True, slots=True)
 class WordsIn:
-    """The transcript of a committed item is there."""
+    """The transcript of an item is there; ``is_shown``: the client wants to know."""
 
     entry: Entry
     transcription: Transcription
+    is_shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +214,15 @@ class Turns:
         self._unheard = turn.unheard
         self._commit_item(turn.item_id, attempt.transcription)
         if reply is not None:
-            self._answers.begin(self.tasks, reply, self._words_to_await(attempt.transcription))
+            words = self._words_to_await(attempt.transcription)
+            self._answers.begin(self.tasks, reply, words, turn=self._turned(turn, attempt.transcription, command.until))
         else:
             self._forget_unheard()
+
+    def _turned(self, turn: _Turn, words: Transcription, until: int) -> Turned:
+        now_s = anyio.current_time()
+        ended_at_s = now_s - samples_to_ms(self.hearing.now - until) / 1000
+        return Turned(turn.item_id, words, ended_at_s, now_s)
 
     def _fresh_reply(self, attempt: Attempt) -> Reply | None:
         """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
@@ -241,23 +249,23 @@ class Turns:
     # --- what was said ------------------------------------------------------------------------------------------
 
     def _commit_item(self, item_id: str, transcription: Transcription) -> None:
-        self.await_words(self._conversation.commit(item_id), transcription)
+        self.await_words(self._conversation.commit(item_id), transcription, is_shown=self._shows_words)
 
-    def await_words(self, entry: Entry, transcription: Transcription) -> None:
-        """``entry`` gets the words of ``transcription`` as soon as they are known."""
+    def await_words(self, entry: Entry, transcription: Transcription, *, is_shown: bool = False) -> None:
+        """``entry`` gets the words of ``transcription`` as soon as they are known; ``is_shown``: so does the client."""
         if self._ways.hears:
             self._conversation.history.keep_sound(entry, transcription.sound)
         if transcription.known.is_set():
-            self.on_words_in(WordsIn(entry, transcription))
+            self.on_words_in(WordsIn(entry, transcription, is_shown))
         else:
-            self.tasks.start_soon(self._post_words, entry, transcription)
+            self.tasks.start_soon(self._post_words, WordsIn(entry, transcription, is_shown))
 
-    async def _post_words(self, entry: Entry, transcription: Transcription) -> None:
-        await transcription.known.wait()
-        self._post(WordsIn(entry, transcription))
+    async def _post_words(self, words: WordsIn) -> None:
+        await words.transcription.known.wait()
+        self._post(words)
 
     def on_words_in(self, words: WordsIn) -> None:
-        self._conversation.set_words(words.entry, words.transcription, show=self._shows_words)
+        self._conversation.set_words(words.entry, words.transcription, show=words.is_shown)
         if words.transcription.text:
             self._forget_unheard()
 

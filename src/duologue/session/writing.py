@@ -66,9 +66,9 @@ class Call:
 class Writing:
     """One answer's text in the making.
 
-    ``is_done`` once there is no more to come; ``failure`` and ``was_cut_short`` (the model reached its limit of
-    tokens) then tell why. A prompt that asks for nothing gives an empty text. ``is_spoken``: markup is made plain
-    speech, here, so that what is shown, kept and heard is the same.
+    ``began_at_s``: when the first of it came. ``is_done`` once there is no more to come; ``failure`` and
+    ``was_cut_short`` (the model reached its limit of tokens) then tell why. A prompt that asks for nothing gives an
+    empty text. ``is_spoken``: markup is made plain speech, here, so that what is shown, kept and heard is the same.
     """
 
     def __init__(self, asking: Asking | None, *, is_spoken: bool) -> None:
@@ -78,6 +78,7 @@ class Writing:
         self._calls: dict[int, Call] = {}
         self.scope = anyio.CancelScope()
         self.text = ""
+        self.began_at_s: float | None = None
         self.calls: list[Call] = []
         self.usage: ChatUsage | None = None
         self.is_done = False
@@ -124,6 +125,8 @@ class Writing:
             self.text += self._speakable.end()
         if delta.tool_call is not None and len(self.calls) < MOST_CALLS:
             self._keep_call(delta.tool_call)
+        if self.began_at_s is None and (self.text or self.calls):
+            self.began_at_s = anyio.current_time()
         self.usage = delta.usage or self.usage
         self.was_cut_short |= delta.finish == "length"
         self._grow(is_done=is_over)

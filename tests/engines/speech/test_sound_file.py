@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -165,3 +167,30 @@ def test_what_a_file_is_by_its_first_bytes() -> None:
     for head in (b"", b"\xff", b"RIFF1234AVI ", b"#EXTM3U", b"<?xml", b"PK\x03\x04", b"%PDF"):
         with pytest.raises(ClientError, match="no sound file" if head else "the file is empty"):
             container_of(head)
+
+
+def test_closing_waits_for_a_read_that_is_under_way() -> None:
+    """A cancelled reader leaves its thread in the decoder, and closing that would end the process."""
+
+    class Halting(io.BytesIO):
+        is_read, may_go_on = Event(), Event()
+        halts = False
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.halts:
+                self.is_read.set()
+                assert self.may_go_on.wait(10)
+            return super().read(size)
+
+    file = Halting(to_wav(np.zeros(16_000 * 60, np.float32)))
+    sound = SoundFile(file, longest_s=100)
+    file.halts = True
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(sound.read)
+        assert file.is_read.wait(10)
+        closing = threads.submit(sound.__exit__, None, None, None)
+        assert not wait([closing], timeout=0.05).done
+        file.may_go_on.set()
+        assert len(reading.result(10)) > 0
+        closing.result(10)
+    assert len(sound.read()) == 0

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from httpx2 import AsyncClient
+
+from tests.server.rest.house import house
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def http(anyio_backend: str) -> AsyncIterator[AsyncClient]:
+    """A client of one server for all of a module's tests that need nothing special of it."""
+    async with house() as client:
+        yield client
 
 
 @pytest.fixture

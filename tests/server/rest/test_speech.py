@@ -13,6 +13,7 @@ import anyio
 import httpx2
 import numpy as np
 import pytest
+from httpx2 import AsyncClient
 
 from duologue.audio.codec import encode_pcm16
 from duologue.engines.base import SpeakRequest, SpeechChunk
@@ -65,9 +66,8 @@ async def _error(response: httpx2.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-async def test_every_format(kind: str) -> None:
-    async with house() as http:
-        found = await http.post(PATH, json={"input": TWO, "voice": "alloy", "response_format": kind})
+async def test_every_format(kind: str, http: AsyncClient) -> None:
+    found = await http.post(PATH, json={"input": TWO, "voice": "alloy", "response_format": kind})
     assert found.headers["content-type"] == MEDIA_TYPES[kind]
     assert "content-length" not in found.headers
     if kind == "pcm":
@@ -79,22 +79,19 @@ async def test_every_format(kind: str) -> None:
         assert abs(int(np.argmax(np.abs(np.fft.rfft(sound, 16_000)))) - 440) <= 3
 
 
-async def test_mp3_is_the_default() -> None:
-    async with house() as http:
-        assert (await http.post(PATH, json={"input": "Hello."})).headers["content-type"] == "audio/mpeg"
+async def test_mp3_is_the_default(http: AsyncClient) -> None:
+    assert (await http.post(PATH, json={"input": "Hello."})).headers["content-type"] == "audio/mpeg"
 
 
-async def test_wav_of_unknown_length_is_read_to_its_end() -> None:
-    async with house() as http:
-        found = await http.post(PATH, json={"input": TWO, "response_format": "wav"})
+async def test_wav_of_unknown_length_is_read_to_its_end(http: AsyncClient) -> None:
+    found = await http.post(PATH, json={"input": TWO, "response_format": "wav"})
     reader = WavReader()
     assert reader.feed(found.content) == encode_pcm16(tone(0.3)) * 2
     assert reader.rate_hz == 24_000
 
 
-async def test_events() -> None:
-    async with house() as http:
-        found = await http.post(PATH, json={"input": TWO, "response_format": "pcm", "stream_format": "sse"})
+async def test_events(http: AsyncClient) -> None:
+    found = await http.post(PATH, json={"input": TWO, "response_format": "pcm", "stream_format": "sse"})
     assert found.headers["content-type"].startswith("text/event-stream")
     *deltas, done = events(found.text)
     assert {event["type"] for event in deltas} == {"speech.audio.delta"}
@@ -205,10 +202,9 @@ async def test_what_cannot_be_spoken(body: dict[str, Any], param: str, said: str
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"nan", b'{"input": "a", "speed": NaN}', b"\xff", b"[" * 100_000])
-async def test_bodies_that_are_none(content: bytes) -> None:
-    async with house() as http:
-        await _error(await http.post(PATH, content=content), 400)
-        await _error(await http.post(PATH, content=b" " * 200_000), 413)
+async def test_bodies_that_are_none(content: bytes, http: AsyncClient) -> None:
+    await _error(await http.post(PATH, content=content), 400)
+    await _error(await http.post(PATH, content=b" " * 200_000), 413)
 
 
 async def test_a_synthesizer_lost_before_its_first_sound_is_asked_again() -> None:
@@ -295,13 +291,12 @@ def test_a_file_without_sound_is_a_file(kind: Any) -> None:
 # --- models ---------------------------------------------------------------------------------------------------
 
 
-async def test_models() -> None:
-    async with house() as http:
-        found = (await http.get("/models")).json()
-        assert found["object"] == "list"
-        assert [model["id"] for model in found["data"]] == ["duologue", "scripted-asr", "scripted-tts"]
-        for model in found["data"]:
-            assert (await http.get(f"/models/{model['id']}")).json() == model
-            assert (model["object"], model["owned_by"], type(model["created"])) == ("model", "duologue", int)
-        error = await _error(await http.get("/models/gpt-9/..%2Fx"), 404)
-        assert error["code"] == "model_not_found"
+async def test_models(http: AsyncClient) -> None:
+    found = (await http.get("/models")).json()
+    assert found["object"] == "list"
+    assert [model["id"] for model in found["data"]] == ["duologue", "scripted-asr", "scripted-tts"]
+    for model in found["data"]:
+        assert (await http.get(f"/models/{model['id']}")).json() == model
+        assert (model["object"], model["owned_by"], type(model["created"])) == ("model", "duologue", int)
+    error = await _error(await http.get("/models/gpt-9/..%2Fx"), 404)
+    assert error["code"] == "model_not_found"

@@ -15,6 +15,7 @@ import httpx2
 import numpy as np
 import pytest
 from blockbuster import BlockBuster
+from httpx2 import AsyncClient
 
 from duologue.engines.base import TimedWord, TranscribeRequest, TranscribeResult
 from duologue.engines.scripted import TRANSCRIPT, ScriptedTranscriber
@@ -41,9 +42,8 @@ async def _error(response: httpx2.Response, status: int) -> dict[str, Any]:
     return error
 
 
-async def test_json() -> None:
-    async with house() as http:
-        found = (await http.post(PATH, files=as_file(wav()), data={"model": "whisper-1"})).json()
+async def test_json(http: AsyncClient) -> None:
+    found = (await http.post(PATH, files=as_file(wav()), data={"model": "whisper-1"})).json()
     assert found == {"text": TRANSCRIPT, "usage": {"type": "duration", "seconds": 1.0}}
 
 
@@ -131,28 +131,25 @@ async def test_a_long_file_is_cut_and_none_of_it_lost() -> None:
     assert [round(s["start"]) for s in found["segments"]] == list(range(0, 120, 10))
 
 
-async def test_sound_in_json() -> None:
+async def test_sound_in_json(http: AsyncClient) -> None:
     coded = base64.b64encode(wav()).decode()
-    async with house() as http:
-        for audio in (coded, f"data:audio/wav;base64,{coded}"):
-            assert (await http.post(PATH, json={"audio": audio})).json()["text"] == TRANSCRIPT
+    for audio in (coded, f"data:audio/wav;base64,{coded}"):
+        assert (await http.post(PATH, json={"audio": audio})).json()["text"] == TRANSCRIPT
 
 
-async def test_a_list_without_its_brackets() -> None:
+async def test_a_list_without_its_brackets(http: AsyncClient) -> None:
     form = {"response_format": "verbose_json", "timestamp_granularities": "word"}
-    async with house() as http:
-        found = (await http.post(PATH, files=as_file(wav()), data=form)).json()
+    found = (await http.post(PATH, files=as_file(wav()), data=form)).json()
     assert [word["word"] for word in found["words"]] == TRANSCRIPT.split()
 
 
-async def test_all_that_programs_send_is_accepted() -> None:
+async def test_all_that_programs_send_is_accepted(http: AsyncClient) -> None:
     form = {
         "model": "gpt-4o-transcribe", "prompt": "names", "temperature": "0.2", "include[]": "logprobs",
         "chunking_strategy": "auto", "languages[]": ["en", "fr"], "keywords[]": "x", "stream": "false",
         "language": "", "something_new": "1",
     }  # fmt: skip
-    async with house() as http:
-        assert (await http.post(PATH, files=as_file(wav()), data=form)).json()["text"] == TRANSCRIPT
+    assert (await http.post(PATH, files=as_file(wav()), data=form)).json()["text"] == TRANSCRIPT
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
@@ -173,9 +170,8 @@ async def test_all_that_programs_send_is_accepted() -> None:
         ({"audio": "AAAA"}, "audio", "give one of file and audio"),
     ],
 )
-async def test_fields_that_do_not_fit(form: dict[str, Any], param: str, said: str) -> None:
-    async with house() as http:
-        error = await _error(await http.post(PATH, files=as_file(wav()), data=form), 400)
+async def test_fields_that_do_not_fit(form: dict[str, Any], param: str, said: str, http: AsyncClient) -> None:
+    error = await _error(await http.post(PATH, files=as_file(wav()), data=form), 400)
     assert error["param"] == param
     assert said in error["message"]
     assert len(error["message"]) < 300
@@ -200,10 +196,9 @@ async def test_fields_that_do_not_fit(form: dict[str, Any], param: str, said: st
         b"\xff\xf1" + bytes(range(256)) * 20,
     ],
 )
-async def test_what_is_no_sound(data: bytes) -> None:
-    async with house() as http:
-        error = await _error(await http.post(PATH, files=as_file(data, "speech.mp3")), 400)
-        assert (await http.post(PATH, files=as_file(wav()))).status_code == 200
+async def test_what_is_no_sound(data: bytes, http: AsyncClient) -> None:
+    error = await _error(await http.post(PATH, files=as_file(data, "speech.mp3")), 400)
+    assert (await http.post(PATH, files=as_file(wav()))).status_code == 200
     assert "send WAV, FLAC" in error["message"] or not data
 
 
@@ -238,36 +233,32 @@ async def test_what_is_no_sound(data: bytes) -> None:
         (b'{"audio": "file:///etc/passwd"}', {"content-type": "application/json"}, 400),
     ],
 )  # fmt: skip
-async def test_bodies_that_are_none(content: bytes, headers: dict[str, str], status: int) -> None:
+async def test_bodies_that_are_none(content: bytes, headers: dict[str, str], status: int, http: AsyncClient) -> None:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    async with house() as http:
-        await _error(await http.post(PATH, content=content, headers=raw), status)
+    await _error(await http.post(PATH, content=content, headers=raw), status)
 
 
-async def test_a_file_in_the_wrong_field_and_two_files() -> None:
-    async with house() as http:
-        wrong = await _error(await http.post(PATH, files={"sound": ("a.wav", io.BytesIO(wav()))}), 400)
-        assert "field 'file'" in wrong["message"]
-        twice = [("file", ("a.wav", io.BytesIO(wav()))), ("file", ("b.wav", io.BytesIO(wav())))]
-        await _error(await http.post(PATH, files=twice), 400)
-        text = await _error(await http.post(PATH, data={"file": "hello"}), 400)
-        assert "send it as a file" in text["message"]
+async def test_a_file_in_the_wrong_field_and_two_files(http: AsyncClient) -> None:
+    wrong = await _error(await http.post(PATH, files={"sound": ("a.wav", io.BytesIO(wav()))}), 400)
+    assert "field 'file'" in wrong["message"]
+    twice = [("file", ("a.wav", io.BytesIO(wav()))), ("file", ("b.wav", io.BytesIO(wav())))]
+    await _error(await http.post(PATH, files=twice), 400)
+    text = await _error(await http.post(PATH, data={"file": "hello"}), 400)
+    assert "send it as a file" in text["message"]
 
 
-async def test_what_is_missing_is_named() -> None:
-    async with house() as http:
-        for body in ({"data": {"model": "whisper-1"}}, {"json": {"model": "whisper-1"}}):
-            error = await _error(await http.post(PATH, **body), 400)
-            assert (error["code"], error["param"]) == ("missing_required_parameter", "file")
-        empty = await _error(await http.post(PATH, files=as_file(b"")), 400)
-        assert empty["message"] == "the file is empty"
+async def test_what_is_missing_is_named(http: AsyncClient) -> None:
+    for body in ({"data": {"model": "whisper-1"}}, {"json": {"model": "whisper-1"}}):
+        error = await _error(await http.post(PATH, **body), 400)
+        assert (error["code"], error["param"]) == ("missing_required_parameter", "file")
+    empty = await _error(await http.post(PATH, files=as_file(b"")), 400)
+    assert empty["message"] == "the file is empty"
 
 
-async def test_no_field_is_held_without_bound() -> None:
-    async with house() as http:
-        for how in ({"files": as_file(wav())}, {}):
-            await _error(await http.post(PATH, data={"prompt": "x" * 100_000}, **how), 400)
-            await _error(await http.post(PATH, data={f"x{n}": "1" for n in range(60)}, **how), 400)
+async def test_no_field_is_held_without_bound(http: AsyncClient) -> None:
+    for how in ({"files": as_file(wav())}, {}):
+        await _error(await http.post(PATH, data={"prompt": "x" * 100_000}, **how), 400)
+        await _error(await http.post(PATH, data={f"x{n}": "1" for n in range(60)}, **how), 400)
 
 
 async def test_where_the_disk_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -309,11 +300,10 @@ async def test_sound_that_lasts_too_long(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("url", ["https://example.com/a.wav", "http://127.0.0.1/", "file:///etc/passwd"])
-async def test_urls_are_not_fetched_unless_that_is_allowed(url: str) -> None:
-    async with house() as http:
-        for how in ({"json": {"url": url}}, {"data": {"url": url}}):
-            error = await _error(await http.post(PATH, **how), 400)
-            assert (error["code"], error["param"]) == ("url_fetch_disabled", "url")
+async def test_urls_are_not_fetched_unless_that_is_allowed(url: str, http: AsyncClient) -> None:
+    for how in ({"json": {"url": url}}, {"data": {"url": url}}):
+        error = await _error(await http.post(PATH, **how), 400)
+        assert (error["code"], error["param"]) == ("url_fetch_disabled", "url")
 
 
 @pytest.mark.parametrize(
@@ -328,15 +318,14 @@ async def test_nothing_inside_is_fetched_where_urls_are_allowed(url: str) -> Non
     assert error["param"] == "url"
 
 
-async def test_methods_and_other_endpoints() -> None:
-    async with house() as http:
-        response = await http.get(PATH)
-        assert (await _error(response, 405))["code"] == "method_not_supported"
-        assert response.headers["allow"] == "POST"
-        for method in ("GET", "POST", "DELETE"):
-            assert (await _error(await http.request(method, "/nonesuch"), 404))["code"] == "unknown_url"
-        error = await _error(await http.post("/audio/translations", files=as_file(wav())), 501)
-        assert error["code"] == "not_implemented"
+async def test_methods_and_other_endpoints(http: AsyncClient) -> None:
+    response = await http.get(PATH)
+    assert (await _error(response, 405))["code"] == "method_not_supported"
+    assert response.headers["allow"] == "POST"
+    for method in ("GET", "POST", "DELETE"):
+        assert (await _error(await http.request(method, "/nonesuch"), 404))["code"] == "unknown_url"
+    error = await _error(await http.post("/audio/translations", files=as_file(wav())), 501)
+    assert error["code"] == "not_implemented"
 
 
 # --- sharing the engines --------------------------------------------------------------------------------------
@@ -487,13 +476,12 @@ def test_the_loop_is_watched(no_blocked_rest: BlockBuster) -> None:
     assert no_blocked_rest.functions
 
 
-async def test_real_recordings_of_every_kind() -> None:
+async def test_real_recordings_of_every_kind(http: AsyncClient) -> None:
     audio = Path(__file__).parents[4] / "shared" / "audio"
     if not audio.is_dir():
         pytest.skip("no recordings beside the repository")
     files = [next(audio.rglob(pattern), None) for pattern in ("*.flac", "*.ogg", "*.mp3", "*8k.wav")]
-    async with house() as http:
-        for path in files:
-            if path is not None:
-                found = await http.post(PATH, files={"file": (path.name, io.BytesIO(path.read_bytes()))})
-                assert found.status_code == 200, path
+    for path in files:
+        if path is not None:
+            found = await http.post(PATH, files={"file": (path.name, io.BytesIO(path.read_bytes()))})
+            assert found.status_code == 200, path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -81,11 +82,22 @@ async def heard_for(phone: Phone, seconds: float) -> None:
     await until(lambda: len(phone.ear.loud_s()) * 0.02 >= seconds)
 
 
+async def _at_once(walk: Callable[..., Awaitable[None]], *variants: tuple[bool, ...]) -> None:
+    """Each has a server of its own, and mostly waits."""
+    async with anyio.create_task_group() as tg:
+        for variant in variants:
+            tg.start_soon(walk, *variant, name=f"{walk.__name__}{variant}")
+
+
 # --- over WebRTC ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["in the making", "made but not heard"])
-async def test_speech_over_a_call_cuts_the_answer(is_done: bool) -> None:
+async def test_speech_over_a_call_cuts_the_answer() -> None:
+    """While it is being made, and when it is made but not heard."""
+    await _at_once(_speak_over_a_call, (False,), (True,))
+
+
+async def _speak_over_a_call(is_done: bool) -> None:
     model = Model(SHORT) if is_done else Model(LONG, word_s=0.05)
     async with model.served() as server, on_the_phone(server) as phone:
         await say(phone)
@@ -109,13 +121,19 @@ async def test_speech_over_a_call_cuts_the_answer(is_done: bool) -> None:
         assert model.remembered() == heard_by(truncated["audio_end_ms"], model.words) != []
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["with an active response", "without one"])
-async def test_a_client_clears_the_buffer_of_its_call(is_done: bool) -> None:
+async def test_a_client_clears_the_buffer_of_its_call() -> None:
+    """With a response that is active, alone or cancelled before, and without one."""
+    await _at_once(_clear, (False,), (True,), (False, True))
+
+
+async def _clear(is_done: bool, cancels: bool = False) -> None:
     model = Model(SHORT) if is_done else Model(LONG, word_s=0.05)
     async with model.served() as server, on_the_phone(server) as phone:
         await say(phone)
         await heard_for(phone, 0.5)
         assert phone.count(DONE) == is_done
+        if cancels:
+            phone.send("response.cancel")
         phone.send("output_audio_buffer.clear")
         await silent_after(phone, CLEARED)
         truncated = await phone.wait(TRUNCATED)
@@ -126,21 +144,6 @@ async def test_a_client_clears_the_buffer_of_its_call(is_done: bool) -> None:
         await model.asked_again()
         assert model.remembered() == heard_by(truncated["audio_end_ms"], model.words) != []
         await phone.wait("output_audio_buffer.stopped")
-        assert phone.count("error") == 0
-
-
-async def test_a_client_cancels_and_clears_at_once() -> None:
-    """What the agents' SDK does when its user interrupts."""
-    model = Model(LONG, word_s=0.05)
-    async with model.served() as server, on_the_phone(server) as phone:
-        await say(phone)
-        await heard_for(phone, 0.3)
-        phone.send("response.cancel")
-        phone.send("output_audio_buffer.clear")
-        await silent_after(phone, CLEARED)
-        done = phone.of(DONE)[0]["response"]
-        assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "client_cancelled")
-        await phone.update(instructions="still there")
         assert phone.count("error") == 0
 
 
@@ -182,9 +185,12 @@ async def test_speech_cuts_all_answers_in_the_buffer() -> None:
 # --- over a WebSocket -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["in the making", "made but not heard"])
-@pytest.mark.parametrize("truncates", [True, False], ids=["truncated by the client", "never truncated"])
-async def test_speech_over_a_websocket_cuts_the_answer(is_done: bool, truncates: bool) -> None:
+async def test_speech_over_a_websocket_cuts_the_answer() -> None:
+    """While it is being made, and when it is made but not heard; with the client's own account of it, and without."""
+    await _at_once(_speak_over_a_websocket, *itertools.product((False, True), repeat=2))
+
+
+async def _speak_over_a_websocket(is_done: bool, truncates: bool) -> None:
     model = Model(SHORT) if is_done else Model(LONG, word_s=0.05)
     async with model.served() as server, calling(server.ws) as caller:
         await caller.say()

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from aiortc import VideoStreamTrack
 
+from duologue.server.webrtc import routes
 from tests.server.serving import Serving, serving, until
 from tests.server.webrtc.phone import Phone, Voice, listening, post_sdp
 from tests.server.webrtc.talking import on_the_phone, say
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 CALLS = "/v1/realtime/calls"
 SDP = {"Content-Type": "application/sdp"}
+BEGUN = f"POST {CALLS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\nv=0".encode()
 SESSION = json.dumps({"type": "realtime", "model": "gpt-realtime", "instructions": "Be kind."})
 
 
@@ -31,6 +33,11 @@ async def offer() -> str:
     return text
 
 
+def end(server: Serving, answer: httpx2.Response) -> None:
+    """Do not wait for a caller that will not come."""
+    assert server.state.calls.hang_up(answer.headers["location"].rsplit("/", 1)[1])
+
+
 async def test_the_answer_to_an_offer(offer: str, server: Serving) -> None:
     answer = await post_sdp(server.http, offer, model="gpt-realtime")
     assert answer.status_code == 201
@@ -39,6 +46,7 @@ async def test_the_answer_to_an_offer(offer: str, server: Serving) -> None:
     assert answer.text.startswith("v=0")
     assert "opus/48000/2" in answer.text
     assert "PCMU" not in answer.text
+    end(server, answer)
 
 
 @pytest.mark.parametrize("as_files", [True, False])
@@ -64,6 +72,7 @@ async def test_the_address_of_old_clients(offer: str, server: Serving) -> None:
     async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post("/v1/realtime?model=gpt-4o-realtime", content=offer, headers=SDP)
         assert answer.status_code == 201
+        end(server, answer)
 
 
 @pytest.mark.parametrize(
@@ -96,17 +105,35 @@ async def test_an_offer_without_opus_is_refused(offer: str, server: Serving) -> 
 async def test_damaged_offers_never_break_the_server(offer: str, server: Serving) -> None:
     rng = random.Random(5)
     lines = offer.splitlines()
-    for _ in range(40):
+    for _ in range(25):
         damaged = [line for line in lines if rng.random() > 0.1]
         at = rng.randrange(1, len(damaged))
         damaged[at] = damaged[at][: rng.randrange(len(damaged[at]) + 1)] + rng.choice(["", " ", "99999999999", ":"])
+        damaged.insert(rng.randrange(1, len(damaged)), rng.choice(lines))
         answer = await post_sdp(server.http, "\r\n".join(damaged) + "\r\n")
         assert answer.status_code in (201, 400), answer.text
         if answer.status_code == 201:
-            call = server.state.calls.find(answer.headers["location"].rsplit("/", 1)[1])
-            assert call is not None
-            call.hang_up()
+            end(server, answer)
     await until(lambda: server.state.slots.taken == 0)
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        ("a=rtcp-mux", "a=fmtp:50 useinbandfec=1"),  # of a format that is not there
+        ("BUNDLE 0 1", "BUNDLE 0 2"),
+        ("BUNDLE 0 1", "BUNDLE 7"),
+        ("a=mid:1", "a=mid:0"),
+        ("a=fingerprint", "a=finger"),
+    ],
+)
+async def test_an_offer_that_does_not_fit_together_is_refused(
+    offer: str, there: str, instead: str, server: Serving
+) -> None:
+    assert there in offer
+    answer = await post_sdp(server.http, offer.replace(there, instead))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_offer")
+    assert "StopIteration" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -115,12 +142,39 @@ async def test_damaged_offers_never_break_the_server(offer: str, server: Serving
         ({"session": (None, SESSION)}, "sdp"),
         ({"sdp": (None, "v=0\r\n"), "session": (None, "[1]")}, "session"),
         ({"sdp": (None, "v=0\r\n"), "session": (None, "{")}, "session"),
+        ({"sdp": (None, "v=0\r\n"), "session": (None, '{"a":' + "[" * 100_000)}, "session"),
+        ({"sdp": (None, "v=0\r\n"), "session": (None, '{"a":' + "[" * 200 + "]" * 200 + "}")}, "session"),
+        ({"sdp": (None, "v=0\r\n" + "a=x\r\n" * 60_000)}, "sdp"),
+        ({"sdp": ("offer", b"v=0" + bytes(3 << 20))}, "sdp"),
     ],
 )
 async def test_a_form_that_cannot_be_used(parts: dict[str, Any], param: str, server: Serving) -> None:
     async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post(CALLS, files=parts)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+async def test_a_form_without_its_own_boundaries_is_refused(server: Serving) -> None:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
+        for kind in ("multipart/form-data", "multipart/form-data; boundary=x", "multipart/form-data; boundary="):
+            answer = await client.post(CALLS, content=b"v=0\r\n", headers={"Content-Type": kind})
+            assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_an_offer_that_does_not_end_is_given_up(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "BODY_S", 0.1)
+    async with await anyio.connect_tcp("127.0.0.1", server.port) as socket:
+        await socket.send(BEGUN)
+        assert b"408" in await socket.receive()
+
+
+async def test_a_caller_that_leaves_before_its_offer_has_ended(
+    server: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with await anyio.connect_tcp("127.0.0.1", server.port) as socket:
+        await socket.send(BEGUN)
+    await post_sdp(server.http, "")
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_session_that_cannot_be(offer: str, server: Serving) -> None:

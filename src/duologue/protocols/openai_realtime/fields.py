@@ -33,6 +33,14 @@ def optional_text(value: object, param: str) -> str | None:
     return None if value is None else text(value, param)
 
 
+def kept(value: object, param: str, kinds: tuple[type, ...]) -> object:
+    """``value`` or None, of one of these types: clients read it back."""
+    if value is not None and not isinstance(value, kinds):
+        expected = " or ".join("a string" if kind is str else "an object" for kind in kinds)
+        raise ClientError(f"Invalid type for '{param}': expected {expected} or null.", param=param)
+    return value
+
+
 def flag(value: object, param: str) -> bool:
     if not isinstance(value, bool):
         raise ClientError(f"Invalid type for '{param}': expected true or false.", param=param)

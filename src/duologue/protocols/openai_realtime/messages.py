@@ -20,6 +20,7 @@ LARGEST_OBJECT_BYTES = 256 * 1024
 DEEPEST_OBJECT = 100
 # Ids are echoed in frames that clients take up to 1 MiB of.
 LONGEST_ID_CHARS = 512
+LONGEST_HEADER_BYTES = 4 * LONGEST_ID_CHARS
 MOST_PARTS = 256
 MOST_ITEMS = 1024
 LONGEST_AUDIO_MS = 24 * 60 * 60 * 1000
@@ -181,7 +182,8 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
     except (msgspec.DecodeError, RecursionError):
         return _no_json()
     kind, event_id = _glance(header.type), _glance(header.event_id)
-    ref = event_id if isinstance(event_id, str) and len(event_id) <= LONGEST_ID_CHARS else None
+    is_whole = isinstance(event_id, str) and len(bytes(header.event_id)) <= LONGEST_HEADER_BYTES
+    ref = event_id if is_whole and len(event_id) <= LONGEST_ID_CHARS else None
     if kind is None:
         return BadEvent("Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref)
     if not isinstance(kind, str) or kind not in _TYPES:
@@ -204,7 +206,7 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
 def _glance(raw: msgspec.Raw) -> Any:
     """The value of a header field; of one that is far too long to be right, its first bytes as text."""
     data = bytes(raw)
-    return msgspec.json.decode(data) if len(data) <= 4 * LONGEST_ID_CHARS else data[:64].decode(errors="replace")
+    return msgspec.json.decode(data) if len(data) <= LONGEST_HEADER_BYTES else data[:64].decode(errors="replace")
 
 
 def brief(value: object) -> str:

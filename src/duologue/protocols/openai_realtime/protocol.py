@@ -50,6 +50,7 @@ class RealtimeProtocol:
     """One connection's dialect: its effective settings, and translation both ways.
 
     ``over_webrtc``: the sound goes another way than the events, and the server holds what is still to be played.
+    ``with_metrics``: the client asked for the events that are Duologue's own.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class RealtimeProtocol:
         now_s: int,
         kind: Kind = "realtime",
         over_webrtc: bool = False,
+        with_metrics: bool = False,
         longest_s: float = LONGEST_SESSION_S,
     ) -> None:
         """``now_s``: the present second of the calendar, for what the wire says of expiry."""
         self._session = WireSession(model, defaults, now_s, kind, longest_s)
         self._over_webrtc = over_webrtc
-        self._events = ServerEvents(over_webrtc=over_webrtc)
+        self._events = ServerEvents(over_webrtc=over_webrtc, with_metrics=with_metrics)
         self._encoder = msgspec.json.Encoder()
         self._is_new = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from duologue.errors import ClientError
 from duologue.events import ReplyOptions, SoundFormat, ToolSpec
@@ -28,7 +28,7 @@ def reply_options(
         modality=_read(given, "output_modalities", fields.modality),
         voice=None if output.get("voice") is None else fields.voice(output["voice"], "response.audio.output.voice"),
         output_format=_format(output.get("format")),
-        max_output_tokens=_read(given, "max_output_tokens", fields.max_tokens),
+        max_output_tokens=_read(given, "max_output_tokens", _max_tokens),
         metadata=fields.metadata(response, "response"),
         items=None if items is None else to_items(items, "response.input", sound),
         in_conversation=_in_conversation(given.get("conversation", "auto")),
@@ -40,6 +40,11 @@ def reply_options(
 
 def _read(given: Mapping[str, Any], key: str, reader: Any) -> Any:
     return reader(given[key], f"response.{key}") if key in given else None
+
+
+def _max_tokens(value: object, param: str) -> int | Literal["inf"]:
+    """As much as it takes may be wanted where the session has a limit."""
+    return fields.max_tokens(value, param) or "inf"
 
 
 def _format(value: object) -> SoundFormat | None:

@@ -6,6 +6,7 @@ are given together so that nothing can come between them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ from duologue.events import (
     ReplyManner,
     ReplyStarted,
     ReplyText,
+    ReplyTimed,
     SoundFormat,
     SpeechStarted,
     SpeechStopped,
@@ -54,13 +56,17 @@ _FORMATS: Mapping[SoundFormat, Frame] = {
     "mulaw": {"type": "audio/pcmu"},
     "alaw": {"type": "audio/pcma"},
 }
+# Its logarithm can still be written in JSON.
+LEAST_PROB = 1e-9
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 class ServerEvents:
-    """One connection's events, in order. ``over_webrtc``: the sound goes another way, and what is played is known."""
+    """One connection's events, in order. ``over_webrtc``: the sound goes another way, and what is played is known.
+    ``with_metrics``: the client takes events that are not OpenAI's."""
 
-    def __init__(self, *, over_webrtc: bool = False) -> None:
+    def __init__(self, *, over_webrtc: bool = False, with_metrics: bool = False) -> None:
+        self._with_metrics = with_metrics
         self._conversation_id = new_id("conv")
         self._over_webrtc = over_webrtc
         self._playing: str | None = None
@@ -94,7 +100,8 @@ class ServerEvents:
 
     def _transcript_done(self, e: TranscriptDone) -> list[Frame]:
         frame = {"type": f"{_TRANSCRIPTION}.completed", "item_id": e.item_id, "content_index": 0}
-        return [{**frame, "transcript": e.text, "usage": {"type": "duration", "seconds": round(e.audio_s, 3)}}]
+        said = {"transcript": e.text, "usage": {"type": "duration", "seconds": round(e.audio_s, 3)}}
+        return [{**frame, **said, **({"logprobs": [_logprob(*each) for each in e.probs]} if e.probs else {})}]
 
     def _transcript_failed(self, e: TranscriptFailed) -> list[Frame]:
         error = {"type": "server_error", "code": e.code, "message": e.message}
@@ -222,6 +229,18 @@ class ServerEvents:
             "metadata": manner.metadata,
         }
 
+    def _reply_timed(self, e: ReplyTimed) -> list[Frame]:
+        if not self._with_metrics:
+            return []
+        since = {
+            "committed": e.committed_ms,
+            "transcript": e.words_ms,
+            "first_text": e.text_ms,
+            "first_sent": e.given_ms,
+        }
+        frame = {"type": "duologue.response.timing", "response_id": e.reply_id, "item_id": e.item_id}
+        return [{**frame, "ms_since_speech_end": since}]
+
     # --- playout, and errors ----------------------------------------------------------------------------------
 
     def _playout_started(self, e: PlayoutStarted) -> list[Frame]:
@@ -244,6 +263,10 @@ class ServerEvents:
     def _failed(self, e: Failed) -> list[Frame]:
         error = {"type": e.kind, "code": e.code, "message": e.message, "param": e.param, "event_id": e.ref}
         return [{"type": "error", "error": error}]
+
+
+def _logprob(word: str, prob: float) -> Frame:
+    return {"token": word, "logprob": math.log(max(prob, LEAST_PROB)), "bytes": list(word.encode())}
 
 
 def _item_frame(kind: str, e: ItemAdded | ItemDone) -> Frame:
@@ -332,6 +355,7 @@ _TRANSLATIONS: dict[type[Event], Callable[[ServerEvents, Any], list[Frame]]] = {
     ReplyItemDone: ServerEvents._reply_item_done,
     McpCallProgress: ServerEvents._mcp_call,
     ReplyDone: ServerEvents._reply_done,
+    ReplyTimed: ServerEvents._reply_timed,
     PlayoutStarted: ServerEvents._playout_started,
     PlayoutStopped: ServerEvents._playout_stopped,
     PlayoutCleared: ServerEvents._playout_cleared,

@@ -16,6 +16,7 @@ from duologue.protocols.openai_realtime.fields import FORMATS, PCM
 Kind = Literal["realtime", "transcription"]
 
 LONGEST_SESSION_S = 60 * 60
+LOGPROBS = "item.input_audio_transcription.logprobs"
 _SERVER_VAD: dict[str, Any] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -32,6 +33,8 @@ _SEMANTIC_VAD: dict[str, Any] = {
     "interrupt_response": True,
 }
 _DETECTIONS = {"server_vad": _SERVER_VAD, "semantic_vad": _SEMANTIC_VAD}
+# Taken and shown, without effect; and of what type each may be.
+_KEPT: dict[str, tuple[type, ...]] = {"tracing": (str, dict), "prompt": (dict,), "reasoning": (dict,)}
 # eagerness -> (how much longer than usual to wait, the longest wait in ms, as OpenAI documents it)
 _EAGERNESS = {"low": (1.6, 8_000), "medium": (1.0, 4_000), "high": (0.7, 2_000), "auto": (1.0, 4_000)}
 # A second: anything shorter is a pause for breath.
@@ -125,7 +128,8 @@ class WireSession:
 
     def _merge(self, change: Mapping[str, Any]) -> None:
         if "include" in change:
-            self.shown["include"] = change["include"]
+            include = change["include"]
+            self.shown["include"] = None if include is None else fields.strings(include, "session.include")
         audio = fields.object_in(change, "audio", "session")
         self._merge_input(fields.object_in(audio, "input", "session.audio"))
         if self.kind == "realtime":
@@ -133,12 +137,13 @@ class WireSession:
             self._merge_answers(change)
 
     def _merge_answers(self, change: Mapping[str, Any]) -> None:
+        fields.optional_text(change.get("model"), "session.model")
         for key in ("output_modalities", "instructions", "max_output_tokens", "parallel_tool_calls", "truncation"):
             if change.get(key) is not None:
                 self.shown[key] = change[key]
-        for key in ("tracing", "prompt", "reasoning"):
+        for key, kinds in _KEPT.items():
             if key in change:
-                self.shown[key] = change[key]
+                self.shown[key] = fields.kept(change[key], f"session.{key}", kinds)
         if change.get("tools") is not None:
             self._tools = tooling.tools(change["tools"], "session.tools", self._tools)
             self.shown["tools"] = tooling.shown(change["tools"])
@@ -152,7 +157,7 @@ class WireSession:
         sound_in = self.shown["audio"]["input"]
         for key in ("transcription", "noise_reduction"):
             if key in change:
-                sound_in[key] = None if change[key] is None else fields.object_in(change, key, _INPUT)
+                sound_in[key] = None if change[key] is None else _texts(fields.object_in(change, key, _INPUT), key)
         if "turn_detection" in change:
             self._merge_detection(change["turn_detection"])
         if change.get("format") is not None:
@@ -193,6 +198,7 @@ class WireSession:
         transcription = sound_in["transcription"]
         heard = SessionConfig(
             show_transcript=transcription is not None or self.kind == "transcription",
+            show_probs=LOGPROBS in (shown["include"] or ()),
             language=_language(transcription),
             turn_detection=self._detection(sound_in["turn_detection"]),
         )
@@ -239,6 +245,17 @@ class WireSession:
             silence_ms=silence_ms,
             idle_timeout_ms=_idle_timeout(shown["idle_timeout_ms"]) if answers else None,
         )
+
+
+def _texts(value: dict[str, Any], key: str) -> dict[str, Any]:
+    """An object of which only texts are known: as it is. Raises ClientError for what is known to be something else."""
+    for name, content in value.items():
+        param = f"{_INPUT}.{key}.{name}"
+        if name in ("languages", "keywords") and content is not None:
+            fields.strings(content, param)
+        elif name in ("type", "model", "prompt", "language"):
+            fields.optional_text(content, param)
+    return value
 
 
 def _idle_timeout(value: object) -> int | None:

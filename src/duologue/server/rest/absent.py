@@ -35,13 +35,13 @@ def _allowed(request: Request) -> set[str]:
     }
 
 
-def _shown(path: str) -> str:
-    return path if len(path) <= 80 else f"{path[:77]}..."
-
-
 async def _absent_socket(ws: WebSocket) -> None:
     message = f"Invalid URL (WebSocket {_shown(ws.url.path)})"
     await ws.send_denial_response(problem(HTTPStatus.NOT_FOUND, "unknown_url", message))
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= 80 else f"{path[:77]}..."
 
 
 ROUTES: list[BaseRoute] = [

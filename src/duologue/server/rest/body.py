@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from duologue.errors import ClientError
+from duologue.server.rest.quoted import quoted
 from duologue.server.rest.work import Job
 
 MIB = 2**20
@@ -38,13 +39,6 @@ Form = dict[str, Any]
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
-def too_large(limit_mib: float) -> ClientError:
-    """The refusal of a body."""
-    return ClientError(
-        f"the file is too large: at most {limit_mib:g} MiB are taken (setting max_upload_mib)", code="body_too_large"
-    )
-
-
 async def read_fields(job: Job, kind: type[Fields], limit_mib: float) -> tuple[Fields, UploadFile | None]:
     """A form's or a JSON object's fields as ``kind``, and the form's ``file``; it is closed with the job.
 
@@ -54,14 +48,15 @@ async def read_fields(job: Job, kind: type[Fields], limit_mib: float) -> tuple[F
     if given == "application/json":
         return await read_json(job.request, kind, _JSON_BYTES), None
     if given not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
-        raise ClientError(f"send multipart/form-data with a field 'file', or JSON, not {given or 'a nameless type'!r}")
+        raise ClientError(f"send multipart/form-data with a field 'file', or JSON, not {quoted(given or 'nothing')}")
     fields, file = await _read_form(job, limit_mib)
     with _named_fields():
         return msgspec.convert(fields, kind, strict=False), file
 
 
 async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | None]:
-    bounded = Bounded(job.request, int(limit_mib * MIB) + _SLACK_BYTES, limit_mib)
+    message = f"the file is too large: at most {limit_mib:g} MiB are taken (setting max_upload_mib)"
+    bounded = Bounded(job.request, int(limit_mib * MIB) + _SLACK_BYTES, message)
     try:
         form = await bounded.request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_FIELD_BYTES)
     except (HTTPException, MultiPartException):
@@ -74,7 +69,7 @@ async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | Non
         values = form.getlist(name)
         if isinstance(values[0], UploadFile):
             if name != "file":
-                raise ClientError(f"the file must be in the field 'file', not {name!r}", param=name)
+                raise ClientError(f"the file must be in the field 'file', not {quoted(name)}", param="file")
             file = values[0]
         elif values[0] != "":
             bare = name.removesuffix("[]")
@@ -86,7 +81,8 @@ async def _read_form(job: Job, limit_mib: float) -> tuple[Form, UploadFile | Non
 
 async def read_json(request: Request, kind: type[Fields], limit_bytes: int) -> Fields:
     """A JSON object as ``kind``. What is not among its fields is not even built. Raises ClientError."""
-    body = await Bounded(request, limit_bytes, limit_bytes / MIB).read()
+    message = f"the JSON is too large: at most {limit_bytes} bytes are taken"
+    body = await Bounded(request, limit_bytes, message).read()
     decode = partial(msgspec.json.decode, body, type=kind, strict=False)
     with _named_fields():
         return await to_thread.run_sync(decode) if len(body) > _INLINE_BYTES else decode()
@@ -115,33 +111,35 @@ def _misfit(message: str) -> ClientError:
 
 
 class Bounded:
-    """A request whose body ends with an error where it is too long."""
+    """A request whose body ends with an error, ``message``, where it is too long."""
 
-    def __init__(self, request: Request, limit_bytes: int, limit_mib: float) -> None:
+    def __init__(self, request: Request, limit_bytes: int, message: str) -> None:
         self.request = Request(request.scope, self._receive)
         self._receive_all = request.receive
         self._left = limit_bytes
-        self._limit_mib = limit_mib
+        self._message = message
         told = request.headers.get("content-length", "")
         if told.isascii() and told.isdigit() and int(told) > limit_bytes:
-            raise too_large(limit_mib)
+            self._left = -1
+            self.check()
 
     async def read(self) -> bytes:
         """All of it. Raises ClientError."""
         try:
             return await self.request.body()
         except MultiPartException:
-            raise too_large(self._limit_mib) from None
+            self.check()
+            raise
 
     def check(self) -> None:
         """Raises ClientError where it was too long."""
         if self._left < 0:
-            raise too_large(self._limit_mib)
+            raise ClientError(self._message, code="body_too_large")
 
     async def _receive(self) -> Message:
         message = await self._receive_all()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             # What closes the form's files.
-            raise MultiPartException("the body is too large")
+            raise MultiPartException(self._message)
         return message

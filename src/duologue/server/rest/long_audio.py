@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from duologue.engines.base import VAD_WINDOW_SAMPLES, TimedWord, TranscribeReque
 from duologue.engines.client import ASR, VAD, EngineClient
 from duologue.errors import ClientError
 from duologue.server.rest.cuts import Cutter, Stretch
+from duologue.server.rest.quoted import quoted
 from duologue.server.rest.words import spread
 
 # 0.5 s: 3-4 ms on the one thread that finds voices for live conversations too.
@@ -41,15 +42,14 @@ def language_code(given: str | None) -> str | None:
         return None
     found = _LANGUAGE.fullmatch(given)
     if found is None:
-        shown = given if len(given) <= 40 else f"{given[:37]}..."
-        raise ClientError(f"{shown!r} is no language: give a code such as en or fr", param="language")
+        raise ClientError(f"{quoted(given)} is no language: give a code such as en or fr", param="language")
     return found[1].lower()
 
 
 class Passage(msgspec.Struct, frozen=True, eq=False):
     """What was said in one stretch, times in seconds of the recording. ``text`` is never empty.
 
-    ``words``: with their times, empty unless asked for. ``are_guessed``: spread over the voice, not heard.
+    ``words``: with their times, empty unless asked for.
     """
 
     text: str
@@ -57,7 +57,6 @@ class Passage(msgspec.Struct, frozen=True, eq=False):
     end_s: float
     language: str | None = None
     words: tuple[TimedWord, ...] = ()
-    are_guessed: bool = False
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -80,15 +79,13 @@ class Ask(msgspec.Struct, frozen=True):
     at_once: int = 1
 
 
-def no_queue() -> AbstractAsyncContextManager[Any]:
-    """For who has the engines to itself."""
-    return nullcontext()
-
-
 class LongTranscription:
-    """One recording on its way. ``queue``: entered around every transcription, so that requests take turns."""
+    """One recording on its way. ``queue``: entered around every transcription, so that requests take turns; without it
+    the engines are its own."""
 
-    def __init__(self, engines: EngineClient, ask: Ask, queue: Any = no_queue) -> None:
+    def __init__(
+        self, engines: EngineClient, ask: Ask, queue: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
+    ) -> None:
         self._engines = engines
         self._ask = ask
         self._queue = queue
@@ -153,7 +150,6 @@ class LongTranscription:
             end_s=round(offset_s + stretch.voiced[-1][1] / SESSION_RATE_HZ, 3),
             language=heard.language,
             words=words,
-            are_guessed=bool(words) and not heard.words,
         )
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from duologue.server.problems import problem
+from duologue.server.rest.quoted import quoted
 
 if TYPE_CHECKING:
     from duologue.server.state import State
@@ -37,8 +38,8 @@ async def _one(request: Request) -> Response:
     name = request.path_params["name"]
     names = model_names(request.app.state.duologue)
     if name not in names:
-        shown = name if len(name) <= 80 else f"{name[:77]}..."
-        return problem(404, "model_not_found", f"There is no model {shown!r}: {', '.join(names)}.", param="model")
+        message = f"There is no model {quoted(name)}: {', '.join(names)}."
+        return problem(404, "model_not_found", message, param="model")
     return JSONResponse(_model(name))
 
 

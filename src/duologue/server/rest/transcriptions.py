@@ -22,8 +22,9 @@ from duologue.errors import ClientError
 from duologue.server.problems import problem
 from duologue.server.rest.body import read_fields
 from duologue.server.rest.long_audio import Ask, LongTranscription, Passage, Position, language_code
+from duologue.server.rest.quoted import quoted
 from duologue.server.rest.sse import MEDIA_TYPE, event
-from duologue.server.rest.transcripts import as_json, as_text, as_verbose_json, text_of, usage
+from duologue.server.rest.transcripts import FORMATS, as_json, as_text, as_verbose_json, text_of, usage
 from duologue.server.rest.work import Chunks, Job, Work, half_the_cores
 
 # 100 MiB of Opus can be half a day.
@@ -81,18 +82,12 @@ def _check(fields: Fields) -> None:
     kind = fields.response_format
     if kind == "diarized_json":
         raise ClientError("speakers are not told apart here: use json or verbose_json", param="response_format")
-    if kind not in {"json", "text", "srt", "vtt", "verbose_json"}:
-        raise ClientError(
-            f"response_format {_shown(kind)} is none of json, text, srt, vtt, verbose_json", param="response_format"
-        )
+    if kind not in FORMATS:
+        raise ClientError(f"response_format {quoted(kind)} is none of {', '.join(FORMATS)}", param="response_format")
     if fields.stream and kind in {"srt", "vtt", "verbose_json"}:
         raise ClientError(f"{kind} is not streamed: leave out stream, or use json", param="stream")
     if "word" in (fields.timestamp_granularities or []) and kind != "verbose_json":
         raise ClientError("times of words come with response_format verbose_json only", param="timestamp_granularities")
-
-
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= 40 else f"{value[:37]}...")
 
 
 async def _file(job: Job, fields: Fields, upload: UploadFile | None) -> BinaryIO:
@@ -185,7 +180,9 @@ class _Run:
 
 
 async def _translations(_request: Request) -> Response:
-    return problem(501, "not_implemented", "Nothing is translated here: transcribe, and give the text to a chat model.")
+    message = "Nothing is translated here: transcribe, and give the text to a chat model."
+    # OpenAI's SDKs ask again after any 5xx, but not after this.
+    return problem(501, "not_implemented", message, headers={"X-Should-Retry": "false"})
 
 
 ROUTES: list[BaseRoute] = [

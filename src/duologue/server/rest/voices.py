@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from duologue.errors import ClientError
+from duologue.server.rest.quoted import quoted
 
 if TYPE_CHECKING:
     from duologue.server.state import State
@@ -36,5 +37,4 @@ def choose(wanted: str, voices: Sequence[str]) -> str:
     if wanted.lower() in OPENAI_VOICES:
         return ""
     more = f" and {len(voices) - _SHOWN} more" if len(voices) > _SHOWN else ""
-    shown = wanted if len(wanted) <= 40 else f"{wanted[:37]}..."
-    raise ClientError(f"there is no voice {shown!r}: {', '.join(voices[:_SHOWN])}{more}", param="voice")
+    raise ClientError(f"there is no voice {quoted(wanted)}: {', '.join(voices[:_SHOWN])}{more}", param="voice")
