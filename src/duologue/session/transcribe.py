@@ -192,11 +192,11 @@ class Partials:
 
 
 def _quiet_place(sound: Float32) -> int:
-    """The sample before the quietest tenth of a second of its third quarter: likely not within a word."""
+    """The middle of the quietest tenth of a second of its third quarter: likely not within a word."""
     start, end = len(sound) // 2, len(sound) * 3 // 4
     step = SESSION_RATE_HZ // 10
     tenths = sound[start : start + (end - start) // step * step].reshape(-1, step)
-    return start + step * int(np.square(tenths).mean(axis=1).argmin())
+    return start + step * int(np.square(tenths).mean(axis=1).argmin()) + step // 2
 
 
 def _agreement(a: list[str], b: list[str]) -> int:
