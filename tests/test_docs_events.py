@@ -74,6 +74,7 @@ def samples() -> list[e.Event]:
             for each in (SPOKEN, WRITTEN, CALL, TOOL)
         ),
         *(e.McpCallProgress(reply_id="r", item=TOOL, phase=phase, index=0) for phase in phases),
+        e.ReplyTimed(reply_id="r", item_id="i", committed_ms=1, words_ms=None, text_ms=None, given_ms=1),
         e.ReplyDone(reply_id="r", manner=MANNER, status="completed"),
         e.PlayoutStarted(reply_id="r"),
         e.PlayoutStopped(reply_id="r"),
@@ -83,7 +84,7 @@ def samples() -> list[e.Event]:
 
 
 def sent_types() -> set[str]:
-    dialects = [ServerEvents(over_webrtc=over_webrtc) for over_webrtc in (False, True)]
+    dialects = [ServerEvents(over_webrtc=over_webrtc, with_metrics=True) for over_webrtc in (False, True)]
     frames = chain.from_iterable(dialect.frames(event) for dialect in dialects for event in samples())
     # These two the protocol makes by itself.
     return {str(frame["type"]) for frame in frames} | {"session.created", "session.updated"}
@@ -112,8 +113,10 @@ def test_there_is_a_sample_of_every_event() -> None:
 
 def test_every_server_event_is_named_and_the_page_promises_no_other() -> None:
     named = sections()["Server events"]
-    assert {name for name, word in named.items() if word != "no"} == sent_types()
+    ours = sections()["Events of our own"].keys()
+    assert {name for name, word in named.items() if word != "no"} | ours == sent_types()
     assert len(named) == SERVER_EVENTS
+    assert all(name.startswith("duologue.") for name in ours)
 
 
 @pytest.mark.parametrize("detection", ["server_vad", "semantic_vad"])

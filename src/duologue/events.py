@@ -186,9 +186,10 @@ class TurnDetection(Event, frozen=True, kw_only=True):
 class SessionConfig(Event, frozen=True, kw_only=True):
     """All that a client can set. ``turn_detection`` None: the client commits by hand.
 
-    ``show_probs``: with how sure the transcriber was of each word. ``tool_choice``: "auto", "none", "required", or the name of the one function to call. ``truncation``: of a
-    conversation that outgrows the prompt, the share that is kept; None never leaves anything out.
-    ``prompt_tokens``: how long a prompt may be, None for as long as the server allows.
+    ``show_probs``: with how sure the transcriber was of each word. ``tool_choice``: "auto", "none", "required", or the
+    name of the one function to call. ``truncation``: of a conversation that outgrows the prompt, the share that is
+    kept; None never leaves anything out. ``prompt_tokens``: how long a prompt may be, None for as long as the server
+    allows.
     """
 
     instructions: str = ""

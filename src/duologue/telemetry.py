@@ -10,7 +10,7 @@ SESSION_STARTED = "session_started"
 """A client was admitted. ``session``: its id; ``lease``: the place that it took."""
 
 SESSION_REFUSED = "session_refused"
-"""A client was refused before the upgrade. ``status``: of HTTP; ``reason``: the error's code."""
+"""A request, or a client before its upgrade, was refused. ``status``: of HTTP; ``reason``: the error's code."""
 
 SESSION_ENDED = "session_ended"
 """Its connection is closed, by either side. ``session``."""

@@ -15,7 +15,7 @@ from duologue.engines.base import SpeakRequest
 from duologue.engines.tts.espeak import Espeak
 from tests.browser.chromium import PATIENCE_MS, expect_state
 
-GREETING, WISH, QUESTION = "Hello, how are you?", "Tell me a story.", "What is two plus three?"
+GREETING, WISH, QUESTION = "Hello, how are you?", "Can you tell me a story?", "What is two plus three?"
 
 # The page's microphone is asked for like any other; what it then hears is what ``say`` plays.
 MOUTH = """

@@ -10,7 +10,7 @@ import pytest
 from duologue.engines.base import ChatRequest
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from tests.checklist.refusals import lives, refused
-from tests.server.caller import Caller, calling, voice
+from tests.server.caller import Caller, calling, silence, voice
 from tests.server.serving import Serving, engines, serving
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +103,46 @@ async def test_an_id_that_is_taken(server: Serving) -> None:
         code, _ = await _refused(caller, "conversation.item.create", item={**MESSAGE, "id": "item_mine"})
         assert code == "item_create_duplicate_item_id"
         assert caller.count("conversation.item.added") == 1
+        await lives(caller)
+
+
+async def test_an_id_that_is_announced(server: Serving) -> None:
+    """``speech_started`` names the item that the turn will be: nobody else can have that id, and the turn becomes it."""
+    async with calling(server.ws) as caller:
+        await caller.append(voice(0.6))
+        announced = (await caller.wait("input_audio_buffer.speech_started"))["item_id"]
+        code, _ = await _refused(caller, "conversation.item.create", item={**MESSAGE, "id": announced})
+        assert code == "item_create_duplicate_item_id"
+        await caller.append(silence(0.6))
+        assert (await caller.wait("input_audio_buffer.committed"))["item_id"] == announced
+        await caller.wait("response.done")
+        await lives(caller)
+
+
+async def test_truncate_of_a_part_that_is_not_there(server: Serving) -> None:
+    async with calling(server.ws) as caller:
+        await lives(caller)
+        [item] = caller.of("response.done")[0]["response"]["output"]
+        for index in (1, 7, -1):
+            place = {"item_id": item["id"], "content_index": index}
+            code, _ = await _refused(caller, "conversation.item.truncate", **place, audio_end_ms=0)
+            assert code == "invalid_value"
+        assert caller.count("conversation.item.truncated") == 0
+        await lives(caller)
+
+
+async def test_items_that_go_while_they_are_given(server: Serving) -> None:
+    """The answer that sounds, and the question that it answers: both may be deleted, and the talk goes on."""
+    async with calling(server.ws) as caller:
+        await caller.write("hello", item={"id": "item_hello"})
+        await caller.send("response.create")
+        answer = (await caller.wait("response.output_item.added"))["item"]["id"]
+        for item_id in (answer, "item_hello"):
+            await caller.send("conversation.item.delete", item_id=item_id)
+        await caller.wait("conversation.item.deleted", 2)
+        code, _ = await _refused(caller, "conversation.item.truncate", item_id=answer, content_index=0, audio_end_ms=0)
+        assert code == "item_truncate_invalid_item_id"
+        assert (await caller.wait("response.done"))["response"]["status"] == "completed"
         await lives(caller)
 
 

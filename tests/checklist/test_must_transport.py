@@ -100,18 +100,28 @@ async def _process(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> AsyncIterat
     monkeypatch.setattr(run, "listen", lambda *_: listener)
     monkeypatch.setattr(uvicorn, "Server", Server)
     settings = Settings(profile="scripted", **parts)
+    has_ended = anyio.Event()
+
+    async def serve() -> None:
+        await run.serve(settings, lambda *_: is_ready.set())
+        has_ended.set()
+
     with listener:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run.serve, settings, lambda *_: is_ready.set())
+            tasks.start_soon(serve)
             await until(lambda: bool(servers) and servers[0].started)
-            yield listener.getsockname()[1], is_ready
-            servers[0].should_exit = True
+            try:
+                yield listener.getsockname()[1], is_ready
+            finally:
+                servers[0].should_exit = True
+                with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+                    await has_ended.wait()
 
 
 async def test_must_23_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     async with _process(monkeypatch, tls_self_signed=True) as (port, is_ready):
-        await is_ready.wait()
+        await until(is_ready.is_set)
         trusted = ssl.create_default_context(cafile=tmp_path / "duologue" / "certificate.pem")
         url = f"wss://localhost:{port}/v1/realtime?model=gpt-realtime"
         async with calling(url, ssl=trusted) as caller:
@@ -139,9 +149,9 @@ async def test_must_23_while_models_load_the_server_answers(monkeypatch: pytest.
         assert json.loads(caught.value.response.body)["error"]["code"] == "warming_up"
         assert not is_ready.is_set()
         asr.may_end.set()
-        await is_ready.wait()
+        await until(is_ready.is_set)
         # A chat server may load its model for minutes yet.
-        await chat.is_warming.wait()
+        await until(chat.is_warming.is_set)
         async with calling(url) as caller:
             with anyio.fail_after(5):
                 await (await caller.socket.ping())

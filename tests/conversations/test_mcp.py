@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
 import anyio
 import pytest
 
 from duologue.engines.base import ChatDelta, ChatRequest, ToolCallDelta
+from duologue.engines.scripted import ScriptedStream
 from duologue.engines.scripted_tools import ScriptedToolServers
 from duologue.errors import EngineError
 from duologue.events import (
@@ -50,28 +50,16 @@ def anyio_backend() -> object:
     return VIRTUAL
 
 
-class Caller:
+class Caller(ScriptedStream[ChatRequest, ChatDelta]):
     """Calls the first ``calls`` tools that are offered where none has answered yet, and says what the last one gave."""
-
-    name = "caller"
 
     def __init__(self, calls: int = 1, *, fails_on_results: bool = False) -> None:
         self.asked: list[ChatRequest] = []
         self._calls = calls
         self._fails_on_results = fails_on_results
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+    async def results(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         self.asked.append(request)
-        yield self._answer(request)
-
-    async def _answer(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         told = [message.content for message in request.messages if message.role == "tool"]
         if told and self._fails_on_results:
             raise EngineError("no")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
 import pytest
 
 from duologue.engines.base import ChatDelta, ChatRequest, ToolCallDelta
+from duologue.engines.scripted import ScriptedStream
 from duologue.events import (
     CreateItem,
     CreateReply,
@@ -39,27 +39,15 @@ def anyio_backend() -> object:
     return VIRTUAL
 
 
-class Caller:
+class Caller(ScriptedStream[ChatRequest, ChatDelta]):
     """A chat model that calls ``weather`` until it has been told, then says what it was told."""
-
-    name = "caller"
 
     def __init__(self, calls: int = 1, preface: str = "", never_content: bool = False) -> None:
         self.asked: list[ChatRequest] = []
         self._calls, self._preface, self._never_content = calls, preface, never_content
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
+    async def results(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         self.asked.append(request)
-        yield self._answer(request)
-
-    async def _answer(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         told = [message.content for message in request.messages if message.role == "tool"]
         if not request.tools or (told and not self._never_content):
             yield ChatDelta(f"It is {told[-1] if told else 'unknown'}.", finish="stop")

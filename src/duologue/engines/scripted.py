@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 import anyio
 import numpy as np
@@ -55,6 +55,27 @@ class _Ready:
         return
 
 
+class ScriptedStream(Generic[Req, Res]):
+    """A stream engine that needs nothing. What it gives is in ``results``."""
+
+    name = "scripted"
+
+    async def start(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        return
+
+    @asynccontextmanager
+    async def stream(self, request: Req) -> AsyncIterator[AsyncIterator[Res]]:
+        async with aclosing(self.results(request)) as results:
+            yield results
+
+    def results(self, request: Req) -> AsyncGenerator[Res, None]:
+        """The answer to ``request``, piece by piece."""
+        raise NotImplementedError
+
+
 class ScriptedVad(_Ready):
     """Speech is whatever is louder than -40 dBFS."""
 
@@ -94,7 +115,7 @@ class ScriptedTranscriber(_Ready):
         return [TranscribeResult(self._hear(r)) for r in requests]
 
 
-class ScriptedChat:
+class ScriptedChat(ScriptedStream[ChatRequest, ChatDelta]):
     """The same words each time, or what ``answer`` makes of the prompt; ``word_s`` apart, ``first_s`` after the
     question."""
 
@@ -111,18 +132,7 @@ class ScriptedChat:
         self._first_s = first_s
         self._word_s = word_s
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
-        async with aclosing(self._words(request)) as words:
-            yield words
-
-    async def _words(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+    async def results(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         await anyio.sleep(self._first_s)
         words = self._answer(request).split()
         allowed = words[: request.max_tokens]
@@ -132,7 +142,7 @@ class ScriptedChat:
         yield ChatDelta("", finish="length" if len(allowed) < len(words) else "stop")
 
 
-class ScriptedSpeech:
+class ScriptedSpeech(ScriptedStream[SpeechRequest, SpeechDelta]):
     """A model that hears: what ``hear`` makes of the last turn's sound, and what ``answer`` makes of the prompt.
 
     The answer comes first, ``word_s`` apart; the words heard ``heard_s`` after the question.
@@ -152,18 +162,7 @@ class ScriptedSpeech:
         self._word_s = word_s
         self._heard_s = heard_s
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: SpeechRequest) -> AsyncIterator[AsyncIterator[SpeechDelta]]:
-        async with aclosing(self._deltas(request)) as deltas:
-            yield deltas
-
-    async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+    async def results(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
         asked_s = anyio.current_time()
         sound = request.messages[-1].audio if request.messages else None
         if request.wants in {"answer", "both"}:
@@ -177,7 +176,7 @@ class ScriptedSpeech:
             yield SpeechDelta(heard=self._hear(sound), is_heard=True)
 
 
-class ScriptedSynthesizer:
+class ScriptedSynthesizer(ScriptedStream[SpeakRequest, SpeechChunk]):
     """A tone of ``phrase_s`` for each phrase, whole, its words evenly spread; or ``word_s`` for each word."""
 
     name = "scripted-tts"
@@ -188,18 +187,7 @@ class ScriptedSynthesizer:
         self._word_s = word_s
         self._first_s = first_s
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: SpeakRequest) -> AsyncIterator[AsyncIterator[SpeechChunk]]:
-        async with aclosing(self._sound(request)) as sound:
-            yield sound
-
-    async def _sound(self, request: SpeakRequest) -> AsyncGenerator[SpeechChunk, None]:
+    async def results(self, request: SpeakRequest) -> AsyncGenerator[SpeechChunk, None]:
         await anyio.sleep(self._first_s)
         words = _word_spans(request.text)
         length_s = self._phrase_s if self._word_s is None else self._word_s * len(words)

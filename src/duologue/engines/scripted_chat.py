@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -18,7 +17,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest, ChatUsage, Tool, ToolCallDelta
-from duologue.engines.scripted import TWELVE_WORDS
+from duologue.engines.scripted import TWELVE_WORDS, ScriptedStream
 
 STORY = " ".join(f"This is sentence number {n} of a story that takes its time." for n in range(1, 11))
 PIECE_CHARS = 6
@@ -27,7 +26,7 @@ TELLING_CHARS = 4
 _ANY_OF: dict[str, Any] = {"boolean": True, "array": [], "object": {}, "null": None}
 
 
-class ScriptedToolChat:
+class ScriptedToolChat(ScriptedStream[ChatRequest, ChatDelta]):
     """Calls functions, tells their results, tells stories ``word_s`` a word; else the same ``text`` at once."""
 
     name = "scripted-tools"
@@ -36,18 +35,7 @@ class ScriptedToolChat:
         self._text = text
         self._word_s = word_s
 
-    async def start(self) -> None:
-        return
-
-    async def aclose(self) -> None:
-        return
-
-    @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[ChatDelta]]:
-        async with aclosing(self._deltas(request)) as deltas:
-            yield deltas
-
-    async def _deltas(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+    async def results(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         asked = _asked(request.messages)
         results = _results(request.messages)
         calls = [] if results else _wanted(request, asked)

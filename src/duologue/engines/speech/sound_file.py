@@ -115,7 +115,8 @@ class SoundFile:
             frame.pts = None
             for part in to_floats.resample(frame):
                 samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
-                yield np.nan_to_num(samples.mean(axis=1, dtype=np.float32)), frame.sample_rate
+                # As players do: damaged files of floats hold numbers that no loudspeaker can follow.
+                yield np.clip(np.nan_to_num(samples), -1, 1).mean(axis=1, dtype=np.float32), frame.sample_rate
 
     def _frames(self) -> Iterator[Any]:
         from av.error import FFmpegError
