@@ -55,7 +55,7 @@ def wary_browser(one_chromium: Browser) -> Iterator[BrowserContext]:
 def listening_browser(
     playwright: Playwright, speech: Speech, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrowserContext]:
-    """With a microphone that hears somebody greet."""
+    """With a microphone that hears somebody say thanks."""
     path = tmp_path_factory.mktemp("sound") / "microphone.wav"
     speech.record(path)
     with chromium(playwright, hearing(path)) as browser, private(browser, permissions=["microphone"]) as context:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chromium import MARKS, PATIENCE_MS, end, expect_carrier, expect_state, say_typed
-from tests.browser.speech import MOUTH, Speech, expect_greeted
+from tests.browser.speech import MOUTH, Speech, expect_thanks
 from tests.browser.udp_relay import udp_relay
 
 pytestmark = MARKS
@@ -88,7 +88,7 @@ def test_a_server_without_calls_is_talked_to_over_websocket(listening_browser: B
     page.locator(".talk").click()
     expect_carrier(page, "over WebSocket")
     expect_carrier(page, "does not offer WebRTC")
-    expect_greeted(page)
+    expect_thanks(page)
     assert "input_audio_buffer.append" in _sent(page)
     end(page)
 

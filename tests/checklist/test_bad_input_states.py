@@ -107,7 +107,7 @@ async def test_an_id_that_is_taken(server: Serving) -> None:
 
 
 async def test_an_id_that_is_announced(server: Serving) -> None:
-    """``speech_started`` names the item that the turn will be: nobody else can have that id, and the turn becomes it."""
+    """``speech_started`` names the item that the turn will be: nobody else gets that id, and the turn becomes it."""
     async with calling(server.ws) as caller:
         await caller.append(voice(0.6))
         announced = (await caller.wait("input_audio_buffer.speech_started"))["item_id"]

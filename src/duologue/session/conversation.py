@@ -26,7 +26,7 @@ from duologue.events import (
     TruncateItem,
     TurnCommitted,
 )
-from duologue.session.history import Entry, History, snapshot
+from duologue.session.history import Entry, History, snapshot, taken
 from duologue.session.transcribe import Transcription
 
 
@@ -37,6 +37,8 @@ class Conversation:
         self.history = History()
         self._say = say
         self._awaited: dict[str, anyio.Event] = {}
+        # The item that the user's open turn will become, of which the client has been told.
+        self.announced_id: str | None = None
 
     def commit(self, item_id: str, text: str | None = None) -> Entry:
         """The user's turn becomes an item; its words follow when they are known, unless there are none."""
@@ -70,6 +72,8 @@ class Conversation:
         """Raises ClientError for an id that is taken, a place that does not exist, a result that nobody waits for."""
         if isinstance(event.item, FunctionOutput) and self.history.call_of(event.item.call_id) is None:
             raise ClientError(f"Tool call ID '{event.item.call_id}' not found in conversation.", param="item.call_id")
+        if event.item.id == self.announced_id:
+            raise taken(event.item.id)
         entry = self._add(event.item, event.after)
         if entry.text is None and entry.parts:
             self._awaited[event.item.id] = anyio.Event()

@@ -105,11 +105,7 @@ class History:
         Raises ClientError for an id that is taken, or an ``after`` that does not exist.
         """
         if self.find(item.id) is not None:
-            raise ClientError(
-                f"Error adding item: an item with id '{item.id}' already exists.",
-                code="item_create_duplicate_item_id",
-                param="item.id",
-            )
+            raise taken(item.id)
         entry = Entry(item)
         self._entries.insert(self._index_after(after), entry)
         self.version += 1
@@ -188,6 +184,15 @@ class History:
         """The newest first."""
         said = takewhile(lambda e: not (isinstance(e.item, Message) and e.item.role == "user"), reversed(self._entries))
         return list(said)
+
+
+def taken(item_id: str) -> ClientError:
+    """The error for an id that another item has."""
+    return ClientError(
+        f"Error adding item: an item with id '{item_id}' already exists.",
+        code="item_create_duplicate_item_id",
+        param="item.id",
+    )
 
 
 def snapshot(entry: Entry) -> Item:

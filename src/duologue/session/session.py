@@ -137,7 +137,8 @@ class Session:
             _HANDLERS[type(event)](self, event)
         except ClientError as error:
             asked = event.event if isinstance(event, Marked) else event
-            self._say(Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=asked.ref))
+            ref = asked.ref if isinstance(asked, Told) else None
+            self._say(Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=ref))
 
     def _say(self, event: Event) -> None:
         try:

@@ -168,6 +168,7 @@ class Turns:
             lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
         )
         self._turn = _Turn(item_id, start, partials)
+        self._conversation.announced_id = item_id
         self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
         if self._shows_words and self._ways.has_partials:
             self.tasks.start_soon(partials.run)
@@ -241,6 +242,7 @@ class Turns:
     def _close_turn(self, until: int) -> _Turn:
         assert self._turn is not None, "only an open turn can end"
         turn, self._turn = self._turn, None
+        self._conversation.announced_id = None
         turn.partials.scope.cancel()
         self._uncommitted = until
         self._say(SpeechStopped(item_id=turn.item_id, at_ms=samples_to_ms(until)))

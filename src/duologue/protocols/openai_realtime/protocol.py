@@ -130,6 +130,8 @@ class RealtimeProtocol:
             case wire.ItemRetrieve():
                 return RetrieveItem(item_id=event.item_id, ref=ref)
             case wire.ItemTruncate():
+                if event.content_index != 0:
+                    raise ClientError("A spoken answer has one part, of index 0.", param="content_index")
                 return TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)
             case wire.ResponseCreate():
                 return CreateReply(options=self._options(event.response), ref=ref)
