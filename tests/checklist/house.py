@@ -28,7 +28,7 @@ from tests.server.serving import Serving, engines, serving
 from tests.wire_checker import Frame
 
 WORD_S = 0.15
-# Two phrases, 3.6 s of sound: longer than the server sends ahead.
+# Two phrases, 3.2 s of sound: longer than the server sends ahead.
 VERSE = "There once was an answer of two even lines. It took a few seconds and then it was over and done."
 RECITED = {"verse": VERSE, "halting": "A halting answer it is.", "Odd": "This is odd."}
 # What each pitch of voice says.

@@ -33,7 +33,7 @@ from duologue.engines.scripted import (
 )
 from duologue.server import run
 from duologue.session.session import Session
-from tests.checklist.house import TRANSCRIPT, House, answer, ask, housing, words
+from tests.checklist.house import House, answer, ask, housing, words
 from tests.server.asking import KEY, bearer
 from tests.server.caller import Caller, calling, silence, voice
 from tests.server.serving import until
@@ -248,12 +248,3 @@ async def test_must_23_200_connections_closed_in_any_state_leave_nothing(house: 
 def _sessions() -> int:
     gc.collect()
     return sum(type(thing) is Session for thing in gc.get_objects())
-
-
-async def test_must_23_a_turn_of_voice_after_all(house: House) -> None:
-    async with calling(house.ws, additional_headers=bearer(KEY)) as caller:
-        await caller.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
-        await caller.say()
-        heard = await caller.wait("conversation.item.input_audio_transcription.completed")
-        assert heard["transcript"] == TRANSCRIPT
-        assert (await caller.wait("response.done"))["response"]["status"] == "completed"

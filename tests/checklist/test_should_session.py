@@ -165,10 +165,9 @@ async def test_should_speed_of_the_voice(house: House) -> None:
             assert shown["audio"]["output"]["speed"] == speed
             await _answer(caller)
             assert house.reader.asked[-1].speed == speed
-        for speed in (0.2, 1.6):
-            update = {"type": "realtime", "audio": {"output": {"speed": speed}}}
-            error = await refused(caller, json.dumps({"type": "session.update", "session": update}))
-            assert error["param"] == "session.audio.output.speed"
+        update = {"type": "realtime", "audio": {"output": {"speed": 1.6}}}
+        error = await refused(caller, json.dumps({"type": "session.update", "session": update}))
+        assert error["param"] == "session.audio.output.speed"
 
 
 async def test_should_max_output_tokens_incomplete(house: House) -> None:
@@ -276,8 +275,7 @@ async def test_should_truncation_retention_ratio(house: House) -> None:
     so that a model's cache of its beginning lasts. Disabled: nothing is left out."""
     limits = {"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": {"post_instructions": 400}}
     async with calling(house.ws) as caller:
-        shown = await caller.update(truncation=limits, output_modalities=["text"])
-        assert shown["truncation"] == limits
+        assert (await caller.update(truncation=limits, output_modalities=["text"]))["truncation"] == limits
         for number in range(20):
             await _line(caller, number)
         await _answer(caller)

@@ -74,8 +74,8 @@ def _intent(server: Serving) -> str:
 async def _configure(caller: Caller, **session: Any) -> Frame:
     count = caller.count("session.updated")
     await caller.send("session.update", session={"type": "transcription", "audio": {"input": INPUT}, **session})
-    session: Frame = (await caller.wait("session.updated", count + 1))["session"]
-    return session
+    shown: Frame = (await caller.wait("session.updated", count + 1))["session"]
+    return shown
 
 
 async def _turn(caller: Caller) -> None:

@@ -51,7 +51,7 @@ class InPieces(ScriptedSpeech):
         self._piece_s = piece_s
         self._asked = asked
 
-    async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+    async def results(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
         if request.wants == "nothing":
             return
         self._asked.append(request)
@@ -260,7 +260,7 @@ async def test_the_rest_of_an_interrupted_answer_is_not_made_when_the_words_neve
     said = 0
 
     class Endless(ScriptedSpeech):
-        async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+        async def results(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
             nonlocal said
             if request.wants == "nothing":
                 return
@@ -290,8 +290,8 @@ async def test_the_rest_of_an_interrupted_answer_is_not_made_when_the_words_neve
 
 async def test_a_failure_after_the_whole_answer_is_only_the_words() -> None:
     class BreaksOff(InPieces):
-        async def _deltas(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
-            async for delta in super()._deltas(request):
+        async def results(self, request: SpeechRequest) -> AsyncGenerator[SpeechDelta, None]:
+            async for delta in super().results(request):
                 yield delta
                 if delta.heard:
                     raise EngineLost("as asked")

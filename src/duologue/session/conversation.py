@@ -8,7 +8,6 @@ import anyio
 
 from duologue.errors import ClientError
 from duologue.events import (
-    CreateItem,
     DeleteItem,
     Event,
     FunctionOutput,
@@ -68,15 +67,15 @@ class Conversation:
             probs = _probs(transcription)
             self._say(TranscriptDone(item_id=entry.item.id, text=text, audio_s=transcription.audio_s, probs=probs))
 
-    def create(self, event: CreateItem) -> Entry:
+    def create(self, item: Item, after: str | None) -> Entry:
         """Raises ClientError for an id that is taken, a place that does not exist, a result that nobody waits for."""
-        if isinstance(event.item, FunctionOutput) and self.history.call_of(event.item.call_id) is None:
-            raise ClientError(f"Tool call ID '{event.item.call_id}' not found in conversation.", param="item.call_id")
-        if event.item.id == self.announced_id:
-            raise taken(event.item.id)
-        entry = self._add(event.item, event.after)
+        if isinstance(item, FunctionOutput) and self.history.call_of(item.call_id) is None:
+            raise ClientError(f"Tool call ID '{item.call_id}' not found in conversation.", param="item.call_id")
+        if item.id == self.announced_id:
+            raise taken(item.id)
+        entry = self._add(item, after)
         if entry.text is None and entry.parts:
-            self._awaited[event.item.id] = anyio.Event()
+            self._awaited[item.id] = anyio.Event()
         return entry
 
     def _add(self, item: Item, after: str | None) -> Entry:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio
 import numpy as np
 from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec import structs
 
 from duologue.audio.buffer import AudioBuffer
 from duologue.audio.codec import Pcm16Decoder
@@ -16,7 +17,7 @@ from duologue.audio.resample import Resampler
 from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadResult, VadState
 from duologue.engines.client import VAD, EngineClient
 from duologue.errors import CapacityError, EngineError
-from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
+from duologue.events import AppendAudio, ClearAudio, CommitAudio, Item, Message, Told
 from duologue.session.vad import Onset, Pause, SpeechGate
 
 # A long append is looked at in pieces of 256 ms, so that one client's recording does not hold up the others' VAD.
@@ -155,14 +156,24 @@ class Hearing:
         """Nothing before ``sample`` will be asked for, nor what the VAD has already seen."""
         self._buffer.drop_before(min(sample, self._window_start))
 
+    def forget(self) -> None:
+        """Nothing that was heard will be asked for any more."""
+        self._buffer = AudioBuffer()
+
     def reset(self) -> None:
         """Forget that anyone was speaking; the clock goes on."""
         self.gate = SpeechGate(self.gate.threshold)
         self._state = None
 
 
-def as_heard(pcm: bytes, rate_hz: int) -> Float32:
-    """A whole recording, s16le mono at ``rate_hz`` -> float32 [n] at 16 kHz."""
-    resampler = Resampler(rate_hz, SESSION_RATE_HZ)
-    sound = to_float(Pcm16Decoder().decode(pcm))
-    return np.concatenate([resampler.push(sound), resampler.flush()])
+def without_sound(item: Item) -> tuple[Item, Float32 | None]:
+    """``item`` as it is kept, and what is to be heard in it: of its recordings the first that came without words,
+    float32 [n] at 16 kHz. Nobody asks for the bytes again."""
+    parts = item.parts if isinstance(item, Message) else ()
+    spoken = next((part for part in parts if part.pcm is not None), None)
+    if not isinstance(item, Message) or spoken is None or spoken.pcm is None:
+        return item, None
+    item = structs.replace(item, parts=tuple(structs.replace(part, pcm=None) for part in parts))
+    resampler = Resampler(spoken.rate_hz, SESSION_RATE_HZ)
+    sound = to_float(Pcm16Decoder().decode(spoken.pcm))
+    return item, np.concatenate([resampler.push(sound), resampler.flush()])

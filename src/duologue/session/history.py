@@ -153,6 +153,10 @@ class History:
         for older in [e for e in self._entries if e.sound is not None][:-SOUNDS_KEPT]:
             older.sound = None
 
+    def forget_sound(self) -> None:
+        for entry in self._entries:
+            entry.sound = None
+
     def cut(self, entry: Entry, heard_ms: float) -> None:
         """Only the first ``heard_ms`` of the item's sound reached the listener. May be called again: the last
         call counts, since the client knows better than the server's own clock."""

@@ -36,7 +36,6 @@ from duologue.events import (
     Failed,
     McpApprovalResponse,
     McpServer,
-    Message,
     RetrieveItem,
     SessionConfig,
     Told,
@@ -48,7 +47,7 @@ from duologue.session.answers import Answers
 from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
 from duologue.session.following import Following, ToolsAnswered, ToolSlow
-from duologue.session.hearing import Heard, Marked, as_heard
+from duologue.session.hearing import Heard, Marked, without_sound
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
 from duologue.session.tools import Tools
 from duologue.session.turns import Idle, Turns, WordsIn
@@ -124,6 +123,9 @@ class Session:
                 self._answers.abandon()
                 self._turns.abandon()
                 self._tools.close()
+                # Sessions are rings of objects, which Python finds late: their sound would stay for minutes.
+                self._turns.hearing.forget()
+                self._conversation.history.forget_sound()
 
     async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
         with self._inbox_in, told:
@@ -191,18 +193,13 @@ class Session:
         if isinstance(item, McpApprovalResponse):
             self._calling.require(item)
         self._replies.check_sight(item, "item.content")
-        entry = self._conversation.create(event)
+        item, spoken = without_sound(item)
+        entry = self._conversation.create(item, event.after)
         if isinstance(item, McpApprovalResponse):
             self._calling.respond(item)
-        parts = item.parts if isinstance(item, Message) else ()
-        spoken = next((part for part in parts if part.pcm is not None), None)
-        if spoken is not None and spoken.pcm is not None:
-            transcription = self._replies.transcribe(as_heard(spoken.pcm, spoken.rate_hz), item.id, is_answered=False)
+        if spoken is not None:
+            transcription = self._replies.transcribe(spoken, item.id, is_answered=False)
             self._turns.await_words(entry, transcription)
-
-    def _on_clear_playout(self, _event: ClearPlayout) -> None:
-        self._answers.clear_playout()
-        self._turns.on_silent()
 
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)
@@ -223,7 +220,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Configure: lambda session, event: session._apply(event.config),
     CreateReply: Session._on_create_reply,
     CancelReply: lambda session, event: session._answers.cancel(event.reply_id),
-    ClearPlayout: Session._on_clear_playout,
+    ClearPlayout: lambda session, _event: session._answers.clear_playout(),
     CreateItem: Session._on_create_item,
     DeleteItem: lambda session, event: session._conversation.delete(event),
     RetrieveItem: lambda session, event: session._conversation.retrieve(event),

@@ -296,13 +296,12 @@ class Turns:
             return
         # Where the turn's words never came, the rest of the answer that it interrupted is still being made.
         self._forget_unheard()
-        self.on_silent()
+        if self._answers.is_empty:
+            self.take(floor.ReplyOver())
+            self._await_user()
 
-    def on_silent(self) -> None:
-        """Something that sounded has ended: if that was the last, the idle timeout counts from here."""
-        if not self._answers.is_empty:
-            return
-        self.take(floor.ReplyOver())
+    def _await_user(self) -> None:
+        """The idle timeout counts from the end of what sounded last."""
         timeout_ms = self._machine.detection.idle_timeout_ms
         if timeout_ms is not None and self.hearing.detects_speech and self._machine.state is floor.State.IDLE:
             self.idle.start(timeout_ms / 1000)
