@@ -175,7 +175,7 @@ async def _cancel_at(person: Person, at_s: float) -> None:
 
 async def test_cancelling_at_any_moment_leaves_the_next_turn_alone() -> None:
     moments = random.Random(418)
-    for _ in range(200):
+    for _ in range(100):
         await _turn_with_cancel(moments.uniform(0.6, 2.2))
 
 
