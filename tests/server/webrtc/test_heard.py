@@ -139,6 +139,7 @@ async def _clear(is_done: bool, cancels: bool = False) -> None:
         truncated = await phone.wait(TRUNCATED)
         done = phone.of(DONE)[0]["response"]
         assert done["status"] == ("completed" if is_done else "cancelled")
+        assert is_done or done["status_details"]["reason"] == "client_cancelled"
         assert phone.count("output_audio_buffer.stopped") == 0
         await say(phone)
         await model.asked_again()

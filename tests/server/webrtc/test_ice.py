@@ -4,6 +4,8 @@ import pytest
 
 from duologue.errors import ConfigError
 from duologue.server.webrtc.ice import IceServer, parse_servers, remote_candidates_wanted
+from duologue.server.webrtc.peer import make_peer
+from duologue.server.webrtc.playback import Playback
 
 
 def test_servers_are_read() -> None:
@@ -13,11 +15,33 @@ def test_servers_are_read() -> None:
     ]
 
 
-@pytest.mark.parametrize("url", ["http://stun.example", "stun:", "turn:turn.example", "turn:me:secret@", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://stun.example",
+        "stun:",
+        "stun:stun.example?transport=tcp",
+        "stuns:stun.example",
+        "stun:[::1]:3478",
+        "turn:turn.example",
+        "turn:me:secret@",
+        "",
+    ],
+)
 def test_what_is_no_server_is_refused(url: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse_servers([url])
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["stun:stun.example", "stun:192.0.2.1:3478", "turn:me:secret@turn.example", "turns:me:secret@turn.example:443"],
+)
+@pytest.mark.anyio
+async def test_what_is_accepted_here_aiortc_accepts_too(url: str) -> None:
+    peer = make_peer(parse_servers([url]), Playback())
+    await peer.close()
 
 
 def test_hidden_addresses_and_the_end_of_candidates_are_left_out() -> None:

@@ -9,6 +9,7 @@ import anyio
 import numpy as np
 import pytest
 
+from duologue.server.webrtc.playback import Playback
 from tests.server.serving import until
 from tests.server.webrtc.line import connected, delays_s
 from tests.server.webrtc.phone import LOUD, lose, voice
@@ -37,6 +38,15 @@ async def test_hush_is_heard_at_once() -> None:
         await until(lambda: line.phone.ear.heard[-1][1] < LOUD)
         # One packet of 20 ms may be on its way; the rest is this machine's other work.
         assert line.phone.ear.loud_s()[-1] - before_s < 0.2
+
+
+async def test_what_is_said_far_ahead_is_kept_up_to_half_a_minute() -> None:
+    playback = Playback()
+    playback.say(bytes(2 * 24_000 * 29))
+    playback.say(bytes(2 * 24_000 * 5))
+    assert playback.ahead_ms == 30_000
+    playback.say(bytes(2))
+    assert playback.ahead_ms == 30_000
 
 
 async def test_no_delay_stays_after_loss() -> None:
