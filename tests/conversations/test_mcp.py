@@ -53,7 +53,8 @@ def anyio_backend() -> object:
 class Caller(ScriptedStream[ChatRequest, ChatDelta]):
     """Calls the first ``calls`` tools that are offered where none has answered yet, and says what the last one gave."""
 
-    def __init__(self, calls: int = 1, *, fails_on_results: bool = False) -> None:
+    def __init__(self, calls: int = 1, *, fails_on_results: bool = False, pause_s: float = 0.0) -> None:
+        self._pause_s = pause_s
         self.asked: list[ChatRequest] = []
         self._calls = calls
         self._fails_on_results = fails_on_results
@@ -64,7 +65,9 @@ class Caller(ScriptedStream[ChatRequest, ChatDelta]):
         if told and self._fails_on_results:
             raise EngineError("no")
         if told or not request.tools:
-            yield ChatDelta(f"It is {told[-1] if told else 'unknown'}.", finish="stop")
+            yield ChatDelta(f"It is {told[-1] if told else 'unknown'}.")
+            await anyio.sleep(self._pause_s)
+            yield ChatDelta("", finish="stop")
             return
         for index, tool in enumerate(request.tools[: self._calls]):
             yield ChatDelta("", tool_call=ToolCallDelta(index, f"id{index}", tool.name, "{}"))
@@ -146,7 +149,7 @@ async def test_a_result_that_comes_while_a_filler_sounds_is_told() -> None:
 
 async def test_a_client_that_asks_as_the_server_does_is_answered_once() -> None:
     """Its ``response.create`` was on its way when the server's own answer began."""
-    model = Caller()
+    model = Caller(pause_s=0.3)
     servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"}, delay_s=0.2)
     async with talk(engines(chat=model), _config(), servers=servers) as (person, _):
         await anyio.sleep(0.5)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duologue.engines.base import ChatMessage, ToolCall
+from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
-from duologue.events import Message, Part, PartKind, Role
-from duologue.session.chat_prompt import PROMPT_WORDS, Window, messages, prompt
+from duologue.events import FunctionCall, FunctionOutput, Message, Part, PartKind, Role
+from duologue.session.chat_prompt import PROMPT_WORDS, Step, Window, messages, prompt, steps
 from duologue.session.history import Entry, HeardWord, History, snapshot
 
 WORDS = "one two three four"
@@ -150,6 +150,11 @@ def test_words_that_are_not_known_yet_are_left_out() -> None:
 # --- the prompt -------------------------------------------------------------------------------------------------
 
 
+def _fit(said: list[ChatMessage], share: float | None = 1.0, window: Window | None = None) -> list[ChatMessage]:
+    """Each a step of its own."""
+    return (window or Window()).fit([Step(str(n), [message]) for n, message in enumerate(said)], share, None)
+
+
 def _same(messages: tuple[ChatMessage, ...], wanted: list[tuple[str, str]]) -> bool:
     return [(m.role, m.content) for m in messages] == wanted
 
@@ -165,7 +170,7 @@ talks = st.lists(st.builds(ChatMessage, roles, st.sampled_from(["", "one", "two 
 
 @given(talks, st.sampled_from(["", "be kind"]))
 def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instructions: str) -> None:
-    got = list(prompt(instructions, Window().fit(said, 1.0, None)))
+    got = list(prompt(instructions, _fit(said)))
     if instructions:
         assert (got[0].role, got[0].content) == ("system", instructions)
         got = got[1:]
@@ -178,13 +183,13 @@ def test_any_talk_makes_a_prompt_that_models_take(said: list[ChatMessage], instr
 def test_the_oldest_is_forgotten_first_and_the_newest_never() -> None:
     long = "w " * (PROMPT_WORDS // 2)
     said = [ChatMessage("user", "first"), ChatMessage("assistant", long), ChatMessage("user", long + "x")]
-    assert [m.role for m in Window().fit(said, 1.0, None)] == ["user"]
-    assert len(Window().fit([ChatMessage("user", "w " * PROMPT_WORDS * 2)], 1.0, None)) == 1
+    assert [m.role for m in _fit(said)] == ["user"]
+    assert len(_fit([ChatMessage("user", "w " * PROMPT_WORDS * 2)])) == 1
 
 
 def test_nothing_is_forgotten_where_the_client_says_so() -> None:
     said = [ChatMessage("user", "w " * PROMPT_WORDS), ChatMessage("user", "x")]
-    assert Window().fit(said, None, None) == said
+    assert _fit(said, None) == said
 
 
 def test_what_has_left_the_prompt_stays_out_until_it_is_full_again() -> None:
@@ -192,17 +197,45 @@ def test_what_has_left_the_prompt_stays_out_until_it_is_full_again() -> None:
     window, said, starts = Window(), [], []
     for number in range(40):
         said.append(ChatMessage("user", f"{number} " + "w " * 299))
-        starts.append(window.fit(said, 0.5, None)[0].content.split()[0])
+        starts.append(_fit(said, 0.5, window)[0].content.split()[0])
     assert len(set(starts)) <= 10
     assert starts[-1] not in ("0", "39")
 
 
-def test_a_result_is_not_left_without_its_call() -> None:
-    call = ToolCall("call_1", "f", "{}")
-    told = [
-        ChatMessage("user", "x " * 2_000),
-        ChatMessage("assistant", "", tool_calls=(call,)),
-        ChatMessage("tool", "y " * 1_500, tool_call_id="call_1"),
-        ChatMessage("user", "z " * 899),
-    ]
-    assert [m.role for m in Window().fit(told, 1.0, None)] == ["user"]
+def _talk_with_tools(result: str = "y ", words: int = 1_500) -> History:
+    """A question, two calls side by side with their results, an answer, and another question."""
+    history = History()
+    history.add(Message(id="u1", role="user", parts=(Part(kind="input_text", text="x " * 900),)))
+    for number in (1, 2):
+        history.add(FunctionCall(id=f"c{number}", call_id=f"call_{number}", name="f", arguments="{}"))
+    for number in (1, 2):
+        history.add(FunctionOutput(id=f"o{number}", call_id=f"call_{number}", output=result * words))
+    return history
+
+
+@pytest.mark.parametrize("words", [10, 1_500, 4_000])
+@pytest.mark.parametrize(("share", "tokens"), [(1.0, None), (0.5, None), (0.8, 1_000), (0.0, None)])
+def test_results_come_behind_their_calls_and_the_question_before(words: int, share: float, tokens: int | None) -> None:
+    told = Window().fit(steps(_talk_with_tools(words=words)), share, tokens)
+    assert [message.role for message in told] == ["user", "assistant", "tool", "tool"]
+    assert [call.id for call in told[1].tool_calls] == [message.tool_call_id for message in told[2:]]
+    assert all(message.content for message in told[2:])
+
+
+def test_long_results_leave_room_for_the_talk() -> None:
+    told = Window().fit(steps(_talk_with_tools(words=3_000)), 1.0, None)
+    assert sum(len(message.content.split()) for message in told) <= PROMPT_WORDS
+
+
+def test_what_has_left_the_prompt_stays_out_though_others_come_and_go() -> None:
+    """Where it began is known by its item: counting would begin at a result without its call."""
+    history, window = _talk_with_tools(words=10), Window()
+    history.add(Message(id="a1", role="assistant", parts=(Part(kind="output_text", text="y " * 1_000),)))
+    history.add(Message(id="u2", role="user", parts=(Part(kind="input_text", text="z " * 600),)))
+    assert window.fit(steps(history), 1.0, None)[0].tool_calls
+    history.add(Message(id="s", role="system", parts=(Part(kind="input_text", text="be kind"),)), after="root")
+    told = window.fit(steps(history), 1.0, None)
+    assert told[0].tool_calls
+    history.remove("s")
+    history.remove("u1")
+    assert window.fit(steps(history), 1.0, None)[0].tool_calls

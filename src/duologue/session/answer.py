@@ -10,7 +10,7 @@ from msgspec import structs
 
 from duologue.audio.codec import encode_pcm16
 from duologue.audio.frame import VOICE_RATE_HZ, Int16
-from duologue.errors import DuologueError
+from duologue.errors import DuologueError, EngineError
 from duologue.events import (
     Event,
     FunctionCall,
@@ -157,6 +157,7 @@ class Answer:
         self._next: Answer | None = None
         self._is_playing = False
         self._is_heard_out = False
+        self._failure: DuologueError | None = None
 
     @property
     def item_ids(self) -> list[str]:
@@ -174,6 +175,9 @@ class Answer:
                     await self._give_call(piece)
                     continue
                 await self._keep_pace()
+                # A task that was stopped may have one more step to go.
+                if self.is_finished:
+                    return
                 self.take(piece)
                 if piece.pcm is not None:
                     on_audible()
@@ -297,10 +301,21 @@ class Answer:
         self._calls += 1
         at = 0
         while delta := await call.more(at):
+            if self.is_finished:
+                return
             at += len(delta)
             self._add_arguments(given, delta)
-        self._end_open("completed")
-        self._on_called(self, given)
+        if self.is_finished:
+            return
+        if call.is_whole and isinstance(given.entry.item, FunctionCall) and not call.has_object:
+            # The client would stumble over them. A server that is given such arguments tells the model so.
+            self._failure = EngineError("The model called a function with arguments that are no JSON object.")
+            self.reply.drop()
+            self.finish()
+            return
+        self._end_open("completed" if call.is_whole else "incomplete")
+        if call.is_whole:
+            self._on_called(self, given)
 
     def _add_arguments(self, given: Given, delta: str) -> None:
         item = given.entry.item
@@ -352,13 +367,16 @@ class Answer:
         if self._is_heard_out:
             return
         self._is_heard_out, self._is_playing = True, False
+        if self.playout.sent_ms:
+            self._say_playout_ended()
+        if self._next is not None and not self._next._is_heard_out:
+            self._next.playout.hasten(anyio.current_time())
+            self._next._begin_playout()
+
+    def _say_playout_ended(self) -> None:
         heard_ms = self.playout.heard_ms(anyio.current_time())
-        if not self.playout.sent_ms:
-            return
         if heard_ms >= self.playout.sent_ms:
             self._say(PlayoutStopped(reply_id=self.id))
-            if self._next is not None and not self._next._is_heard_out:
-                self._next._begin_playout()
             return
         spoken = [given for given in self.given if given.length_ms]
         given = next((g for g in spoken if heard_ms < g.starts_ms + g.length_ms), spoken[-1])
@@ -370,7 +388,7 @@ class Answer:
         if self.is_finished or not self.has_started:
             self.is_finished = True
             return
-        failure = self.reply.failure if status == "completed" else None
+        failure = (self._failure or self.reply.failure) if status == "completed" else None
         if failure is not None:
             status = "failed"
         elif status == "completed" and self.reply.writing.was_cut_short:

@@ -19,8 +19,8 @@ from duologue.session.transcribe import Transcription
 class Answers:
     """Starts, holds, stops answers.
 
-    ``on_audible`` and ``on_over`` are told for answers of the conversation only; one outside it ("conversation":
-    "none") has no part in who holds the floor.
+    ``on_begin``, ``on_audible`` and ``on_over`` are told for answers of the conversation only; one outside it
+    ("conversation": "none") has no part in who holds the floor.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class Answers:
         history: History,
         say: Callable[[Event], None],
         calling: Calling,
+        on_begin: Callable[[], None],
         on_audible: Callable[[], None],
         on_over: Callable[[bool], None],
     ) -> None:
         self._history = history
         self._say = say
         self._calling = calling
+        self._on_begin = on_begin
         self._on_audible = on_audible
         self._on_over = on_over
         self._sounding: list[Answer] = []
@@ -49,9 +51,9 @@ class Answers:
 
     @property
     def is_following_up(self) -> bool:
-        """Whether what sounds is an answer that nobody asked for, with nothing added to the conversation since."""
+        """Whether an answer that nobody asked for is being given, with nothing added to the conversation since."""
         last = self._history.last_id()
-        following = [answer for answer in self._sounding if answer.is_follow_up]
+        following = [answer for answer in self._sounding if answer.is_follow_up and not answer.is_finished]
         return any(not answer.item_ids or answer.item_ids[-1] == last for answer in following)
 
     def refuse_second(self) -> None:
@@ -106,6 +108,8 @@ class Answers:
                 answer.reply.drop()
             elif not answer.is_finished:
                 answer.start()
+                if answer in self._sounding and not answer.is_filler:
+                    self._on_begin()
                 await answer.run(self._on_audible if answer in self._sounding else _ignore)
         self._forget(answer, said_nothing)
 
@@ -126,13 +130,17 @@ class Answers:
         for answer in self._sounding:
             answer.gate.open()
 
-    def stop(self, reason: str) -> Unheard | None:
-        """Stop all that sounds; what is left of the first that was not heard out."""
+    def stop(self, reason: str) -> list[Unheard]:
+        """Stop all that sounds, and what waits to; what is left of each that was not heard out, in order."""
         stopped, self._sounding = self._sounding, []
-        left = [unheard for answer in stopped if (unheard := answer.stop(reason)) is not None]
-        for unheard in left[1:]:
-            unheard.drop()
-        return left[0] if left else None
+        left: list[Unheard] = []
+        for answer in stopped:
+            unheard = answer.stop(reason)
+            if unheard is not None and answer.is_filler:
+                unheard.drop()
+            elif unheard is not None:
+                left.append(unheard)
+        return left
 
     def cancel(self, reply_id: str | None) -> None:
         """The client cancels. Raises ClientError if there is no such answer in progress."""
@@ -145,8 +153,9 @@ class Answers:
         raise ClientError("Cancellation failed: no active response found", code="response_cancel_not_active")
 
     def clear_playout(self) -> None:
-        """The listener's sound is held on this side, and none of it is to be played any more."""
-        for answer in list(self._sounding):
+        """The listener's sound is held on this side, and none of it is to be played any more. An answer that has not
+        sounded yet is to what came after."""
+        for answer in [answer for answer in self._sounding if answer.playout.sent_ms]:
             unheard = answer.stop("client_cancelled")
             if unheard is not None:
                 unheard.drop()

@@ -48,6 +48,7 @@ class Calling:
         # By item: whose tool it is, and the place in its answer of a call that waits for approval.
         self._servers: dict[str, McpServer] = {}
         self._asked: dict[str, tuple[str, int]] = {}
+        self._call_ids: set[str] = set()
         self._running = 0
         self.tasks: TaskGroup
 
@@ -61,13 +62,21 @@ class Calling:
         client's."""
         kind = self._tools.kind_of(call.name, specs)
         if not isinstance(kind, tuple):
-            return as_function(call)
+            return self._as_function(call)
         server, tool = kind
         is_asked = self._tools.needs_approval(server, tool)
         item_id = new_id("mcpr" if is_asked else "mcp")
         self._servers[item_id] = server
         item = McpApprovalRequest if is_asked else McpCall
         return item(id=item_id, status="in_progress", label=server.label, name=tool.name, arguments="")
+
+    def _as_function(self, call: Call) -> FunctionCall:
+        """Small chat servers give the same id again and again; clients tell calls apart by it."""
+        item = as_function(call)
+        if item.call_id in self._call_ids or self._conversation.history.call_of(item.call_id) is not None:
+            item = structs.replace(item, call_id=new_id("call"))
+        self._call_ids.add(item.call_id)
+        return item
 
     def carry_out(self, answer: Answer, given: Given) -> None:
         """The call is whole and its answer let out: begin."""
@@ -131,7 +140,10 @@ class Calling:
     def _start(
         self, server: McpServer, entry: Entry, reply_id: str, index: int, done: Callable[[Entry], Event]
     ) -> None:
+        item = entry.item
+        assert isinstance(item, McpCall), "only these run here"
         self._running += 1
+        self._say(McpCallProgress(reply_id=reply_id, item=item, phase="in_progress", index=index))
         self.tasks.start_soon(self._run, server, entry, reply_id, index, done)
 
     async def _run(
@@ -139,7 +151,6 @@ class Calling:
     ) -> None:
         item = entry.item
         assert isinstance(item, McpCall), "only these run here"
-        self._say(McpCallProgress(reply_id=reply_id, item=item, phase="in_progress", index=index))
         self._end(entry, await self._tools.run(server, item.name, item.arguments), reply_id, index, done)
 
     def _end(

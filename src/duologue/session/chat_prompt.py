@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from duologue.engines.base import ChatMessage, Image, ToolCall
 from duologue.events import FunctionCall, FunctionOutput, McpCall, Message
@@ -18,8 +21,10 @@ PROMPT_WORDS = 2_400
 WORDS_PER_TOKEN = 0.75
 # The result of a tool that a model cannot use at length; more would push the conversation out of the prompt.
 LONGEST_RESULT_CHARS = 8_000
+LEAST_RESULT_WORDS = 50
 NO_RESULT_YET = "No result yet."
 
+_WORD = re.compile(r"\S+")
 NameOf = Callable[[str, str], str]
 
 
@@ -28,27 +33,39 @@ def own_name(_label: str, name: str) -> str:
     return name
 
 
-def messages(entries: Iterable[Entry], name_of: NameOf = own_name) -> list[ChatMessage]:
+class Step(NamedTuple):
+    """What belongs together: a message, or calls side by side with their results. ``id``: of its first item."""
+
+    id: str
+    messages: list[ChatMessage]
+
+
+def steps(entries: Iterable[Entry], name_of: NameOf = own_name) -> list[Step]:
     """What was heard of each, in order; results of tools directly behind their calls, as chat servers want them.
     ``name_of``: by what the model knows a tool of an MCP server, given the server's label and its own name for it."""
     kept = [entry for entry in entries if not entry.is_filler]
     results = {e.item.call_id: e.item.output for e in kept if isinstance(e.item, FunctionOutput)}
-    told: list[ChatMessage] = []
+    told: list[Step] = []
     called: list[tuple[ToolCall, str]] = []
     for entry in kept:
         item = entry.item
         if isinstance(item, Message):
-            told.append(ChatMessage(item.role, _heard(entry), audio=entry.sound, images=_images(item)))
-            called.clear()
+            message = ChatMessage(item.role, _heard(entry), audio=entry.sound, images=_images(item))
+            told.append(Step(item.id, [message]))
+            called = []
         elif isinstance(item, FunctionOutput):
-            called.clear()
+            called = []
         elif isinstance(item, FunctionCall | McpCall) and item.status != "incomplete":
+            if not called:
+                told.append(Step(item.id, []))
             called.append(_called(item, results, name_of))
-            # Calls side by side are one step of the model's, with all results behind it.
-            if len(called) > 1:
-                del told[-len(called) :]
-            told += call_messages("", called)
+            told[-1].messages[:] = call_messages("", called)
     return told
+
+
+def messages(entries: Iterable[Entry], name_of: NameOf = own_name) -> list[ChatMessage]:
+    """All of ``steps``, whatever their length."""
+    return [message for step in steps(entries, name_of) for message in step.messages]
 
 
 def call_messages(text: str, calls: Collection[tuple[ToolCall, str]]) -> list[ChatMessage]:
@@ -86,19 +103,20 @@ class Window:
     beginning lasts: see OpenAI's "retention ratio"."""
 
     def __init__(self) -> None:
-        self._left_out = 0
+        self._first: str | None = None
 
-    def fit(self, told: Sequence[ChatMessage], share: float | None, tokens: int | None) -> list[ChatMessage]:
+    def fit(self, told: Sequence[Step], share: float | None, tokens: int | None) -> list[ChatMessage]:
         """The newest of ``told``. Where they outgrow ``tokens`` (None: the server's own limit), only ``share`` of that
-        is kept; None keeps everything."""
+        is kept; None keeps everything. Results of tools take half of the room at the most."""
         if share is None:
-            return list(told)
+            return [message for step in told for message in step.messages]
         most = PROMPT_WORDS if tokens is None else min(PROMPT_WORDS, int(tokens * WORDS_PER_TOKEN))
-        kept = list(told[self._left_out if self._left_out < len(told) else 0 :])
-        if sum(map(_length, kept)) > most:
+        first = next((i for i, step in enumerate(told) if step.id == self._first), 0)
+        kept = [_shortened(step, int(most * share) // 2) for step in told[first:]]
+        if sum(map(_step_length, kept)) > most:
             kept = _latest(kept, int(most * share))
-        self._left_out = len(told) - len(kept)
-        return kept
+        self._first = kept[0].id if len(kept) < len(told) else None
+        return [message for step in kept for message in step.messages]
 
 
 def prompt(instructions: str, told: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -136,17 +154,37 @@ def _joins(last: ChatMessage, message: ChatMessage) -> bool:
     return is_plain and last.role == message.role != "tool"
 
 
-def _latest(told: list[ChatMessage], words: int) -> list[ChatMessage]:
-    """The newest messages within ``words``, never fewer than one, and no result without its call."""
-    kept: list[ChatMessage] = []
-    for message in reversed(told):
-        words -= _length(message)
+def _latest(told: list[Step], words: int) -> list[Step]:
+    """The user's last words, and as many of the newest steps as there is room for, never none."""
+    asked = next((step for step in reversed(told) if step.messages[0].role == "user"), None)
+    words -= _step_length(asked) if asked is not None else 0
+    kept: list[Step] = []
+    for step in reversed(told):
+        words -= _step_length(step) if step is not asked else 0
         if words < 0 and kept:
             break
-        kept.append(message)
-    while len(kept) > 1 and kept[-1].role == "tool":
-        kept.pop()
-    return kept[::-1]
+        kept.insert(0, step)
+    if asked is None or any(step is asked for step in kept):
+        return kept
+    return [asked, *kept]
+
+
+def _shortened(step: Step, words: int) -> Step:
+    """The results of a step within ``words`` in all."""
+    results = [message for message in step.messages if message.role == "tool"]
+    if not results or sum(map(_length, results)) <= words:
+        return step
+    each = max(LEAST_RESULT_WORDS, words // len(results))
+    return Step(step.id, [_cut(m, each) if m.role == "tool" else m for m in step.messages])
+
+
+def _cut(result: ChatMessage, words: int) -> ChatMessage:
+    ends = [match.end() for match in islice(_WORD.finditer(result.content), words)]
+    return ChatMessage("tool", result.content[: ends[-1] if ends else 0], tool_call_id=result.tool_call_id)
+
+
+def _step_length(step: Step) -> int:
+    return sum(map(_length, step.messages))
 
 
 def _length(message: ChatMessage) -> int:

@@ -74,7 +74,7 @@ class Conversation:
         if item.id == self.announced_id:
             raise taken(item.id)
         entry = self._add(item, after)
-        if entry.text is None and entry.parts:
+        if any(part.kind == "input_audio" and part.text is None for part in entry.parts):
             self._awaited[item.id] = anyio.Event()
         return entry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from duologue.events import FunctionCall, Item, McpApprovalResponse, McpCall
+from duologue.events import FunctionCall, McpCall
 from duologue.session.calling import Calling
 from duologue.session.history import History
 from duologue.session.replies import Ways
@@ -34,7 +34,8 @@ class Following:
         self._history = history
         self._calling = calling
         self._bridged: str | None = None
-        self._told: str | None = None
+        self._has_news = False
+        self._is_due = False
         self._slow = Timer(lambda: post(ToolSlow()))
         self._answered = Timer(lambda: post(ToolsAnswered()))
 
@@ -42,15 +43,29 @@ class Following:
     def timers(self) -> tuple[Timer, ...]:
         return self._slow, self._answered
 
-    def on_answer_over(self) -> None:
-        """The assistant has fallen silent: it may wait for a tool, or one may have answered meanwhile."""
-        if self._ways.filler and self._is_waiting():
-            self._slow.start(self._ways.filler_after_s)
-        if self.has_news() and not self._answered.is_running:
-            self._answered.start(FOLLOW_UP_S)
+    @property
+    def is_due(self) -> bool:
+        """Whether an answer is owed to what tools gave, as soon as nobody has the floor. Where functions of the
+        client's were called as well, the client asks when they have answered."""
+        return self._is_due and not self._is_waiting()
 
     def on_tools_answered(self) -> None:
+        """What they gave has not been spoken of."""
+        self._has_news = True
         self._answered.start(FOLLOW_UP_S)
+
+    def on_nobody_asked(self) -> None:
+        """The client had its time."""
+        self._is_due = self._has_news
+
+    def on_answer_begins(self) -> None:
+        """It knows all that was given so far."""
+        self._has_news = self._is_due = False
+
+    def on_answer_over(self) -> None:
+        """The assistant has fallen silent, perhaps because it waits for a tool."""
+        if self._ways.filler and self._is_waiting():
+            self._slow.start(self._ways.filler_after_s)
 
     def bridges(self) -> bool:
         """Whether something is to be said while the tool works; once for a call."""
@@ -58,24 +73,9 @@ class Following:
         is_new, self._bridged = called != self._bridged, called
         return called is not None and is_new
 
-    def has_news(self) -> bool:
-        """Whether a tool of an MCP server was the last to say something, and nobody has asked for an answer since.
-        Where functions of the client's were called as well, the client asks when they have answered."""
-        last = self._last_item()
-        is_result = isinstance(last, McpCall | McpApprovalResponse) and last.id != self._told
-        return is_result and not self._is_waiting()
-
-    def on_asked(self) -> None:
-        """An answer to all that is there is on its way."""
-        last = self._last_item()
-        self._told = last.id if last is not None else None
-
-    def _last_item(self) -> Item | None:
-        return next((entry.item for entry in reversed(list(self._history)) if not entry.is_filler), None)
-
     def _last_call(self) -> str | None:
         calls = (e.item.id for e in reversed(list(self._history)) if isinstance(e.item, FunctionCall | McpCall))
         return next(calls, None)
 
     def _is_waiting(self) -> bool:
-        return bool(self._history.open_calls()) or self._calling.is_busy
+        return self._calling.is_busy or bool(self._history.open_calls())

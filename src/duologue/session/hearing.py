@@ -17,7 +17,7 @@ from duologue.audio.resample import Resampler
 from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadResult, VadState
 from duologue.engines.client import VAD, EngineClient
 from duologue.errors import CapacityError, EngineError
-from duologue.events import AppendAudio, ClearAudio, CommitAudio, Item, Message, Told
+from duologue.events import AppendAudio, ClearAudio, CommitAudio, Item, Message, Part, Told
 from duologue.session.vad import Onset, Pause, SpeechGate
 
 # A long append is looked at in pieces of 256 ms, so that one client's recording does not hold up the others' VAD.
@@ -167,13 +167,22 @@ class Hearing:
 
 
 def without_sound(item: Item) -> tuple[Item, Float32 | None]:
-    """``item`` as it is kept, and what is to be heard in it: of its recordings the first that came without words,
-    float32 [n] at 16 kHz. Nobody asks for the bytes again."""
-    parts = item.parts if isinstance(item, Message) else ()
-    spoken = next((part for part in parts if part.pcm is not None), None)
-    if not isinstance(item, Message) or spoken is None or spoken.pcm is None:
+    """``item`` as it is kept, and all that is to be heard in it: its recordings that came without words, float32 [n] at
+    16 kHz. The first of them will have the words of all. Nobody asks for the bytes again."""
+    if not isinstance(item, Message):
         return item, None
-    item = structs.replace(item, parts=tuple(structs.replace(part, pcm=None) for part in parts))
-    resampler = Resampler(spoken.rate_hz, SESSION_RATE_HZ)
-    sound = to_float(Pcm16Decoder().decode(spoken.pcm))
-    return item, np.concatenate([resampler.push(sound), resampler.flush()])
+    heard: list[Float32] = []
+    parts: list[Part] = []
+    for part in item.parts:
+        if part.pcm is None:
+            parts.append(part)
+            continue
+        parts.append(structs.replace(part, pcm=None, text="" if heard else None))
+        heard.append(_as_heard(part.pcm, part.rate_hz))
+    return structs.replace(item, parts=tuple(parts)), np.concatenate(heard) if heard else None
+
+
+def _as_heard(pcm: bytes, rate_hz: int) -> Float32:
+    resampler = Resampler(rate_hz, SESSION_RATE_HZ)
+    sound = to_float(Pcm16Decoder().decode(pcm))
+    return np.concatenate([resampler.push(sound), resampler.flush()])

@@ -185,9 +185,12 @@ class History:
         return steps
 
     def _since_user(self) -> list[Entry]:
-        """The newest first."""
-        said = takewhile(lambda e: not (isinstance(e.item, Message) and e.item.role == "user"), reversed(self._entries))
-        return list(said)
+        """All since the user's last words, the newest first. A cough has none."""
+        return list(takewhile(lambda entry: not _is_said_by_user(entry), reversed(self._entries)))
+
+
+def _is_said_by_user(entry: Entry) -> bool:
+    return isinstance(entry.item, Message) and entry.item.role == "user" and entry.text != ""
 
 
 def taken(item_id: str) -> ClientError:

@@ -46,6 +46,14 @@ class Playout:
         self.sent_ms += length_ms
         self._ends_at_s = last.start_s + last.length_ms / 1000
 
+    def hasten(self, now_s: float) -> None:
+        """What was to be played before was cut off: this begins now, if it was to begin later."""
+        early_s = self._stretches[0].start_s - now_s if self._stretches else 0.0
+        if early_s > 0:
+            for stretch in self._stretches:
+                stretch.start_s -= early_s
+            self._ends_at_s -= early_s
+
     def heard_ms(self, now_s: float) -> float:
         """How much of the answer has been played by ``now_s``."""
         return sum(stretch.played_ms(now_s) for stretch in self._stretches)

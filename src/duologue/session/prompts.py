@@ -15,6 +15,8 @@ from duologue.session.transcribe import Transcription
 
 # What a model is told when nobody has spoken for a while; not in the history.
 SILENCE = "(I have said nothing for a while.)"
+# What one is told that has said something else since its tool was called.
+NEWS = "(The tool has answered.)"
 
 
 class Tell(Protocol):
@@ -61,17 +63,18 @@ def heard_prompt(
 
 
 def history_prompt(
-    history: History, instructions: str, pending: Collection[anyio.Event], tell: Tell, *, after_silence: bool = False
+    history: History, instructions: str, pending: Collection[anyio.Event], tell: Tell, note: str | None = None
 ) -> Prompt:
     """The conversation as it is once it has the words of every committed turn; ``pending``: set as they come.
-    ``after_silence``: nobody has spoken since its last answer."""
+    ``note``: why the assistant, who spoke last, is to speak again."""
     awaited = list(pending)
 
     async def ask() -> tuple[ChatMessage, ...]:
         for event in awaited:
             await event.wait()
-        silence = [ChatMessage("user", SILENCE)] if after_silence else []
-        return prompt(instructions, tell(history, *silence))
+        asked = prompt(instructions, tell(history))
+        is_answered = not asked or asked[-1].role in ("system", "assistant")
+        return (*asked, ChatMessage("user", note)) if note is not None and is_answered else asked
 
     return ask
 

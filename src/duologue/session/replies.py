@@ -14,8 +14,9 @@ from duologue.engines.client import SPEECH, EngineClient
 from duologue.errors import CapacityError, ClientError, EngineError
 from duologue.events import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
 from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
-from duologue.session.chat_prompt import Window, messages, prompt
+from duologue.session.chat_prompt import Step, Window, prompt, steps
 from duologue.session.conversation import Conversation
+from duologue.session.hearing import without_sound
 from duologue.session.history import Entry
 from duologue.session.prompts import entries_prompt, heard_prompt, history_prompt, turn_prompt
 from duologue.session.reply import Reply, manner_of
@@ -81,19 +82,17 @@ class Replies:
         pending = [*self._conversation.awaited(), *unfinished]
         return self._ask(turn_prompt(history, instructions, turn, pending, self._tell), AS_CONFIGURED)
 
-    def to_history(self, options: ReplyOptions, *, after_silence: bool = False) -> Reply:
-        """An answer to the conversation as it stands, or to the items that ``options`` name. Raises ClientError for
-        one that does not exist."""
+    def to_history(self, options: ReplyOptions, note: str | None = None) -> Reply:
+        """An answer to the conversation as it stands, or to the items that ``options`` name. ``note``: why, where
+        nobody has said anything to answer. Raises ClientError for an item that does not exist."""
         instructions = self._instructions(options)
         # A model that hears need not wait for the words of what it can hear.
         pending = [] if self._ways.hears else self._conversation.awaited()
         if options.items is not None:
-            entries = [self._entry_of(item) for item in options.items]
-            for entry in entries:
-                self.check_sight(entry.item, "response.input")
+            entries = [self._entry_of(item, pending) for item in options.items]
             return self._ask(entries_prompt(entries, instructions, pending, self._tools.name_of), options)
         history = self._conversation.history
-        ask = history_prompt(history, instructions, pending, self._tell, after_silence=after_silence)
+        ask = history_prompt(history, instructions, pending, self._tell, note)
         return self._ask(ask, options)
 
     def check_sight(self, item: Item, param: str) -> None:
@@ -104,13 +103,25 @@ class Replies:
                 "The chat model here takes no images. Attach one that does, and set chat_model.vision.", param=param
             )
 
-    def _entry_of(self, item: Item | ItemReference) -> Entry:
+    def _entry_of(self, item: Item | ItemReference, pending: list[anyio.Event]) -> Entry:
+        """An item of a response's own; what it waits for is added to ``pending``."""
         if isinstance(item, ItemReference):
             return self._conversation.history.require(item.id, "retriev")
-        return Entry(item)
+        self.check_sight(item, "response.input")
+        item, sound = without_sound(item)
+        entry = Entry(item, sound if self._ways.hears else None)
+        if sound is not None and not self._ways.hears:
+            pending.append(known := anyio.Event())
+            self.tasks.start_soon(self._fill, entry, self.transcribe(sound, item.id, is_answered=False), known)
+        return entry
+
+    async def _fill(self, entry: Entry, words: Transcription, known: anyio.Event) -> None:
+        await words.known.wait()
+        entry.set_text(words.text or "")
+        known.set()
 
     def _tell(self, entries: Iterable[Entry], *more: ChatMessage) -> list[ChatMessage]:
-        told = [*messages(entries, self._tools.name_of), *more]
+        told = [*steps(entries, self._tools.name_of), *(Step("", [message]) for message in more)]
         return self._window.fit(told, self.config.truncation, self.config.prompt_tokens)
 
     def _offer(self, options: ReplyOptions) -> Callable[[], Awaitable[Offer]]:

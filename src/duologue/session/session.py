@@ -48,6 +48,7 @@ from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
 from duologue.session.following import Following, ToolsAnswered, ToolSlow
 from duologue.session.hearing import Heard, Marked, without_sound
+from duologue.session.prompts import NEWS
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
 from duologue.session.tools import Tools
 from duologue.session.turns import Idle, Turns, WordsIn
@@ -93,6 +94,7 @@ class Session:
             self._say,
             self._calling,
             on_audible=lambda: self._post(floor.ReplyAudible()),
+            on_begin=self._following.on_answer_begins,
             on_over=lambda said_nothing: self._post(_Over(said_nothing)),
         )
         detection = config.turn_detection or TurnDetection()
@@ -141,6 +143,8 @@ class Session:
             asked = event.event if isinstance(event, Marked) else event
             ref = asked.ref if isinstance(asked, Told) else None
             self._say(Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=ref))
+        if self._following.is_due and self._turns.is_idle:
+            self._turns.answer(self._replies.to_history(AS_CONFIGURED, note=NEWS), is_follow_up=True)
 
     def _say(self, event: Event) -> None:
         try:
@@ -163,12 +167,6 @@ class Session:
         if self._turns.is_idle and self._following.bridges():
             self._turns.answer(self._replies.filler(), is_filler=True)
 
-    def _on_tools_answered(self, _answered: ToolsAnswered) -> None:
-        """Tell what the tools gave, unless the client or the user has gone on by now."""
-        if self._turns.is_idle and self._following.has_news():
-            self._following.on_asked()
-            self._turns.answer(self._replies.to_history(AS_CONFIGURED), is_follow_up=True)
-
     # --- what the client asks for -------------------------------------------------------------------------------
 
     def _apply(self, config: SessionConfig) -> None:
@@ -183,10 +181,7 @@ class Session:
             return
         if options.in_conversation:
             self._answers.refuse_second()
-        reply = self._replies.to_history(options)
-        if options.in_conversation:
-            self._following.on_asked()
-        self._turns.answer(reply, options.tools)
+        self._turns.answer(self._replies.to_history(options), options.tools)
 
     def _on_create_item(self, event: CreateItem) -> None:
         item = event.item
@@ -216,7 +211,7 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     floor.ReplyAudible: lambda session, event: session._turns.take(event),
     _Over: Session._on_over,
     ToolSlow: Session._on_tool_slow,
-    ToolsAnswered: Session._on_tools_answered,
+    ToolsAnswered: lambda session, _answered: session._following.on_nobody_asked(),
     Configure: lambda session, event: session._apply(event.config),
     CreateReply: Session._on_create_reply,
     CancelReply: lambda session, event: session._answers.cancel(event.reply_id),

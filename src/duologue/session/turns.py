@@ -8,7 +8,7 @@ What an interruption cut off is kept until its words are known: if there are non
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -36,6 +36,7 @@ from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
 from duologue.session.history import Entry
+from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
 from duologue.session.reply import Reply
 from duologue.session.timer import Timer
@@ -64,13 +65,13 @@ class Idle:
 
 @dataclass(slots=True)
 class _Turn:
-    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answer
+    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answers
     that it interrupted, to be said after all if it turns out to be no speech."""
 
     item_id: str
     start: int
     partials: Partials
-    unheard: Unheard | None = None
+    unheard: list[Unheard] = field(default_factory=list)
 
 
 class Turns:
@@ -99,7 +100,7 @@ class Turns:
         self.idle = Timer(lambda: post(Idle()))
         self._turn: _Turn | None = None
         self._attempt: Attempt | None = None
-        self._unheard: Unheard | None = None
+        self._unheard: list[Unheard] = []
         self._uncommitted = 0
         self.tasks: TaskGroup
 
@@ -113,6 +114,8 @@ class Turns:
         if detection is None and self.hearing.detects_speech:
             self._give_up_turn()
         self.hearing.detects_speech = detection is not None
+        if detection is None or detection.idle_timeout_ms != self._machine.detection.idle_timeout_ms:
+            self.idle.stop()
         if detection is not None:
             self._machine.detection = detection
             self.hearing.gate.threshold = detection.threshold
@@ -236,7 +239,7 @@ class Turns:
 
     def _words_to_await(self, words: Transcription) -> Transcription | None:
         """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
-        is_needed = not words.is_fed or words.known.is_set() or self._unheard is not None
+        is_needed = not words.is_fed or words.known.is_set() or bool(self._unheard)
         return words if is_needed else None
 
     def _close_turn(self, until: int) -> _Turn:
@@ -275,24 +278,25 @@ class Turns:
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
         unheard = self._answers.stop("turn_detected")
-        if self._unheard is not None:
+        if self._unheard:
             # What was stopped was still to find out whether the rest of an earlier answer is to be said.
-            unheard, self._unheard = self._unheard, None
+            unheard, self._unheard = self._unheard, []
         if self._turn is not None:
             self._turn.unheard = unheard
 
     def _forget_unheard(self) -> None:
-        if self._unheard is not None:
-            self._unheard.drop()
-            self._unheard = None
+        for unheard in self._unheard:
+            unheard.drop()
+        self._unheard = []
 
     def on_answer_over(self, *, said_nothing: bool) -> None:
         """An answer has been heard to its end or has failed; ``said_nothing``: there were no words to answer, so that
         what interrupted the one before was not speech, and the rest of that is said."""
-        if said_nothing and self._unheard is not None:
-            unheard, self._unheard = self._unheard, None
-            reply = self._replies.voice(unheard.writing, start=unheard.start, calls=unheard.calls)
-            self._answers.begin(self.tasks, reply)
+        if said_nothing and self._unheard:
+            left, self._unheard = self._unheard, []
+            for unheard in left:
+                reply = self._replies.voice(unheard.writing, start=unheard.start, calls=unheard.calls)
+                self._answers.begin(self.tasks, reply)
             return
         # Where the turn's words never came, the rest of the answer that it interrupted is still being made.
         self._forget_unheard()
@@ -314,7 +318,7 @@ class Turns:
         self._uncommitted = now
         self._say(IdleTimeout(item_id=item_id, start_ms=samples_to_ms(start), end_ms=samples_to_ms(now)))
         self._conversation.commit(item_id, "")
-        self.answer(self._replies.to_history(AS_CONFIGURED, after_silence=True))
+        self.answer(self._replies.to_history(AS_CONFIGURED, note=SILENCE))
 
     # --- turns by hand ------------------------------------------------------------------------------------------
 

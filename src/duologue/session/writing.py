@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import anyio
+import msgspec
 
 from duologue.engines.base import ChatDelta, ChatUsage, ToolCallDelta
 from duologue.errors import CapacityError, DuologueError, EngineError
@@ -18,7 +19,10 @@ from duologue.session.speakable import Speakable
 
 # An hour of speech. A model that has not ended by then never will.
 LONGEST_TEXT_CHARS = 60_000
+LONGEST_ARGUMENTS_CHARS = 60_000
 MOST_CALLS = 32
+# What a model writes that has nothing to say to a function.
+_NOTHING = ("", "null")
 # OpenAI's longest.
 LONGEST_CALL_ID_CHARS = 32
 
@@ -38,7 +42,11 @@ class Growth:
 
 
 class Call:
-    """A function that the model wants called, behind letter ``at`` of its text. ``arguments``: JSON, as it comes."""
+    """A function that the model wants called, behind letter ``at`` of its text.
+
+    ``arguments``: JSON, as it comes, once it is known to be an object. ``is_whole``: the model has written it to its
+    end.
+    """
 
     def __init__(self, call_id: str, name: str, at: int) -> None:
         self.id = call_id if 0 < len(call_id) <= LONGEST_CALL_ID_CHARS else new_id("call")
@@ -46,15 +54,37 @@ class Call:
         self.at = at
         self.arguments = ""
         self.is_done = False
+        self.is_whole = False
+        self._written = ""
         self._growth = Growth()
 
-    def add(self, arguments: str, *, is_last: bool = False) -> None:
-        """More arguments. A call without any is one with an empty object: clients parse them."""
-        self.arguments += arguments
-        if is_last and not self.is_done:
-            self.arguments = self.arguments or "{}"
-            self.is_done = True
+    def add(self, arguments: str) -> None:
+        self._written += arguments
+        if self._written.lstrip().startswith("{"):
+            self.arguments = self._written
         self._growth.happened()
+
+    def end(self, *, is_whole: bool) -> None:
+        """There is no more to come. A call without arguments is one with an empty object: clients parse them."""
+        if self.is_done:
+            return
+        is_nothing = is_whole and self._written.strip() in _NOTHING
+        self.arguments = "{}" if is_nothing else self._written
+        self.is_done, self.is_whole = True, is_whole
+        self._growth.happened()
+
+    @property
+    def is_too_long(self) -> bool:
+        return len(self._written) > LONGEST_ARGUMENTS_CHARS
+
+    @property
+    def has_object(self) -> bool:
+        """Whether the arguments can be parsed."""
+        try:
+            msgspec.json.decode(self.arguments, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return True
 
     async def more(self, start: int) -> str:
         """The arguments from ``start`` on, as soon as there are any; "" when there is no more to come."""
@@ -99,21 +129,23 @@ class Writing:
 
     async def run(self) -> None:
         """Ask the model and keep what it says; ends without an exception, see ``failure``."""
+        is_whole = False
         with self.scope:
             try:
                 await self._ask()
+                is_whole = not self.was_cut_short
             except (EngineError, CapacityError) as error:
                 self.failure = error
         if self._speakable is not None:
             self.text += self._speakable.end()
-        self._grow(is_done=True)
+        self._end(is_whole=is_whole)
 
     async def _ask(self) -> None:
         assert self._asking is not None, "a text of its own is not asked for"
         async with aclosing(self._asking.deltas()) as deltas:
             async for delta in deltas:
                 self._keep(delta)
-                if len(self.text) > LONGEST_TEXT_CHARS:
+                if len(self.text) > LONGEST_TEXT_CHARS or any(call.is_too_long for call in self.calls[-1:]):
                     self.was_cut_short = True
                     return
 
@@ -123,30 +155,34 @@ class Writing:
         is_over = delta.finish is not None
         if self._speakable is not None and (is_over or (delta.tool_call and not self.calls)):
             self.text += self._speakable.end()
-        if delta.tool_call is not None and len(self.calls) < MOST_CALLS:
+        if delta.tool_call is not None:
             self._keep_call(delta.tool_call)
         if self.began_at_s is None and (self.text or self.calls):
             self.began_at_s = anyio.current_time()
         self.usage = delta.usage or self.usage
         self.was_cut_short |= delta.finish == "length"
-        self._grow(is_done=is_over)
+        if is_over:
+            self._end(is_whole=not self.was_cut_short)
+        self._growth.happened()
 
     def _keep_call(self, delta: ToolCallDelta) -> None:
         call = self._calls.get(delta.index)
         if call is None:
-            self._end_call()
+            if len(self.calls) == MOST_CALLS:
+                return
+            # Calls are written one after the other.
+            self._end_calls(is_whole=True)
             call = self._calls[delta.index] = Call(delta.id, delta.name, len(self.text))
             self.calls.append(call)
         call.add(delta.arguments)
 
-    def _end_call(self) -> None:
-        for call in self.calls:
-            call.add("", is_last=True)
+    def _end_calls(self, *, is_whole: bool) -> None:
+        for call in self.calls[-1:]:
+            call.end(is_whole=is_whole)
 
-    def _grow(self, *, is_done: bool) -> None:
-        self.is_done |= is_done
-        if self.is_done:
-            self._end_call()
+    def _end(self, *, is_whole: bool) -> None:
+        self.is_done = True
+        self._end_calls(is_whole=is_whole)
         self._growth.happened()
 
     async def next(self, start: int, calls: int = 0) -> str | Call | None:
