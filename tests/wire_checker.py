@@ -172,13 +172,17 @@ class WireChecker:
     def _check_transcription(self, kind: str, frame: Frame) -> None:
         demand(kind in KNOWN_TYPES, f"unknown type {kind}")
         item_id = frame["item_id"]
+        if kind.endswith("delta") and self.speaking is None:
+            # A client that commits by hand is shown words of the turn that it will commit.
+            self._user_items.add(item_id)
         demand(item_id in self._user_items, "a transcript is of a user's turn")
         demand(item_id not in self._transcribed, "nothing of a transcript after its end")
         demand(frame["content_index"] == 0, "a turn has one part")
         if kind.endswith("delta"):
             demand(bool(frame["delta"]), "a delta says something")
         else:
-            demand(item_id in self.order or item_id == self._committed, "a transcript ends after its item was added")
+            is_there = item_id in self.order or item_id == self._committed
+            demand(is_there or kind.endswith("failed"), "a transcript ends after its item was added")
             self._transcribed.add(item_id)
         if kind.endswith("completed"):
             demand(isinstance(frame["transcript"], str) and "type" in frame["usage"], "transcript and usage are there")

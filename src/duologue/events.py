@@ -8,7 +8,7 @@ own event; an error that the event causes carries it back.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -294,6 +294,12 @@ class CreateReply(Told, frozen=True, kw_only=True):
 
 class CancelReply(Told, frozen=True, kw_only=True):
     reply_id: str | None = None
+
+
+class Reached(Told, frozen=True, kw_only=True):
+    """All that was told before this has been taken: ``tell`` is called."""
+
+    tell: Callable[[], None]
 
 
 class ClearPlayout(Told, frozen=True, kw_only=True):

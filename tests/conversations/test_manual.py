@@ -22,6 +22,7 @@ from duologue.events import (
     SessionConfig,
     SpeechStarted,
     SpeechStopped,
+    TranscriptDelta,
     TranscriptDone,
     TurnCommitted,
     TurnDetection,
@@ -65,10 +66,12 @@ async def test_nothing_happens_until_the_client_says_so() -> None:
     async with talk(config=BY_HAND) as (person, _):
         await person.speak(2.0)
         await anyio.sleep(10)
-        assert person.log == []
+        shown = person.heard(TranscriptDelta)
+        assert len(person.log) == len(shown) >= 1, "nothing but words while they are said"
         await person.tell(CommitAudio())
         await anyio.sleep(3)
-    assert len(person.heard(TurnCommitted)) == 1
+    [committed] = person.heard(TurnCommitted)
+    assert {delta.item_id for delta in shown} == {committed.item_id}
     assert not person.heard(ReplyStarted)
 
 

@@ -196,7 +196,15 @@ def test_a_turn_that_nobody_answers_leaves_the_floor_to_a_sounding_answer() -> N
 def test_speech_without_end_is_taken_as_it_is() -> None:
     machine = _machine(ASKING, SPOKE[0])
     assert _take(machine, _clock(MAX_TURN_SAMPLES - 1)) == []
-    assert _take(machine, _clock(MAX_TURN_SAMPLES)) == [CommitTurn(None, MAX_TURN_SAMPLES)]
+    # What follows is spoken over the answer.
+    assert _take(machine, _clock(MAX_TURN_SAMPLES)) == [CommitTurn(None, MAX_TURN_SAMPLES), HoldReply()]
+    assert machine.state is State.CONTESTED
+
+
+def test_speech_without_end_that_nobody_answers_goes_on_as_the_next_turn() -> None:
+    machine = _machine(TurnDetection(create_reply=False), SPOKE[0])
+    assert _take(machine, _clock(MAX_TURN_SAMPLES)) == [CommitTurn(None, MAX_TURN_SAMPLES), OpenTurn(MAX_TURN_SAMPLES)]
+    assert machine.state is State.USER
 
 
 def test_an_interruption_is_told_before_the_answer_is_stopped() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -42,6 +42,8 @@ def _endpoint(make: Callable[[Request, State, Json], Json]) -> Callable[[Request
             with anyio.fail_after(BODY_S):
                 body = await _body(request)
             made = make(request, state, body)
+        except ClientDisconnect:
+            return Response(status_code=400)
         except TimeoutError:
             return problem(408, "request_timeout", f"The body did not come within {BODY_S:g} s.")
         except DuologueError as error:

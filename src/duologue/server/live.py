@@ -11,7 +11,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from duologue import telemetry
 from duologue.errors import DuologueError, SessionExpired, SlowClient
-from duologue.events import AppendAudio, Event, Told
+from duologue.events import AppendAudio, Event, Reached, Told
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.state import State
 from duologue.session.session import Session
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 # A client's events wait here while sound is looked at; its transport holds back what does not fit.
 TOLD_EVENTS = 256
+# Up to so much a message is only counted: a second of sound is 64 kB.
+LIGHT_CHARS = 64 * 1024
 # What a client has not read yet: 25 s of sound. One that is so far behind is not listening.
 UNREAD_EVENTS = 256
 # Clients read this code of a WebSocket as an end of theirs that is worth connecting anew for (RFC 6455, 7.4.1).
@@ -113,8 +115,16 @@ class Live:
                 await self._outbox.send(received.frames)
             for event in received.told:
                 await self._told_in.send(event)
+            if text is not None and len(text) > LIGHT_CHARS:
+                await self._catch_up()
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             self.end()
+
+    async def _catch_up(self) -> None:
+        """Of large messages only one is held at a time, however fast they come."""
+        reached = anyio.Event()
+        await self._told_in.send(Reached(tell=reached.set))
+        await reached.wait()
 
     async def take_sound(self, pcm: bytes, rate_hz: int) -> None:
         """The client's sound from a transport that carries it by itself: s16le mono."""

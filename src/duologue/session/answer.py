@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 from msgspec import structs
@@ -28,6 +27,7 @@ from duologue.events import (
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
+    ReplyOptions,
     ReplyStarted,
     ReplyStatus,
     ReplyText,
@@ -35,81 +35,18 @@ from duologue.events import (
     Usage,
     new_id,
 )
+from duologue.session.given import Caller, Gate, Given, Turned, Unheard, as_function
 from duologue.session.history import Entry, HeardWord, History
 from duologue.session.playout import Playout
 from duologue.session.reply import Reply
 from duologue.session.speak import Piece
-from duologue.session.transcribe import Transcription
-from duologue.session.writing import Call, Writing
+from duologue.session.writing import Call
 
 # How far the sending may run ahead of the hearing: enough to ride out a network's pauses, little enough that an
 # interrupted answer was hardly made in vain.
 LEAD_MS = 2_000.0
 # OpenAI's tokens of sound: one for each 50 ms out. Only counted, for clients that add up usage.
 MS_PER_AUDIO_TOKEN = 50.0
-
-
-@dataclass(frozen=True, slots=True)
-class Unheard:
-    """What is left of an answer: ``writing`` from its letter ``start`` and its call ``calls`` on."""
-
-    writing: Writing
-    start: int
-    calls: int = 0
-
-    def drop(self) -> None:
-        """It will not be said."""
-        self.writing.scope.cancel()
-
-
-class Gate:
-    """Open or shut. The answer waits at it while the floor is contested."""
-
-    def __init__(self) -> None:
-        self._opened = anyio.Event()
-        self._opened.set()
-
-    def shut(self) -> None:
-        if self._opened.is_set():
-            self._opened = anyio.Event()
-
-    def open(self) -> None:
-        self._opened.set()
-
-    async def passed(self) -> None:
-        await self._opened.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """The spoken turn that is answered, and when on the event loop's clock it ended and was committed."""
-
-    item_id: str
-    words: Transcription
-    ended_at_s: float
-    committed_at_s: float
-
-
-@dataclass(slots=True)
-class Given:
-    """One item of the answer. ``text_start``: where it begins in the answer's text; ``starts_ms``: in its sound."""
-
-    entry: Entry
-    index: int
-    previous_id: str | None
-    text_start: int = 0
-    starts_ms: float = 0.0
-    length_ms: float = 0.0
-    is_open: bool = True
-
-
-# What a call becomes: the item for it, its arguments still to come.
-Caller = Callable[[Call], FunctionCall | McpCall | McpApprovalRequest]
-
-
-def as_function(call: Call) -> FunctionCall:
-    """A call that the client carries out."""
-    return FunctionCall(id=new_id("item"), status="in_progress", call_id=call.id, name=call.name, arguments="")
 
 
 class Answer:
@@ -129,6 +66,7 @@ class Answer:
         as_item: Caller = as_function,
         on_called: Callable[[Answer, Given], None] = lambda _answer, _given: None,
         *,
+        options: ReplyOptions | None = None,
         turn: Turned | None = None,
         is_filler: bool = False,
     ) -> None:
@@ -139,10 +77,14 @@ class Answer:
         self.playout: Playout = Playout(before.playout.ends_at_s if before is not None else 0.0)
         self.over = anyio.Event()
         self.scope = anyio.CancelScope()
+        # Until all of it has been heard.
+        self._hearing = anyio.CancelScope()
         self.is_finished = False
         self.has_started = False
         self.is_filler = is_filler
         self.is_follow_up = False
+        self.options = options or ReplyOptions()
+        self.status: ReplyStatus | None = None
         self.given: list[Given] = []
         self._as_item = as_item
         self._on_called = on_called
@@ -164,6 +106,11 @@ class Answer:
         return [given.entry.item.id for given in self.given]
 
     @property
+    def last_heard_id(self) -> str | None:
+        """The item that sounds last."""
+        return next((given.entry.item.id for given in reversed(self.given) if given.length_ms), None)
+
+    @property
     def _is_spoken(self) -> bool:
         return self.reply.manner.modality == "audio"
 
@@ -182,7 +129,9 @@ class Answer:
                 if piece.pcm is not None:
                     on_audible()
         self.finish()
-        await anyio.sleep_until(self.playout.ends_at_s)
+        self._hearing.deadline = self.playout.ends_at_s
+        with self._hearing:
+            await anyio.sleep_forever()
         self.end_playout()
 
     async def _keep_pace(self) -> None:
@@ -305,6 +254,8 @@ class Answer:
                 return
             at += len(delta)
             self._add_arguments(given, delta)
+        # Nothing is carried out while somebody may be taking the floor.
+        await self.gate.passed()
         if self.is_finished:
             return
         if call.is_whole and isinstance(given.entry.item, FunctionCall) and not call.has_object:
@@ -370,8 +321,12 @@ class Answer:
         if self.playout.sent_ms:
             self._say_playout_ended()
         if self._next is not None and not self._next._is_heard_out:
-            self._next.playout.hasten(anyio.current_time())
+            self._next._hasten()
             self._next._begin_playout()
+
+    def _hasten(self) -> None:
+        self.playout.hasten(anyio.current_time())
+        self._hearing.deadline = self.playout.ends_at_s
 
     def _say_playout_ended(self) -> None:
         heard_ms = self.playout.heard_ms(anyio.current_time())
@@ -394,7 +349,7 @@ class Answer:
         elif status == "completed" and self.reply.writing.was_cut_short:
             status, reason = "incomplete", "max_output_tokens"
         self._end_open("completed" if status == "completed" else "incomplete")
-        self.is_finished = True
+        self.is_finished, self.status = True, status
         self._say(
             ReplyDone(
                 reply_id=self.id,

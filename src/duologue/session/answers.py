@@ -8,12 +8,16 @@ import anyio
 from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
-from duologue.events import Event, ToolSpec
-from duologue.session.answer import Answer, Turned, Unheard
+from duologue.events import Event, ReplyOptions
+from duologue.session.answer import Answer
 from duologue.session.calling import Calling
+from duologue.session.given import Turned, Unheard
 from duologue.session.history import History
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
+
+# Each has a stream of the chat server's for itself.
+MOST_ASIDE = 8
 
 
 class Answers:
@@ -56,6 +60,14 @@ class Answers:
         following = [answer for answer in self._sounding if answer.is_follow_up and not answer.is_finished]
         return any(not answer.item_ids or answer.item_ids[-1] == last for answer in following)
 
+    def refuse_too_many(self) -> None:
+        """Raises ClientError while too many answers outside the conversation are being given."""
+        if len(self._aside) >= MOST_ASIDE:
+            raise ClientError(
+                f"{MOST_ASIDE} responses outside the conversation are in progress already. Wait until one is done.",
+                code="rate_limit_exceeded",
+            )
+
     def refuse_second(self) -> None:
         """Raises ClientError while an answer is being given."""
         active = next((a for a in self._sounding if not a.is_finished and not a.is_filler), None)
@@ -71,14 +83,14 @@ class Answers:
         tasks: TaskGroup,
         reply: Reply,
         words: Transcription | None = None,
-        tools: tuple[ToolSpec, ...] | None = None,
+        options: ReplyOptions | None = None,
         *,
         is_filler: bool = False,
         is_follow_up: bool = False,
         turn: Turned | None = None,
     ) -> None:
         """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer.
-        ``tools``: its own, in place of the session's. ``is_follow_up``: nobody asked, but a tool has answered.
+        ``options``: what was asked of it. ``is_follow_up``: nobody asked, but a tool has answered.
         ``turn``: the spoken turn that it answers."""
         in_conversation = reply.manner.in_conversation
         before = self._sounding[-1] if self._sounding and in_conversation else None
@@ -87,8 +99,9 @@ class Answers:
             self._history if in_conversation else None,
             self._say,
             before,
-            lambda call: self._calling.as_item(call, tools),
+            lambda call: self._calling.as_item(call, options.tools if options is not None else None),
             self._calling.carry_out,
+            options=options,
             turn=turn,
             is_filler=is_filler,
         )
@@ -168,7 +181,7 @@ class Answers:
     def end_playout(self, item_id: str) -> None:
         """The client has stopped playing this item: an answer that was all sent is over now."""
         for answer in self._sounding:
-            if item_id in answer.item_ids[-1:] and answer.is_finished:
+            if item_id == answer.last_heard_id and answer.is_finished:
                 answer.scope.cancel()
 
 

@@ -11,6 +11,7 @@ from duologue.audio.frame import Float32
 from duologue.engines.base import TurnRequest
 from duologue.engines.client import TURN, EngineClient
 from duologue.errors import CapacityError, EngineError
+from duologue.events import SessionConfig
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
 from duologue.session.turn import EndOfTurnKnown, WordsKnown
@@ -27,15 +28,15 @@ class Attempt:
 
     ``until``: the sample at which speech paused.
     ``reply`` None: turns are not answered by themselves. ``scope`` holds what only matters while it is undecided
-    whether the turn is over. ``history_version``: of the conversation that the reply was made from; another one at
-    commit makes the reply stale.
+    whether the turn is over. ``made_from``: the version of the conversation, and the settings, that the reply was made
+    from; others at commit make it stale.
     """
 
     number: int
     until: int
     transcription: Transcription
     reply: Reply | None
-    history_version: int
+    made_from: tuple[int, SessionConfig]
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     def drop(self) -> None:

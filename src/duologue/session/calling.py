@@ -7,6 +7,7 @@ it came with ends, the user may go on talking, and what the tool gives is asked 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 from msgspec import structs
@@ -25,29 +26,82 @@ from duologue.events import (
     McpServer,
     ProgressPhase,
     ReplyItemDone,
+    ReplyOptions,
     ToolSpec,
     new_id,
 )
-from duologue.session.answer import Answer, Given, as_function
+from duologue.session.answer import Answer
 from duologue.session.conversation import Conversation
+from duologue.session.given import Given, as_function
 from duologue.session.history import Entry
 from duologue.session.tools import Tools
 from duologue.session.writing import Call
 
+GONE = McpFailure(kind="protocol_error", message="this tool is not offered any more")
+
+
+@dataclass(slots=True)
+class _Run:
+    """One call. ``answer``, ``index``: where the model made it; ``server`` None: its tool is not offered any more;
+    ``previous_id``: the item before it; ``is_approved``: it had to be, and so is an item of the conversation alone."""
+
+    answer: Answer
+    index: int
+    entry: Entry
+    server: McpServer | None
+    previous_id: str | None
+    is_approved: bool = False
+
+    @property
+    def item(self) -> McpCall:
+        assert isinstance(self.entry.item, McpCall), "only these run here"
+        return self.entry.item
+
+    @property
+    def in_conversation(self) -> bool:
+        return self.is_approved or self.answer.reply.manner.in_conversation
+
+    def progress(self, phase: ProgressPhase) -> Event:
+        return McpCallProgress(reply_id=self.answer.id, item=self.item, phase=phase, index=self.index)
+
+    def done(self) -> Event:
+        if self.is_approved:
+            return ItemDone(item=self.item, previous_item_id=self.previous_id)
+        return ReplyItemDone(
+            reply_id=self.answer.id,
+            item=self.item,
+            previous_item_id=self.previous_id,
+            in_conversation=self.in_conversation,
+            index=self.index,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A call that waits for the client to allow it."""
+
+    answer: Answer
+    given: Given
+    request: McpApprovalRequest
+    server: McpServer
+
 
 class Calling:
-    """One session's calls under way. ``on_answered`` is told when all of them have."""
+    """One session's calls under way. ``on_answered`` is told when all of them have and nobody has asked for an answer
+    yet: how that one is to be given."""
 
     def __init__(
-        self, tools: Tools, conversation: Conversation, say: Callable[[Event], None], on_answered: Callable[[], None]
+        self,
+        tools: Tools,
+        conversation: Conversation,
+        say: Callable[[Event], None],
+        on_answered: Callable[[ReplyOptions], None],
     ) -> None:
         self._tools = tools
         self._conversation = conversation
         self._say = say
         self._on_answered = on_answered
-        # By item: whose tool it is, and the place in its answer of a call that waits for approval.
-        self._servers: dict[str, McpServer] = {}
-        self._asked: dict[str, tuple[str, int]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._call_ids: set[str] = set()
         self._running = 0
         self.tasks: TaskGroup
@@ -60,15 +114,16 @@ class Calling:
     def as_item(self, call: Call, specs: tuple[ToolSpec, ...] | None) -> FunctionCall | McpCall | McpApprovalRequest:
         """What the client is shown of a call; ``specs``: the answer's own tools. One of an unknown tool is the
         client's."""
-        kind = self._tools.kind_of(call.name, specs)
-        if not isinstance(kind, tuple):
+        owner = self._tools.owner_of(call.name, specs)
+        if owner is None:
             return self._as_function(call)
-        server, tool = kind
-        is_asked = self._tools.needs_approval(server, tool)
-        item_id = new_id("mcpr" if is_asked else "mcp")
-        self._servers[item_id] = server
+        kind = self._tools.kind_of(call.name, specs)
+        is_asked = isinstance(kind, tuple) and self._tools.needs_approval(*kind)
         item = McpApprovalRequest if is_asked else McpCall
-        return item(id=item_id, status="in_progress", label=server.label, name=tool.name, arguments="")
+        label, name = owner
+        return item(
+            id=new_id("mcpr" if is_asked else "mcp"), status="in_progress", label=label, name=name, arguments=""
+        )
 
     def _as_function(self, call: Call) -> FunctionCall:
         """Small chat servers give the same id again and again; clients tell calls apart by it."""
@@ -81,92 +136,65 @@ class Calling:
     def carry_out(self, answer: Answer, given: Given) -> None:
         """The call is whole and its answer let out: begin."""
         item = given.entry.item
-        if isinstance(item, McpApprovalRequest):
-            self._asked[item.id] = (answer.id, given.index)
-        if not isinstance(item, McpCall):
+        if not isinstance(item, McpApprovalRequest | McpCall):
             return
+        server = self._tools.server_of(item.label, item.name, answer.options.tools)
+        if isinstance(item, McpCall):
+            self._begin(_Run(answer, given.index, given.entry, server, given.previous_id))
+        elif server is not None:
+            self._asked[item.id] = _Asked(answer, given, item, server)
 
-        def done(entry: Entry) -> Event:
-            return ReplyItemDone(
-                reply_id=answer.id,
-                item=entry.item,
-                previous_item_id=given.previous_id,
-                in_conversation=answer.reply.manner.in_conversation,
-                index=given.index,
-            )
-
-        self._start(self._servers.pop(item.id), given.entry, answer.id, given.index, done)
-
-    def require(self, response: McpApprovalResponse) -> McpApprovalRequest:
-        """The request that ``response`` answers. Raises ClientError where nobody asked."""
-        request = self._conversation.history.find(response.approval_request_id)
-        is_asked = response.approval_request_id in self._asked
-        if not is_asked or request is None or not isinstance(request.item, McpApprovalRequest):
+    def require(self, response: McpApprovalResponse) -> None:
+        """Raises ClientError where nobody asked for ``response``."""
+        if response.approval_request_id not in self._asked:
             raise ClientError(
                 f"There is no approval request '{response.approval_request_id}' that waits for an answer.",
                 param="item.approval_request_id",
             )
-        return request.item
 
     def respond(self, response: McpApprovalResponse) -> None:
         """The client says whether a tool may be called. Raises ClientError where nobody asked."""
-        request = self.require(response)
-        reply_id, index = self._asked.pop(request.id)
-        server = self._servers.pop(request.id)
+        self.require(response)
+        asked = self._asked.pop(response.approval_request_id)
         item = McpCall(
             id=new_id("mcp"),
             status="in_progress",
-            label=request.label,
-            name=request.name,
-            arguments=request.arguments,
-            approval_request_id=request.id,
+            label=asked.request.label,
+            name=asked.request.name,
+            arguments=asked.request.arguments,
+            approval_request_id=asked.request.id,
         )
         entry = self._conversation.history.add(item)
         previous_id = self._conversation.history.previous_id(item.id)
         self._say(ItemAdded(item=item, previous_item_id=previous_id))
-
-        def done(entry: Entry) -> Event:
-            return ItemDone(item=entry.item, previous_item_id=previous_id)
-
+        run = _Run(asked.answer, asked.given.index, entry, asked.server, previous_id, is_approved=True)
         if response.approve:
-            self._start(server, entry, reply_id, index, done)
+            self._begin(run)
             return
-        refusal = McpFailure(
-            kind="tool_execution_error", message=response.reason or "The user did not allow this call."
-        )
+        message = response.reason or "The user did not allow this call."
+        self._end(run, McpFailure(kind="tool_execution_error", message=message))
+
+    def _begin(self, run: _Run) -> None:
         self._running += 1
-        self._end(entry, refusal, reply_id, index, done)
+        self._say(run.progress("in_progress"))
+        self.tasks.start_soon(self._run, run)
 
-    def _start(
-        self, server: McpServer, entry: Entry, reply_id: str, index: int, done: Callable[[Entry], Event]
-    ) -> None:
-        item = entry.item
-        assert isinstance(item, McpCall), "only these run here"
-        self._running += 1
-        self._say(McpCallProgress(reply_id=reply_id, item=item, phase="in_progress", index=index))
-        self.tasks.start_soon(self._run, server, entry, reply_id, index, done)
-
-    async def _run(
-        self, server: McpServer, entry: Entry, reply_id: str, index: int, done: Callable[[Entry], Event]
-    ) -> None:
-        item = entry.item
-        assert isinstance(item, McpCall), "only these run here"
-        self._end(entry, await self._tools.run(server, item.name, item.arguments), reply_id, index, done)
-
-    def _end(
-        self, entry: Entry, outcome: str | McpFailure, reply_id: str, index: int, done: Callable[[Entry], Event]
-    ) -> None:
-        item = entry.item
-        assert isinstance(item, McpCall), "only these run here"
-        if isinstance(outcome, McpFailure):
-            item = structs.replace(item, status="completed", failure=outcome)
-        else:
-            item = structs.replace(item, status="completed", output=outcome)
-        entry.item = item
-        self._conversation.history.version += 1
-        phase: ProgressPhase = "failed" if isinstance(outcome, McpFailure) else "completed"
-        self._say(McpCallProgress(reply_id=reply_id, item=item, phase=phase, index=index))
-        self._say(done(entry))
+    async def _run(self, run: _Run) -> None:
+        item = run.item
+        outcome = GONE if run.server is None else await self._tools.run(run.server, item.name, item.arguments)
         self._running -= 1
-        if not self._running:
-            self._on_answered()
+        self._end(run, outcome)
+
+    def _end(self, run: _Run, outcome: str | McpFailure) -> None:
+        has_failed = isinstance(outcome, McpFailure)
+        given = {"failure": outcome} if has_failed else {"output": outcome}
+        run.entry.item = structs.replace(run.item, status="completed", **given)
+        self._conversation.history.version += 1
+        self._say(run.progress("failed" if has_failed else "completed"))
+        is_deleted = run.in_conversation and self._conversation.history.find(run.item.id) is not run.entry
+        if is_deleted:
+            return
+        self._say(run.done())
+        if not self._running and run.in_conversation and run.answer.status != "cancelled":
+            # What was asked of that answer holds for the next, but not that it calls.
+            self._on_answered(structs.replace(run.answer.options, items=None, metadata=None, tool_choice=None))

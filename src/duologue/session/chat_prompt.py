@@ -17,8 +17,9 @@ IMAGE_WORDS = 600
 # Older turns leave the prompt beyond this many words, so that an endless talk never outgrows a chat model's
 # context (4,096 tokens in the smallest that people attach).
 PROMPT_WORDS = 2_400
-# English prose: 1.3 tokens a word.
+# English prose: 1.3 tokens a word, and at least so many bytes.
 WORDS_PER_TOKEN = 0.75
+BYTES_PER_WORD = 5
 # The result of a tool that a model cannot use at length; more would push the conversation out of the prompt.
 LONGEST_RESULT_CHARS = 8_000
 LEAST_RESULT_WORDS = 50
@@ -179,8 +180,9 @@ def _shortened(step: Step, words: int) -> Step:
 
 
 def _cut(result: ChatMessage, words: int) -> ChatMessage:
-    ends = [match.end() for match in islice(_WORD.finditer(result.content), words)]
-    return ChatMessage("tool", result.content[: ends[-1] if ends else 0], tool_call_id=result.tool_call_id)
+    content = result.content.encode()[: words * BYTES_PER_WORD].decode(errors="ignore")
+    ends = [match.end() for match in islice(_WORD.finditer(content), words)]
+    return ChatMessage("tool", content[: ends[-1] if ends else 0], tool_call_id=result.tool_call_id)
 
 
 def _step_length(step: Step) -> int:
@@ -190,5 +192,10 @@ def _step_length(step: Step) -> int:
 def _length(message: ChatMessage) -> int:
     if message.audio is not None:
         return SOUND_WORDS
-    called = sum(len(call.arguments.split()) + 1 for call in message.tool_calls)
-    return len(message.content.split()) + called + IMAGE_WORDS * len(message.images)
+    called = sum(_words(call.arguments) + 1 for call in message.tool_calls)
+    return _words(message.content) + called + IMAGE_WORDS * len(message.images)
+
+
+def _words(text: str) -> int:
+    """As long as so many words of English: Chinese and JSON have no blanks between theirs."""
+    return max(len(text.split()), len(text.encode()) // BYTES_PER_WORD)

@@ -58,7 +58,7 @@ class Conversation:
             self.history.set_words(entry, transcription.text or "")
         if (awaited := self._awaited.pop(entry.item.id, None)) is not None:
             awaited.set()
-        if not show:
+        if not show or self.history.find(entry.item.id) is not entry:
             return
         if failure is not None:
             self._say(TranscriptFailed(item_id=entry.item.id, code=failure.code, message=failure.message))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from duologue.events import FunctionCall, McpCall
-from duologue.session.calling import Calling
+from duologue.events import FunctionCall, McpCall, ReplyOptions
 from duologue.session.history import History
 from duologue.session.replies import Ways
 from duologue.session.timer import Timer
@@ -27,15 +26,19 @@ class ToolsAnswered:
 
 
 class Following:
-    """``post``: to the session's own inbox, when something is due."""
+    """``is_busy``: whether a tool has been called here and has not answered yet. ``post``: to the session's own inbox,
+    when something is due."""
 
-    def __init__(self, ways: Ways, history: History, calling: Calling, post: Callable[[object], None]) -> None:
+    def __init__(
+        self, ways: Ways, history: History, is_busy: Callable[[], bool], post: Callable[[object], None]
+    ) -> None:
         self._ways = ways
         self._history = history
-        self._calling = calling
+        self._is_busy = is_busy
         self._bridged: str | None = None
         self._has_news = False
         self._is_due = False
+        self.options = ReplyOptions()
         self._slow = Timer(lambda: post(ToolSlow()))
         self._answered = Timer(lambda: post(ToolsAnswered()))
 
@@ -49,9 +52,9 @@ class Following:
         client's were called as well, the client asks when they have answered."""
         return self._is_due and not self._is_waiting()
 
-    def on_tools_answered(self) -> None:
-        """What they gave has not been spoken of."""
-        self._has_news = True
+    def on_tools_answered(self, options: ReplyOptions) -> None:
+        """What they gave has not been spoken of; ``options``: how to."""
+        self._has_news, self.options = True, options
         self._answered.start(FOLLOW_UP_S)
 
     def on_nobody_asked(self) -> None:
@@ -78,4 +81,4 @@ class Following:
         return next(calls, None)
 
     def _is_waiting(self) -> bool:
-        return self._calling.is_busy or bool(self._history.open_calls())
+        return self._is_busy() or bool(self._history.open_calls())

@@ -15,6 +15,7 @@ from duologue.events import FunctionCall, FunctionOutput, Item, ItemStatus, McpC
 # Turns that are remembered as sound where their words never came: as many as a model hears at once (five), with the
 # one to come. 30 s of it are 1.9 MB.
 SOUNDS_KEPT = 4
+MOST_IMAGE_CHARS = 32 << 20
 
 
 @dataclass(slots=True)
@@ -102,10 +103,15 @@ class History:
     def add(self, item: Item, after: str | None = None) -> Entry:
         """Insert ``item`` after the item ``after`` (None: at the end, "root": at the front).
 
-        Raises ClientError for an id that is taken, or an ``after`` that does not exist.
+        Raises ClientError for an id that is taken, an ``after`` that does not exist, or too many images.
         """
         if self.find(item.id) is not None:
             raise taken(item.id)
+        if _image_chars(item) + sum(_image_chars(e.item) for e in self._entries) > MOST_IMAGE_CHARS:
+            raise ClientError(
+                f"The conversation holds {MOST_IMAGE_CHARS >> 20} MiB of images already. Delete some first.",
+                param="item.content",
+            )
         entry = Entry(item)
         self._entries.insert(self._index_after(after), entry)
         self.version += 1
@@ -187,6 +193,10 @@ class History:
     def _since_user(self) -> list[Entry]:
         """All since the user's last words, the newest first. A cough has none."""
         return list(takewhile(lambda entry: not _is_said_by_user(entry), reversed(self._entries)))
+
+
+def _image_chars(item: Item) -> int:
+    return sum(len(part.image_url or "") for part in item.parts) if isinstance(item, Message) else 0
 
 
 def _is_said_by_user(entry: Entry) -> bool:

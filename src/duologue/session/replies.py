@@ -131,12 +131,15 @@ class Replies:
             self._tools.add(specs)
 
         async def offer() -> Offer:
+            wanted = options.tool_choice or self.config.tool_choice
+            if wanted == "none":
+                return NO_TOOLS
             await self._tools.known()
-            choice = self._tools.choice(options.tool_choice or self.config.tool_choice, specs)
+            choice = self._tools.choice(wanted, specs)
             is_enough = options.in_conversation and self._conversation.history.tool_steps() >= self._ways.tool_steps
             offered = self._tools.offered(specs)
             # Some servers call tools although the choice is "none": what is not offered is not called.
-            if choice == "none" or is_enough or not offered:
+            if is_enough or not offered:
                 return NO_TOOLS
             parallel = options.parallel_tool_calls
             return Offer(offered, choice, self.config.parallel_tool_calls if parallel is None else parallel)

@@ -16,6 +16,7 @@ session's one task group and posts what it finds:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ from duologue.events import (
     Event,
     Failed,
     McpApprovalResponse,
-    McpServer,
+    Reached,
     RetrieveItem,
     SessionConfig,
     Told,
@@ -50,7 +51,7 @@ from duologue.session.following import Following, ToolsAnswered, ToolSlow
 from duologue.session.hearing import Heard, Marked, without_sound
 from duologue.session.prompts import NEWS
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
-from duologue.session.tools import Tools
+from duologue.session.tools import NoServers, Tools
 from duologue.session.turns import Idle, Turns, WordsIn
 
 INBOX_EVENTS = 1_024
@@ -61,13 +62,6 @@ class _Over:
     """An answer has been heard to its end or has failed; ``said_nothing``: there was nothing to answer."""
 
     said_nothing: bool
-
-
-class NoServers:
-    """For a session without MCP."""
-
-    def open(self, server: McpServer) -> Any:
-        raise ClientError("MCP servers are not available here.", param="session.tools")
 
 
 class Session:
@@ -86,8 +80,8 @@ class Session:
         self._conversation = Conversation(self._say)
         history = self._conversation.history
         self._tools = Tools(servers or NoServers(), self._conversation, self._say)
-        self._calling = Calling(self._tools, self._conversation, self._say, self._on_calls_answered)
-        self._following = Following(ways, history, self._calling, self._post)
+        self._following = Following(ways, history, lambda: self._calling.is_busy, self._post)
+        self._calling = Calling(self._tools, self._conversation, self._say, self._following.on_tools_answered)
         self._replies = Replies(engines, self._conversation, self._tools, ways, config)
         self._answers = Answers(
             history,
@@ -134,7 +128,9 @@ class Session:
             await self._turns.hearing.run(told, self._inbox_in.send)
 
     def _post(self, event: object) -> None:
-        self._inbox_in.send_nowait(event)
+        # Where the client has left, nothing matters any more.
+        with suppress(anyio.ClosedResourceError):
+            self._inbox_in.send_nowait(event)
 
     def _handle(self, event: Any) -> None:
         try:
@@ -144,7 +140,8 @@ class Session:
             ref = asked.ref if isinstance(asked, Told) else None
             self._say(Failed(kind=error.kind, code=error.code, message=error.message, param=error.param, ref=ref))
         if self._following.is_due and self._turns.is_idle:
-            self._turns.answer(self._replies.to_history(AS_CONFIGURED, note=NEWS), is_follow_up=True)
+            options = self._following.options
+            self._turns.answer(self._replies.to_history(options, note=NEWS), options, is_follow_up=True)
 
     def _say(self, event: Event) -> None:
         try:
@@ -158,9 +155,6 @@ class Session:
         self._turns.on_answer_over(said_nothing=over.said_nothing)
         if self._answers.is_empty:
             self._following.on_answer_over()
-
-    def _on_calls_answered(self) -> None:
-        self._following.on_tools_answered()
 
     def _on_tool_slow(self, _slow: ToolSlow) -> None:
         """Say something while the tool works, unless the talk has gone on."""
@@ -181,7 +175,9 @@ class Session:
             return
         if options.in_conversation:
             self._answers.refuse_second()
-        self._turns.answer(self._replies.to_history(options), options.tools)
+        else:
+            self._answers.refuse_too_many()
+        self._turns.answer(self._replies.to_history(options), options)
 
     def _on_create_item(self, event: CreateItem) -> None:
         item = event.item
@@ -220,4 +216,5 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     DeleteItem: lambda session, event: session._conversation.delete(event),
     RetrieveItem: lambda session, event: session._conversation.retrieve(event),
     TruncateItem: Session._on_truncate_item,
+    Reached: lambda _session, event: event.tell(),
 }

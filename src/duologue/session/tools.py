@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import anyio
 import structlog
@@ -34,8 +35,8 @@ from duologue.events import (
 )
 from duologue.session.conversation import Conversation
 
-# How long a reply's prompt waits for servers that are being asked for their tools.
-LISTING_PATIENCE_S = 10.0
+# How long after it was asked for its tools a server holds prompts up.
+LISTING_PATIENCE_S = 5.0
 # What chat servers take for the name of a function.
 LONGEST_NAME = 64
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
@@ -50,6 +51,7 @@ class _Listing:
 
     def __init__(self, server: McpServer) -> None:
         self.server = server
+        self.asked_at_s = anyio.current_time()
         self.item = McpTools(id=new_id("mcpl"), status="in_progress", label=server.label)
         self.tools: tuple[McpTool, ...] = ()
         self.connection: ToolConnection | None = None
@@ -59,6 +61,13 @@ class _Listing:
     @property
     def has_failed(self) -> bool:
         return self.known.is_set() and self.connection is None
+
+
+class NoServers:
+    """For a session without MCP."""
+
+    def open(self, server: McpServer) -> Any:
+        raise ClientError("MCP servers are not available here.", param="session.tools")
 
 
 class Tools:
@@ -84,8 +93,7 @@ class Tools:
         named = {_key(spec) for spec in specs if isinstance(spec, McpServer)}
         for key in [key for key in self._listings if key not in named]:
             listing = self._listings.pop(key)
-            if not listing.known.is_set():
-                self._settle(listing, "failed")
+            self._settle(listing, "failed")
             listing.scope.cancel()
         self.add(specs)
 
@@ -98,9 +106,9 @@ class Tools:
                     self._list(spec)
 
     async def known(self) -> None:
-        """Wait until all servers have told their tools or failed, 10 s at most."""
-        with anyio.move_on_after(LISTING_PATIENCE_S):
-            for listing in list(self._listings.values()):
+        """Wait until all servers have told their tools or failed; not for one that was asked long ago."""
+        for listing in list(self._listings.values()):
+            with anyio.CancelScope(deadline=listing.asked_at_s + LISTING_PATIENCE_S):
                 await listing.known.wait()
 
     def close(self) -> None:
@@ -135,6 +143,8 @@ class Tools:
 
     def _settle(self, listing: _Listing, phase: str, error: DuologueError | None = None) -> None:
         """Say how it ended. The item is done in either case: clients wait for that."""
+        if listing.known.is_set():
+            return
         is_completed = phase == "completed"
         status = "completed" if is_completed else "incomplete"
         listing.item = structs.replace(listing.item, status=status, tools=listing.tools)
@@ -169,10 +179,27 @@ class Tools:
         if name in functions:
             return functions[name]
         label, tool_name = self._owners.get(name, ("", ""))
-        for server in servers:
-            if server.label == label:
-                return next(((server, tool) for tool in self._allowed(server) if tool.name == tool_name), None)
-        return None
+        return next(
+            (
+                (server, tool)
+                for server in servers
+                if server.label == label
+                for tool in self._allowed(server)
+                if tool.name == tool_name
+            ),
+            None,
+        )
+
+    def owner_of(self, name: str, specs: tuple[ToolSpec, ...] | None = None) -> tuple[str, str] | None:
+        """The server's label and its own name for what the model means by ``name``, offered still or not; None for
+        what is no tool of a server's."""
+        functions, _ = self._split(specs)
+        return None if name in functions else self._owners.get(name)
+
+    def server_of(self, label: str, tool_name: str, specs: tuple[ToolSpec, ...] | None = None) -> McpServer | None:
+        """The server that offers a tool, None where none does."""
+        kind = self.kind_of(self.name_of(label, tool_name), specs)
+        return kind[0] if isinstance(kind, tuple) else None
 
     def choice(self, wanted: str, specs: tuple[ToolSpec, ...] | None = None) -> str:
         """``tool_choice`` with the name by which the model knows the tool; "auto" for one that is not there."""
@@ -196,7 +223,9 @@ class Tools:
 
     def _allowed(self, server: McpServer) -> Iterator[McpTool]:
         listing = self._listings.get(_key(server))
-        for tool in listing.tools if listing is not None else ():
+        # A tool that a server names twice is one: chat servers refuse two of a name.
+        tools = {tool.name: tool for tool in reversed(listing.tools)} if listing is not None else {}
+        for tool in reversed(tools.values()):
             is_named = server.allowed is None or tool.name in server.allowed
             if is_named and (tool.is_read_only or not server.only_read_only):
                 yield tool

@@ -134,19 +134,26 @@ class Partials:
         self._pause = self._pause_words = 0
         self.scope = anyio.CancelScope()
 
+    @property
+    def has_said(self) -> bool:
+        return self._settled > 0
+
     async def run(self) -> None:
         with self.scope:
-            wait_s = PARTIAL_EVERY_S
+            wait_s, heard = PARTIAL_EVERY_S, 0
             while True:
                 await anyio.sleep(wait_s)
                 sound = self._sound(self._start)
+                if self._start + len(sound) == heard:
+                    continue
+                heard = self._start + len(sound)
                 length_s = len(sound) / SESSION_RATE_HZ
                 if length_s <= LONGEST_PARTIAL_S:
                     await self._transcribe(sound)
                     wait_s = max(PARTIAL_EVERY_S, PARTIAL_SHARE * length_s)
                 elif self._pause > self._start:
                     self._begin_at(self._pause, self._pause_words)
-                    wait_s = 0.0
+                    wait_s, heard = 0.0, 0
                 else:
                     await self._leave_behind(sound[: _quiet_place(sound)])
                     wait_s = PARTIAL_EVERY_S

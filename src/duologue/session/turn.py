@@ -228,9 +228,15 @@ class TurnMachine:
         return self._commit(self._ended)
 
     def _end_long_turn(self, event: Clock) -> State:
+        """Committed, though the user speaks on: what follows is the next turn, over the answer if there is one."""
         if event.now - self._began < MAX_TURN_SAMPLES:
             return State.USER
-        return self._commit(event.now)
+        self._commit(event.now)
+        if self.detection.create_reply:
+            return self._contest(SpeechBegan(event.now))
+        self._began = event.now
+        self._open()
+        return State.USER
 
     def _commit(self, until: int) -> State:
         if self.detection.interrupt_reply:
@@ -344,7 +350,7 @@ TRANSITIONS: dict[State, dict[type, Transition]] = {
     _S.USER: {
         SpeechBegan: ("_stay", (_S.USER,)),
         SpeechEnded: ("_pause", (_S.PAUSE,)),
-        Clock: ("_end_long_turn", (_S.USER, _S.IDLE, _S.THINKING, _S.SPEAKING)),
+        Clock: ("_end_long_turn", (_S.USER, _S.CONTESTED)),
         EndOfTurnKnown: ("_stay", (_S.USER,)),
         WordsKnown: ("_stay", (_S.USER,)),
         ReplyWanted: ("_want_reply_meanwhile", (_S.USER,)),

@@ -22,18 +22,20 @@ from duologue.events import (
     ClearAudio,
     Event,
     IdleTimeout,
+    ReplyOptions,
+    SessionConfig,
     SpeechStarted,
     SpeechStopped,
-    ToolSpec,
     TranscriptDelta,
+    TranscriptFailed,
     TurnDetection,
     new_id,
 )
 from duologue.session import turn as floor
-from duologue.session.answer import Turned, Unheard
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
+from duologue.session.given import Turned, Unheard
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
 from duologue.session.history import Entry
 from duologue.session.prompts import SILENCE
@@ -99,6 +101,8 @@ class Turns:
         self._machine = floor.TurnMachine(detection, speculates=ways.speculates)
         self.idle = Timer(lambda: post(Idle()))
         self._turn: _Turn | None = None
+        # What the client will commit: in it nobody knows of speech, but words are shown all the same.
+        self._turn_by_hand: _Turn | None = None
         self._attempt: Attempt | None = None
         self._unheard: list[Unheard] = []
         self._uncommitted = 0
@@ -110,8 +114,8 @@ class Turns:
         return self._machine.state is floor.State.IDLE and self._answers.is_empty
 
     def configure(self, detection: TurnDetection | None) -> None:
-        """None: the client commits by hand from now on, and an open turn is left to it."""
-        if detection is None and self.hearing.detects_speech:
+        """None: the client commits by hand from now on, and what was not committed is left to it."""
+        if (detection is not None) != self.hearing.detects_speech:
             self._give_up_turn()
         self.hearing.detects_speech = detection is not None
         if detection is None or detection.idle_timeout_ms != self._machine.detection.idle_timeout_ms:
@@ -130,7 +134,7 @@ class Turns:
     def answer(
         self,
         reply: Reply,
-        tools: tuple[ToolSpec, ...] | None = None,
+        options: ReplyOptions | None = None,
         *,
         is_filler: bool = False,
         is_follow_up: bool = False,
@@ -138,7 +142,7 @@ class Turns:
         """Let out an answer that is to no turn of the user's: see ``Answers.begin``."""
         if reply.manner.in_conversation:
             self.take(floor.ReplyWanted())
-        self._answers.begin(self.tasks, reply, None, tools, is_filler=is_filler, is_follow_up=is_follow_up)
+        self._answers.begin(self.tasks, reply, None, options, is_filler=is_filler, is_follow_up=is_follow_up)
 
     @property
     def _shows_words(self) -> bool:
@@ -157,11 +161,20 @@ class Turns:
         self.take(floor.Clock(heard.now, heard.loud_until))
         if not self.hearing.detects_speech:
             self.hearing.forget_before(heard.now - LONGEST_UNCOMMITTED_SAMPLES)
+            if self._turn_by_hand is None and heard.now > self._uncommitted:
+                self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
         elif self._turn is None:
             self.hearing.forget_before(heard.now - IDLE_KEEP_SAMPLES)
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
+        self._turn = turn = self._new_turn(start)
+        self._conversation.announced_id = turn.item_id
+        self._say(SpeechStarted(item_id=turn.item_id, at_ms=samples_to_ms(start)))
+        self.tasks.start_soon(self._replies.prepare)
+
+    def _new_turn(self, start: int) -> _Turn:
+        """With words as they are said, where they are wanted."""
         item_id = new_id("item")
         partials = Partials(
             self._engines,
@@ -170,12 +183,9 @@ class Turns:
             item_id,
             lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
         )
-        self._turn = _Turn(item_id, start, partials)
-        self._conversation.announced_id = item_id
-        self._say(SpeechStarted(item_id=item_id, at_ms=samples_to_ms(start)))
         if self._shows_words and self._ways.has_partials:
             self.tasks.start_soon(partials.run)
-        self.tasks.start_soon(self._replies.prepare)
+        return _Turn(item_id, start, partials)
 
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
@@ -190,7 +200,7 @@ class Turns:
         is_answered = self._machine.detection.create_reply
         transcription = self._replies.transcribe(sound, turn.item_id, is_answered=is_answered)
         reply = self._reply_to(transcription) if is_answered else None
-        return Attempt(number, until, transcription, reply, self._conversation.history.version)
+        return Attempt(number, until, transcription, reply, self._basis())
 
     def _reply_to(self, turn: Transcription) -> Reply:
         waits = not self._machine.detection.interrupt_reply
@@ -230,12 +240,16 @@ class Turns:
 
     def _fresh_reply(self, attempt: Attempt) -> Reply | None:
         """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
-        is_fresh = attempt.history_version == self._conversation.history.version
+        is_fresh = attempt.made_from == self._basis()
         if attempt.reply is not None and is_fresh and self._machine.detection.create_reply:
             return attempt.reply
         if attempt.reply is not None:
             attempt.reply.drop()
         return self._reply_to(attempt.transcription) if self._machine.detection.create_reply else None
+
+    def _basis(self) -> tuple[int, SessionConfig]:
+        """What an answer is made from, besides the turn."""
+        return self._conversation.history.version, self._replies.config
 
     def _words_to_await(self, words: Transcription) -> Transcription | None:
         """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
@@ -279,6 +293,8 @@ class Turns:
     def _stop_reply(self, _command: floor.StopReply) -> None:
         unheard = self._answers.stop("turn_detected")
         if self._unheard:
+            for left in unheard:
+                left.drop()
             # What was stopped was still to find out whether the rest of an earlier answer is to be said.
             unheard, self._unheard = self._unheard, []
         if self._turn is not None:
@@ -324,19 +340,23 @@ class Turns:
 
     def on_marked(self, marked: Marked) -> None:
         """The client ends the turn itself, or wants it forgotten. Raises ClientError where there is no sound yet."""
+        turn = self._turn or self._turn_by_hand
         if isinstance(marked.event, ClearAudio):
             self._give_up_turn()
             self._uncommitted = marked.now
+            if turn is not None and turn.partials.has_said:
+                message = "The sound was cleared before it was committed."
+                self._say(TranscriptFailed(item_id=turn.item_id, code="input_audio_buffer_cleared", message=message))
             self._say(AudioCleared())
             return
-        start = max(self._turn.start if self._turn else self._uncommitted, self.hearing.oldest)
+        start = max(turn.start if turn else self._uncommitted, self.hearing.oldest)
         if marked.now - start < SHORTEST_COMMIT_SAMPLES:
             raise ClientError(
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
                 f"buffer only has {max(0, marked.now - start) / 16:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
-        item_id = self._turn.item_id if self._turn else new_id("item")
+        item_id = turn.item_id if turn else new_id("item")
         self._give_up_turn()
         self._uncommitted = marked.now
         sound = self.hearing.sound(start, marked.now)
@@ -346,6 +366,9 @@ class Turns:
         """The user's open turn is not to be answered: the client takes over, or forgets it."""
         self.take(floor.FloorReset())
         self.hearing.reset()
+        by_hand, self._turn_by_hand = self._turn_by_hand, None
+        if by_hand is not None:
+            by_hand.partials.scope.cancel()
         if self._turn is not None:
             self._unheard = self._close_turn(self.hearing.now).unheard
             self._forget_unheard()

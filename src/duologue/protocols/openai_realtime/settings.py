@@ -17,6 +17,8 @@ Kind = Literal["realtime", "transcription"]
 
 LONGEST_SESSION_S = 60 * 60
 LOGPROBS = "item.input_audio_transcription.logprobs"
+# Their clients find the ends of turns themselves, and say nothing of it.
+_WITHOUT_DETECTION = ("gpt-realtime-whisper", "gpt-live-transcribe")
 _SERVER_VAD: dict[str, Any] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -56,6 +58,7 @@ class WireSession:
     ) -> None:
         self._defaults = defaults
         self._silence_ms: int | None = None
+        self._is_detection_given = False
         self.shown: dict[str, Any] = {
             "id": new_id("sess"),
             "object": "realtime.session",
@@ -160,6 +163,10 @@ class WireSession:
                 sound_in[key] = None if change[key] is None else _texts(fields.object_in(change, key, _INPUT), key)
         if "turn_detection" in change:
             self._merge_detection(change["turn_detection"])
+            self._is_detection_given = True
+        model = (sound_in["transcription"] or {}).get("model")
+        if self.kind == "transcription" and model in _WITHOUT_DETECTION and not self._is_detection_given:
+            sound_in["turn_detection"] = None
         if change.get("format") is not None:
             sound_in["format"] = fields.sound_format(change["format"], f"{_INPUT}.format")
 

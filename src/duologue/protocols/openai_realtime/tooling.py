@@ -17,7 +17,7 @@ from duologue.protocols.openai_realtime.items import missing
 
 MOST_TOOLS = 128
 # What chat servers take for the name of a function.
-_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -50,7 +50,7 @@ def _function(value: Mapping[str, Any], path: str) -> FunctionTool:
     name = fields.text(value["name"], f"{path}.name")
     if not _NAME.fullmatch(name):
         raise ClientError(
-            f"Invalid value for '{path}.name': up to 64 letters, digits, '_', '-' and '.'.", param=f"{path}.name"
+            f"Invalid value for '{path}.name': up to 64 letters, digits, '_' and '-'.", param=f"{path}.name"
         )
     schema = fields.object_in(value, "parameters", path) or {"type": "object", "properties": {}}
     return FunctionTool(

@@ -75,9 +75,9 @@ class Call:
 
     def _watch(self, event: Event) -> None:
         if isinstance(event, ReplyAudio):
-            self._playback.say(event.pcm)
+            self._playback.say(event.pcm, event.reply_id)
         elif isinstance(event, PlayoutCleared):
-            self._playback.hush()
+            self._playback.hush(event.reply_id)
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):

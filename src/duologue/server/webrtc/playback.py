@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import Any
 
@@ -32,7 +33,8 @@ class Playback(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ahead = bytearray()
+        # Whose sound, and the sound.
+        self._ahead: deque[tuple[str, bytearray]] = deque()
         self._encoder = Encoder()
         self._start_s: float | None = None
         self._frames = 0
@@ -40,16 +42,26 @@ class Playback(MediaStreamTrack):
     @property
     def ahead_ms(self) -> int:
         """How much has not been sent yet."""
-        return len(self._ahead) // 2 * 1000 // VOICE_RATE_HZ
+        return self._ahead_bytes // 2 * 1000 // VOICE_RATE_HZ
 
-    def say(self, pcm: bytes) -> None:
+    @property
+    def _ahead_bytes(self) -> int:
+        return sum(len(sound) for _, sound in self._ahead)
+
+    def say(self, pcm: bytes, reply_id: str = "") -> None:
         """``pcm``: s16le mono at 24 kHz, to be played behind what is there."""
-        self._ahead += pcm[: max(0, MAX_AHEAD_BYTES - len(self._ahead))]
+        pcm = pcm[: max(0, MAX_AHEAD_BYTES - self._ahead_bytes)]
+        if self._ahead and self._ahead[-1][0] == reply_id:
+            self._ahead[-1][1].extend(pcm)
+        else:
+            self._ahead.append((reply_id, bytearray(pcm)))
 
-    def hush(self) -> None:
-        """Play nothing of what is there but a short fade."""
-        fade = np.frombuffer(bytes(self._ahead[: 2 * FADE_SAMPLES]), dtype="<i2")
-        self._ahead = bytearray((fade * np.linspace(1, 0, len(fade))).astype("<i2").tobytes())
+    def hush(self, reply_id: str = "") -> None:
+        """Play nothing of what is there of ``reply_id`` but, of what sounds, a short fade."""
+        for place, (whose, sound) in enumerate(self._ahead):
+            if whose == reply_id:
+                fade = np.frombuffer(bytes(sound[: 2 * FADE_SAMPLES if place == 0 else 0]), dtype="<i2")
+                sound[:] = (fade * np.linspace(1, 0, len(fade))).astype("<i2").tobytes()
 
     async def recv(self) -> Packet[Any]:
         """The next packet, when it is due. Raises MediaStreamError after ``stop``."""
@@ -74,8 +86,12 @@ class Playback(MediaStreamTrack):
         await anyio.sleep(max(0.0, self._start_s + self._frames * FRAME_S - now_s))
 
     def _take(self) -> NDArray[np.int16] | None:
-        if not self._ahead:
-            return None
-        pcm = bytes(self._ahead[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
-        del self._ahead[:FRAME_BYTES]
-        return np.frombuffer(pcm, dtype="<i2")
+        pcm = b""
+        while self._ahead and len(pcm) < FRAME_BYTES:
+            sound = self._ahead[0][1]
+            missing = FRAME_BYTES - len(pcm)
+            pcm += sound[:missing]
+            del sound[:missing]
+            if not sound:
+                self._ahead.popleft()
+        return np.frombuffer(pcm.ljust(FRAME_BYTES, b"\0"), dtype="<i2") if pcm else None
