@@ -172,7 +172,7 @@ async def dial(
         close_timeout=2.0,
         write_limit=WRITE_LIMIT_BYTES,
         proxy=None if is_local else True,
-        ssl=(_trust(ca) if ca else True) if address.startswith("wss:") else None,
+        ssl=(trust(ca) if ca else True) if address.startswith("wss:") else None,
     )
     try:
         socket = await opening
@@ -197,7 +197,8 @@ async def dial(
         await socket.close()
 
 
-def _trust(ca: Path) -> ssl.SSLContext:
+def trust(ca: Path) -> ssl.SSLContext:
+    """For a server whose certificate is ``ca``'s. Raises WireError for a file that has none."""
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import httpx2
 import msgspec
 from anyio import to_thread
 
+from duologue.bench.wire import trust
 from duologue.config import Setup, load_settings, setup_of
 from duologue.engines import registry
 from duologue.engines.fallback import Fallback
@@ -62,11 +64,12 @@ def on_this_machine(flags: Mapping[str, Any], wanted: Wanted) -> Hearer:
     return _Engines(engines_of(setup_of(load_settings(flags))), wanted)
 
 
-def at_server(url: str, api_key: str | None, wanted: Wanted) -> Hearer:
-    """``url``: as http://host:port. Raises ConfigError for what is no URL."""
+def at_server(url: str, api_key: str | None, ca: Path | None, wanted: Wanted) -> Hearer:
+    """``url``: as http://host:port; ``ca``: whom to trust besides those whom all do. Raises ConfigError for what is no
+    URL, WireError for what is no certificate."""
     if not url.lower().startswith(("http://", "https://")):
         raise ConfigError(f"--server {url}: write a URL such as http://127.0.0.1:8710.")
-    return _Server(url.rstrip("/").removesuffix("/v1"), api_key, wanted)
+    return _Server(url.rstrip("/").removesuffix("/v1"), api_key, None if ca is None else trust(ca), wanted)
 
 
 def engines_of(setup: Setup) -> LocalEngines:
@@ -153,11 +156,13 @@ class _Refused(msgspec.Struct):
 
 
 class _Server:
-    def __init__(self, url: str, api_key: str | None, wanted: Wanted) -> None:
+    def __init__(self, url: str, api_key: str | None, trusted: ssl.SSLContext | None, wanted: Wanted) -> None:
         self._url, self._wanted = url, wanted
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         timeout = httpx2.Timeout(_SERVER_PATIENCE_S, connect=_CONNECT_S)
-        self._http = httpx2.AsyncClient(base_url=f"{url}/v1", headers=headers, timeout=timeout)
+        self._http = httpx2.AsyncClient(
+            base_url=f"{url}/v1", headers=headers, timeout=timeout, verify=True if trusted is None else trusted
+        )
 
     async def __aenter__(self) -> Hearer:
         return self

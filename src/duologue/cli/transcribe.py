@@ -55,6 +55,7 @@ def transcribe(
     options: _Options = None,
     server: _Server = None,
     api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Certificate (PEM) of a server that signed its own.")] = None,
 ) -> None:
     """Write down what is said in sound files of any length.
 
@@ -82,7 +83,7 @@ def transcribe(
         wanted = Wanted(format_.value.replace("-", "_"), language_code(language), words)
         targets = targets_of(files, format_, output)
         if server is not None:
-            hearer = at_server(server, api_key, wanted)
+            hearer = at_server(server, api_key, ca, wanted)
         else:
             hearer = on_this_machine({"profile": profile, "asr": asr, **read_options(options or [])}, wanted)
         failed = anyio.run(_transcribe_all, hearer, files, targets)

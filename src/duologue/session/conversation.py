@@ -99,7 +99,7 @@ class Conversation:
             raise ClientError(
                 "Error truncating item: only a spoken answer of the assistant can be truncated.", param="item_id"
             )
-        self.history.cut(entry, event.audio_end_ms)
+        self.history.truncate(entry, event.audio_end_ms)
         self._say(ItemTruncated(item_id=event.item_id, audio_end_ms=event.audio_end_ms))
 
 

@@ -30,15 +30,16 @@ class HeardWord:
 class Entry:
     """One item as the history keeps it.
 
-    ``heard_ms`` None: nothing was cut off. ``words`` are in order and only an answer in sound has them. ``sound``:
-    what the user said, float32 at 16 kHz, for a model that hears, until the words are known. ``is_filler``: said to
-    bridge a wait, and nothing that a model has to know of.
+    ``heard_ms`` None: nothing was cut off; ``told_ms``: the same as the client told it. ``words`` are in order and only
+    an answer in sound has them. ``sound``: what the user said, float32 at 16 kHz, for a model that hears, until the
+    words are known. ``is_filler``: said to bridge a wait, and nothing that a model has to know of.
     """
 
     item: Item
     sound: Float32 | None = None
     words: list[HeardWord] = field(default_factory=list)
     heard_ms: float | None = None
+    told_ms: float | None = None
     is_filler: bool = False
 
     @property
@@ -50,7 +51,7 @@ class Entry:
     def text(self) -> str | None:
         """All words of a message, said or written; None while they are not known."""
         known = [part.text for part in self.parts if part.text is not None]
-        return "".join(known) if known or not self.parts else None
+        return " ".join(filter(None, known)) if known or not self.parts else None
 
     @property
     def heard_text(self) -> str:
@@ -164,10 +165,16 @@ class History:
             entry.sound = None
 
     def cut(self, entry: Entry, heard_ms: float) -> None:
-        """Only the first ``heard_ms`` of the item's sound reached the listener. May be called again: the last
-        call counts, since the client knows better than the server's own clock."""
+        """Only the first ``heard_ms`` of the item's sound reached the listener, by our own account."""
         entry.heard_ms = max(0.0, heard_ms)
         self.version += 1
+
+    def truncate(self, entry: Entry, heard_ms: float) -> None:
+        """The same by the client's account, which is the better one. What it once had not heard it never will."""
+        if entry.told_ms is not None:
+            heard_ms = min(heard_ms, entry.told_ms)
+        entry.told_ms = heard_ms
+        self.cut(entry, heard_ms)
 
     def call_of(self, call_id: str) -> FunctionCall | None:
         """The function call of that id."""

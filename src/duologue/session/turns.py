@@ -116,7 +116,11 @@ class Turns:
     def configure(self, detection: TurnDetection | None) -> None:
         """None: the client commits by hand from now on, and what was not committed is left to it."""
         if (detection is not None) != self.hearing.detects_speech:
+            turn = self._turn
             self._give_up_turn()
+            if turn is not None:
+                # It is the client's to commit now, under the id that was told.
+                self._turn_by_hand, self._uncommitted = turn, turn.start
         self.hearing.detects_speech = detection is not None
         if detection is None or detection.idle_timeout_ms != self._machine.detection.idle_timeout_ms:
             self.idle.stop()

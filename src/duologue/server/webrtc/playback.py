@@ -35,7 +35,7 @@ class Playback(MediaStreamTrack):
         super().__init__()
         # Whose sound, and the sound.
         self._ahead: deque[tuple[str, bytearray]] = deque()
-        self._encoder = Encoder()
+        self._encoder: Encoder | None = Encoder()
         self._start_s: float | None = None
         self._frames = 0
 
@@ -68,11 +68,18 @@ class Playback(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         await self._wait()
+        if self._encoder is None:
+            raise MediaStreamError
         samples = self._take()
         packet = Packet(self._encoder.silence() if samples is None else self._encoder.encode(samples))
         packet.pts = self._frames * FRAME_TICKS
         packet.time_base = Fraction(1, CLOCK_HZ)
         return packet
+
+    def stop(self) -> None:
+        """For good. PyAV's encoder has threads, which would stay until Python looks for rings of objects."""
+        super().stop()
+        self._encoder = None
 
     async def _wait(self) -> None:
         """Until the next packet is due, by the time of the first: no error adds up."""
