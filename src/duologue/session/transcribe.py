@@ -15,7 +15,7 @@ from duologue.errors import EngineError, EngineLost, Overloaded
 
 # A listener notices a final transcript that is later than this: the answer waits for it.
 FINAL_DUE_S = 0.2
-# An engine that has not answered by then is taken for lost.
+# An engine that has not answered by then is taken for lost; of a long recording, not before it would have been heard.
 PATIENCE_S = 15.0
 # Partials: no sooner than this after the last, and less often the longer the turn, since each one transcribes the
 # whole of it anew (2.9 CPU-seconds for 8 s of speech at one each half second).
@@ -87,11 +87,12 @@ class Transcription:
     async def _transcribe(self) -> None:
         request = TranscribeRequest(self.sound, self.language, self._stream, wants_words=self._wants_words)
         try:
-            with anyio.fail_after(PATIENCE_S):
+            patience_s = max(PATIENCE_S, self.audio_s)
+            with anyio.fail_after(patience_s):
                 due_s = anyio.current_time() + FINAL_DUE_S
                 result = await self._engines.call(ASR, request, deadline_s=due_s)
         except TimeoutError:
-            self._tell(None, EngineLost(f"The transcriber did not answer within {PATIENCE_S:.0f} s."))
+            self._tell(None, EngineLost(f"The transcriber did not answer within {patience_s:.0f} s."))
         except (EngineError, Overloaded) as error:
             self._tell(None, error)
         else:
