@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from duologue import events as e
+from duologue import items as i
 from duologue.protocols.openai_realtime import items, messages, server_events
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.protocols.openai_realtime.server_events import ServerEvents
@@ -29,10 +30,10 @@ SERVER_EVENTS = 46
 NOT_ON_THE_WIRE = {"invalid_config", "slow_client"}
 
 MANNER = e.ReplyManner(modality="audio")
-SPOKEN = e.Message(id="i", role="assistant", parts=(e.Part(kind="output_audio", text="Yes."),))
-WRITTEN = e.Message(id="i", role="assistant", parts=(e.Part(kind="output_text", text="Yes."),))
-CALL = e.FunctionCall(id="i", call_id="c", name="f", arguments="{}")
-TOOL = e.McpCall(id="i", label="l", name="t", arguments="{}")
+SPOKEN = i.Message(id="i", role="assistant", parts=(i.Part(kind="output_audio", text="Yes."),))
+WRITTEN = i.Message(id="i", role="assistant", parts=(i.Part(kind="output_text", text="Yes."),))
+CALL = i.FunctionCall(id="i", call_id="c", name="f", arguments="{}")
+TOOL = i.McpCall(id="i", label="l", name="t", arguments="{}")
 
 
 def sections() -> dict[str, dict[str, str]]:
@@ -48,7 +49,7 @@ def samples() -> list[e.Event]:
     """One of every kind of event that a session says, and of those that become other frames by what they hold, each."""
     item: dict[str, Any] = {"item": SPOKEN, "previous_item_id": None}
     of_reply: dict[str, Any] = {"reply_id": "r", "in_conversation": True}
-    phases = get_args(e.ProgressPhase)
+    phases = get_args(i.ProgressPhase)
     return [
         e.SpeechStarted(item_id="i", at_ms=0),
         e.SpeechStopped(item_id="i", at_ms=0),
@@ -121,13 +122,13 @@ def test_every_server_event_is_named_and_the_page_promises_no_other() -> None:
 
 @pytest.mark.parametrize("detection", ["server_vad", "semantic_vad"])
 def test_every_field_of_a_session_is_named(detection: str) -> None:
-    protocol = RealtimeProtocol("m", e.SessionConfig(), now_s=0)
+    protocol = RealtimeProtocol("m", i.SessionConfig(), now_s=0)
     protocol.apply({"audio": {"input": {"turn_detection": {"type": detection}}}})
     assert set(paths(protocol._session.shown)) <= sections()["Session fields"].keys()
 
 
 def test_every_kind_of_item_is_named() -> None:
-    assert sections()["Items"].keys() == items._READERS.keys() | set(get_args(e.PartKind))
+    assert sections()["Items"].keys() == items._READERS.keys() | set(get_args(i.PartKind))
 
 
 def test_every_endpoint_is_named() -> None:

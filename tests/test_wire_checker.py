@@ -13,13 +13,9 @@ from msgspec import structs
 
 from duologue.events import (
     Event,
-    FunctionCall,
     ItemAdded,
     ItemDone,
-    McpCall,
     McpCallProgress,
-    Message,
-    Part,
     ReplyArguments,
     ReplyAudio,
     ReplyDone,
@@ -28,11 +24,11 @@ from duologue.events import (
     ReplyManner,
     ReplyStarted,
     ReplyText,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TurnCommitted,
 )
+from duologue.items import FunctionCall, McpCall, Message, Part, SessionConfig
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from tests.wire_checker import Frame, WireChecker, WireFault
 

@@ -10,8 +10,6 @@ from duologue.events import (
     ItemAdded,
     ItemDeleted,
     ItemDone,
-    McpCall,
-    Message,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -25,6 +23,7 @@ from duologue.events import (
     TranscriptFailed,
     TurnCommitted,
 )
+from duologue.items import McpCall, Message
 
 PCM_BYTES_PER_MS = 48
 LONGEST_PIECE_MS = 200

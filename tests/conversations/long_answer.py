@@ -8,10 +8,7 @@ import anyio
 
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedSynthesizer
-from duologue.events import (
-    ReplyAudio,
-    ReplyText,
-)
+from duologue.events import ReplyAudio, ReplyText
 from tests.conversations.talk import (
     Person,
     Prompts,

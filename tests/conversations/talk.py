@@ -31,10 +31,10 @@ from duologue.events import (
     PlayoutStarted,
     PlayoutStopped,
     ReplyAudio,
-    SessionConfig,
     SpeechStarted,
     Told,
 )
+from duologue.items import SessionConfig
 from duologue.session.replies import IN_STAGES, Ways
 from duologue.session.session import Session
 from duologue.session.voice_prompt import VOICE_MANNER

@@ -22,10 +22,10 @@ from duologue.events import (
     ReplyStarted,
     ReplyText,
     RetrieveItem,
-    SessionConfig,
     Told,
     TurnCommitted,
 )
+from duologue.items import SessionConfig
 from duologue.session.session import Session
 from tests.conversations.checker import check
 from tests.conversations.talk import FRAME_S, SILENCE, VOICE, Person, Prompts, engines, remembering, talk

@@ -7,15 +7,8 @@ import pytest
 
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer, ScriptedTranscriber, ScriptedTurn, ScriptedVad
 from duologue.errors import EngineError, EngineLost, Overloaded
-from duologue.events import (
-    ReplyAudio,
-    ReplyDone,
-    ReplyStarted,
-    ReplyText,
-    SessionConfig,
-    TranscriptFailed,
-    TurnCommitted,
-)
+from duologue.events import ReplyAudio, ReplyDone, ReplyStarted, ReplyText, TranscriptFailed, TurnCommitted
+from duologue.items import SessionConfig
 from tests.conversations.broken import (
     BrokenBatch,
     BrokenStream,

@@ -23,14 +23,13 @@ from duologue.events import (
     ReplyItemStarted,
     ReplyStarted,
     ReplyText,
-    SessionConfig,
     SpeechStarted,
     Told,
     TranscriptDone,
     TruncateItem,
     TurnCommitted,
-    TurnDetection,
 )
+from duologue.items import SessionConfig, TurnDetection
 from duologue.session.interruption import BARGE_IN_MS
 from tests.conversations.long_answer import LONG, WORD_S, assistant_words, long_answer_engines, until_heard, words_of
 from tests.conversations.talk import (

@@ -19,14 +19,13 @@ from duologue.events import (
     ReplyAudio,
     ReplyDone,
     ReplyStarted,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptDone,
     TurnCommitted,
-    TurnDetection,
 )
+from duologue.items import SessionConfig, TurnDetection
 from tests.conversations.talk import SILENCE, VOICE, Person, Prompts, engines, hear_voices, remembering, talk
 
 pytestmark = pytest.mark.anyio

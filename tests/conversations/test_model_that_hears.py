@@ -18,15 +18,13 @@ from duologue.events import (
     CommitAudio,
     CreateItem,
     CreateReply,
-    Message,
-    Part,
     ReplyAudio,
     ReplyDone,
-    SessionConfig,
     SpeechStarted,
     TranscriptDone,
     TurnCommitted,
 )
+from duologue.items import Message, Part, SessionConfig
 from duologue.session.replies import Ways
 from tests.conversations.talk import Person, Prompts, as_told, engines, hear_voices, remembering, talk
 

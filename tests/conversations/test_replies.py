@@ -13,15 +13,13 @@ from duologue.events import (
     Failed,
     ReplyAudio,
     ReplyDone,
-    ReplyOptions,
     ReplyStarted,
     ReplyText,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TurnCommitted,
-    TurnDetection,
 )
+from duologue.items import ReplyOptions, SessionConfig, TurnDetection
 from duologue.session.voice_prompt import for_voice
 from tests.conversations.long_answer import LONG, WORD_S, assistant_words, long_answer_engines, until_heard
 from tests.conversations.talk import (

@@ -21,16 +21,12 @@ from duologue.events import (
     DeleteItem,
     Failed,
     IdleTimeout,
-    Message,
-    Part,
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
-    ReplyOptions,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
@@ -38,8 +34,8 @@ from duologue.events import (
     TranscriptFailed,
     TruncateItem,
     TurnCommitted,
-    TurnDetection,
 )
+from duologue.items import Message, Part, ReplyOptions, SessionConfig, TurnDetection
 from duologue.session.answers import MOST_ASIDE
 from tests.conversations.talk import VOICE, Person, Prompts, engines, remembering, talk
 from tests.virtual_time import VIRTUAL

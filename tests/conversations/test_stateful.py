@@ -22,18 +22,13 @@ from duologue.events import (
     CreateReply,
     DeleteItem,
     Event,
-    Message,
-    Part,
     ReplyAudio,
     ReplyDone,
     ReplyItemStarted,
-    ReplyOptions,
     ReplyStarted,
-    SessionConfig,
     TruncateItem,
-    TurnDetection,
-    new_id,
 )
+from duologue.items import Message, Part, ReplyOptions, SessionConfig, TurnDetection, new_id
 from duologue.session.session import Session
 from duologue.session.turn import State
 from tests.conversations.checker import ASIDE, check

@@ -11,20 +11,8 @@ import pytest
 
 from duologue.engines.base import ChatDelta, ChatRequest, ToolCallDelta
 from duologue.engines.scripted import ScriptedStream
-from duologue.events import (
-    CreateItem,
-    CreateReply,
-    FunctionCall,
-    FunctionOutput,
-    FunctionTool,
-    Message,
-    ReplyArguments,
-    ReplyDone,
-    ReplyItemDone,
-    ReplyText,
-    SessionConfig,
-    SpeechStarted,
-)
+from duologue.events import CreateItem, CreateReply, ReplyArguments, ReplyDone, ReplyItemDone, ReplyText, SpeechStarted
+from duologue.items import FunctionCall, FunctionOutput, FunctionTool, Message, SessionConfig
 from duologue.session.replies import Ways
 from tests.conversations.talk import engines, talk
 from tests.virtual_time import VIRTUAL

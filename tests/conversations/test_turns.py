@@ -17,24 +17,20 @@ from duologue.events import (
     ItemAdded,
     ItemDeleted,
     ItemRetrieved,
-    Message,
-    Part,
     ReplyAudio,
     ReplyDone,
     ReplyItemStarted,
-    ReplyOptions,
     ReplyStarted,
     ReplyText,
     ReplyTimed,
     RetrieveItem,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptDone,
     TurnCommitted,
-    TurnDetection,
 )
+from duologue.items import Message, Part, ReplyOptions, SessionConfig, TurnDetection
 from duologue.session.replies import Ways
 from tests.conversations.checker import ASIDE
 from tests.conversations.talk import FRAME_S, SILENCE, VOICE, Prompts, engines, hear_voices, remembering, talk

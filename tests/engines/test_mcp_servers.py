@@ -23,7 +23,7 @@ from duologue.engines.mcp_servers import McpServers
 from duologue.engines.tool_text import MAX_RESULT_BYTES
 from duologue.engines.tools import ToolConnection
 from duologue.errors import ClientError, EngineError, EngineLost
-from duologue.events import McpFailure, McpServer
+from duologue.items import McpFailure, McpServer
 
 pytestmark = pytest.mark.anyio
 WAYS = list(PATHS)

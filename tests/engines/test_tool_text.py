@@ -9,7 +9,7 @@ import pytest
 
 from duologue.engines.mcp_results import result_text, tool_of
 from duologue.engines.tool_text import arguments_of, cut
-from duologue.events import McpFailure, McpTool
+from duologue.items import McpFailure, McpTool
 
 
 def text(said: str) -> wire.TextContent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from duologue.events import Event, SessionConfig, Told
+from duologue.events import Event, Told
+from duologue.items import SessionConfig
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 
 Frame = dict[str, Any]

@@ -15,8 +15,6 @@ from duologue.events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
-    Message,
-    Part,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -25,15 +23,14 @@ from duologue.events import (
     ReplyStarted,
     ReplyText,
     ReplyTimed,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
     TurnCommitted,
-    Usage,
 )
+from duologue.items import Message, Part, SessionConfig, Usage
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from tests.protocols.exchange import Frame, protocol, said
 

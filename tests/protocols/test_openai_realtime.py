@@ -17,13 +17,11 @@ from duologue.events import (
     CreateItem,
     CreateReply,
     DeleteItem,
-    Message,
-    Part,
-    ReplyOptions,
     RetrieveItem,
     Told,
     TruncateItem,
 )
+from duologue.items import Message, Part, ReplyOptions
 from tests.protocols.exchange import NOW_S, exchange, fault, protocol, tell
 
 HELLO = {"type": "message", "id": "i1", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}

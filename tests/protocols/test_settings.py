@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from duologue.events import Configure, SessionConfig, TurnDetection
+from duologue.events import Configure
+from duologue.items import SessionConfig, TurnDetection
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from tests.protocols.exchange import exchange, fault, protocol, update
 

@@ -13,7 +13,6 @@ from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from duologue.events import (
     Event,
-    Modality,
     PlayoutStarted,
     PlayoutStopped,
     ReplyAudio,
@@ -24,6 +23,7 @@ from duologue.events import (
     ReplyStarted,
     ReplyText,
 )
+from duologue.items import Modality
 from duologue.session.answer import LEAD_MS, Answer
 from duologue.session.asking import Asking
 from duologue.session.history import History

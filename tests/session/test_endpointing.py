@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duologue.events import TurnDetection
+from duologue.items import TurnDetection
 from duologue.session.endpointing import (
     LONGEST_LEARNT_MS,
     UNKNOWN_WAIT_MS,

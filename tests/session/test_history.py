@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from duologue.engines.base import ChatMessage
 from duologue.errors import ClientError
-from duologue.events import FunctionCall, FunctionOutput, Message, Part, PartKind, Role
+from duologue.items import FunctionCall, FunctionOutput, Message, Part, PartKind, Role
 from duologue.session.chat_prompt import PROMPT_WORDS, Step, Window, messages, prompt, steps
 from duologue.session.history import Entry, HeardWord, History, snapshot
 

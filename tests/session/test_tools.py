@@ -12,18 +12,8 @@ import pytest
 
 from duologue.engines.scripted_tools import ScriptedToolServers
 from duologue.errors import ClientError, DuologueError, EngineLost
-from duologue.events import (
-    Event,
-    Failed,
-    FunctionTool,
-    ItemAdded,
-    ItemDone,
-    McpFailure,
-    McpListingProgress,
-    McpServer,
-    McpTool,
-    McpTools,
-)
+from duologue.events import Event, Failed, ItemAdded, ItemDone, McpListingProgress
+from duologue.items import FunctionTool, McpFailure, McpServer, McpTool, McpTools
 from duologue.session.conversation import Conversation
 from duologue.session.tools import LISTING_PATIENCE_S, LONGEST_NAME, Tools
 from tests.virtual_time import VIRTUAL

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from duologue.audio.frame import ms_to_samples
-from duologue.events import TurnDetection
+from duologue.items import TurnDetection
 from duologue.session.turn import (
     MAX_TURN_SAMPLES,
     TRANSITIONS,

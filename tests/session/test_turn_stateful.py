@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from duologue.audio.frame import SESSION_RATE_HZ
-from duologue.events import TurnDetection
+from duologue.items import TurnDetection
 from duologue.session.turn import (
     Clock,
     CommitTurn,

@@ -23,7 +23,8 @@ from duologue.audio.codec import encode_pcm16
 from duologue.audio.frame import VOICE_RATE_HZ, Int16
 from duologue.audio.g711 import RATE_HZ, encode_g711
 from duologue.bench import sdk_cost
-from duologue.events import ReplyAudio, ReplyManner, ReplyStarted, SessionConfig, SoundFormat, new_id
+from duologue.events import ReplyAudio, ReplyManner, ReplyStarted
+from duologue.items import SessionConfig, SoundFormat, new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 
 IN_MS, OUT_MS = 20, 100

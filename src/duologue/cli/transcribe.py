@@ -66,7 +66,6 @@ def transcribe(
 
     # As the server does: the runner steps engines side by side.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
     import anyio
 
     from duologue.bench.groups import lone
@@ -82,10 +81,8 @@ def transcribe(
             raise ConfigError("--words are written with --format verbose-json only.")
         wanted = Wanted(format_.value.replace("-", "_"), language_code(language), words)
         targets = targets_of(files, format_, output)
-        if server is not None:
-            hearer = at_server(server, api_key, ca, wanted)
-        else:
-            hearer = on_this_machine({"profile": profile, "asr": asr, **read_options(options or [])}, wanted)
+        here = {"profile": profile, "asr": asr, **read_options(options or [])}
+        hearer = on_this_machine(here, wanted) if server is None else at_server(server, api_key, ca, wanted)
         failed = anyio.run(_transcribe_all, hearer, files, targets)
     except KeyboardInterrupt:
         typer.echo("duologue transcribe: stopped", err=True)

@@ -18,7 +18,7 @@ import httpx2
 
 from duologue.engines.mcp_http import Guard, Seen, client, seen_now
 from duologue.engines.speech.sound_fetch import Address
-from duologue.events import McpServer
+from duologue.items import McpServer
 
 if TYPE_CHECKING:
     from mcp import ClientSession

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from duologue.engines.tool_text import cut
-from duologue.events import McpFailure, McpTool
+from duologue.items import McpFailure, McpTool
 
 if TYPE_CHECKING:
     import mcp.types as wire

@@ -24,7 +24,7 @@ from duologue.engines.speech.sound_fetch import Address, is_public
 from duologue.engines.tool_text import CONNECTION_CLOSED, INTERNAL_ERROR, TIMED_OUT, arguments_of, cut
 from duologue.engines.tools import ToolConnection
 from duologue.errors import DuologueError, EngineError, EngineLost
-from duologue.events import McpFailure, McpServer, McpTool
+from duologue.items import McpFailure, McpServer, McpTool
 
 if TYPE_CHECKING:
     from mcp import ClientSession

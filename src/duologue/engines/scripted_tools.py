@@ -9,7 +9,7 @@ import anyio
 
 from duologue.engines.tools import ToolConnection
 from duologue.errors import DuologueError
-from duologue.events import McpFailure, McpServer, McpTool
+from duologue.items import McpFailure, McpServer, McpTool
 
 Answer = str | McpFailure
 Answers = Mapping[str, Answer | Callable[[str], Answer] | Callable[[str], Awaitable[Answer]]]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from duologue.errors import NoSlot
-from duologue.events import new_id
+from duologue.items import new_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from duologue.events import McpFailure
+from duologue.items import McpFailure
 
 # What one result may add to a prompt and to the history: some 16,000 tokens.
 MAX_RESULT_BYTES = 65_536

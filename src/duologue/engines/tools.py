@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from duologue.events import McpFailure, McpServer, McpTool
+from duologue.items import McpFailure, McpServer, McpTool
 
 
 class ToolConnection(Protocol):

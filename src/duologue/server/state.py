@@ -10,7 +10,7 @@ from duologue.engines.mcp_http import Permits
 from duologue.engines.mcp_servers import McpServers
 from duologue.engines.slots import Slots
 from duologue.engines.tools import ToolServers
-from duologue.events import SessionConfig, TurnDetection
+from duologue.items import SessionConfig, TurnDetection
 from duologue.server.auth import is_loopback
 from duologue.server.secrets import Secrets
 from duologue.server.webrtc.calls import Calls

@@ -12,13 +12,6 @@ from duologue.audio.frame import VOICE_RATE_HZ, Int16
 from duologue.errors import DuologueError, EngineError
 from duologue.events import (
     Event,
-    FunctionCall,
-    Item,
-    McpApprovalRequest,
-    McpCall,
-    Message,
-    Part,
-    PartKind,
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
@@ -27,11 +20,20 @@ from duologue.events import (
     ReplyDone,
     ReplyItemDone,
     ReplyItemStarted,
-    ReplyOptions,
     ReplyStarted,
-    ReplyStatus,
     ReplyText,
     ReplyTimed,
+)
+from duologue.items import (
+    FunctionCall,
+    Item,
+    McpApprovalRequest,
+    McpCall,
+    Message,
+    Part,
+    PartKind,
+    ReplyOptions,
+    ReplyStatus,
     Usage,
     new_id,
 )
@@ -357,7 +359,7 @@ class Answer:
                 status=status,
                 reason=reason,
                 error_code=failure.code if failure else None,
-                error_message=_message(failure),
+                error_message=failure.message if failure else None,
                 output=tuple(given.entry.item for given in self.given),
                 usage=self._usage(),
             )
@@ -393,7 +395,3 @@ class Answer:
             output_audio_tokens=int(self.playout.sent_ms / MS_PER_AUDIO_TOKEN),
             cached_tokens=0 if counted is None else counted.cached_tokens,
         )
-
-
-def _message(failure: DuologueError | None) -> str | None:
-    return failure.message if failure else None

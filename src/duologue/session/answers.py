@@ -8,7 +8,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from duologue.errors import ClientError
-from duologue.events import Event, ReplyOptions
+from duologue.events import Event
+from duologue.items import ReplyOptions
 from duologue.session.answer import Answer
 from duologue.session.calling import Calling
 from duologue.session.given import Turned, Unheard

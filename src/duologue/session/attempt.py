@@ -11,7 +11,7 @@ from duologue.audio.frame import Float32
 from duologue.engines.base import TurnRequest
 from duologue.engines.client import TURN, EngineClient
 from duologue.errors import CapacityError, EngineError
-from duologue.events import SessionConfig
+from duologue.items import SessionConfig
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
 from duologue.session.turn import EndOfTurnKnown, WordsKnown

@@ -13,19 +13,15 @@ from anyio.abc import TaskGroup
 from msgspec import structs
 
 from duologue.errors import ClientError
-from duologue.events import (
-    Event,
+from duologue.events import Event, ItemAdded, ItemDone, McpCallProgress, ReplyItemDone
+from duologue.items import (
     FunctionCall,
-    ItemAdded,
-    ItemDone,
     McpApprovalRequest,
     McpApprovalResponse,
     McpCall,
-    McpCallProgress,
     McpFailure,
     McpServer,
     ProgressPhase,
-    ReplyItemDone,
     ReplyOptions,
     ToolSpec,
     new_id,

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from duologue.engines.base import ChatMessage, Image, ToolCall
-from duologue.events import FunctionCall, FunctionOutput, McpCall, Message
+from duologue.items import FunctionCall, FunctionOutput, McpCall, Message
 from duologue.session.history import Entry
 
 # What a turn as sound takes of the prompt, however short it is: 375 positions of the model. An image takes more.

@@ -10,21 +10,18 @@ from duologue.errors import ClientError
 from duologue.events import (
     DeleteItem,
     Event,
-    FunctionOutput,
-    Item,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
-    Message,
-    Part,
     RetrieveItem,
     TranscriptDone,
     TranscriptFailed,
     TruncateItem,
     TurnCommitted,
 )
+from duologue.items import FunctionOutput, Item, Message, Part
 from duologue.session.history import Entry, History, snapshot, taken
 from duologue.session.transcribe import Transcription
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from duologue.engines.turn.words import finished_prob
-from duologue.events import TurnDetection
+from duologue.items import TurnDetection
 
 # (probability that the turn is over, silence to wait in ms), straight lines between. Tuned on the pauses and
 # endings of recorded turns; docs/reference/performance.md has the delays and the false cut-offs that they give.

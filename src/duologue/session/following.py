@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from duologue.events import FunctionCall, McpCall, ReplyOptions
+from duologue.items import FunctionCall, McpCall, ReplyOptions
 from duologue.session.history import History
 from duologue.session.replies import Ways
 from duologue.session.timer import Timer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from duologue.events import FunctionCall, McpApprovalRequest, McpCall, new_id
+from duologue.items import FunctionCall, McpApprovalRequest, McpCall, new_id
 from duologue.session.history import Entry
 from duologue.session.transcribe import Transcription
 from duologue.session.writing import Call, Writing

@@ -17,7 +17,8 @@ from duologue.audio.resample import Resampler
 from duologue.engines.base import VAD_WINDOW_SAMPLES, VadRequest, VadResult, VadState
 from duologue.engines.client import VAD, EngineClient
 from duologue.errors import CapacityError, EngineError
-from duologue.events import AppendAudio, ClearAudio, CommitAudio, Item, Message, Part, Told
+from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
+from duologue.items import Item, Message, Part
 from duologue.session.vad import Onset, Pause, SpeechGate
 
 # A long append is looked at in pieces of 256 ms, so that one client's recording does not hold up the others' VAD.

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from duologue.audio.frame import Float32
 from duologue.errors import ClientError
-from duologue.events import FunctionCall, FunctionOutput, Item, ItemStatus, McpCall, Message, Part
+from duologue.items import FunctionCall, FunctionOutput, Item, ItemStatus, McpCall, Message, Part
 
 # Turns that are remembered as sound where their words never came: as many as a model hears at once (five), with the
 # one to come. 30 s of it are 1.9 MB.

@@ -12,7 +12,7 @@ from duologue.audio.frame import Float32
 from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.client import SPEECH, EngineClient
 from duologue.errors import CapacityError, ClientError, EngineError
-from duologue.events import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
+from duologue.items import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
 from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
 from duologue.session.chat_prompt import Step, Window, prompt, steps
 from duologue.session.conversation import Conversation

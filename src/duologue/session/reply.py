@@ -12,7 +12,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from duologue.engines.base import SpeakRequest
 from duologue.engines.client import EngineClient
 from duologue.errors import CapacityError, DuologueError, EngineError
-from duologue.events import ReplyManner, ReplyOptions, SessionConfig
+from duologue.events import ReplyManner
+from duologue.items import ReplyOptions, SessionConfig
 from duologue.session.phrase import Phraser, is_speakable
 from duologue.session.speak import Piece, speak
 from duologue.session.writing import Call, Writing

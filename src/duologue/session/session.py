@@ -35,14 +35,12 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
-    McpApprovalResponse,
     Reached,
     RetrieveItem,
-    SessionConfig,
     Told,
     TruncateItem,
-    TurnDetection,
 )
+from duologue.items import McpApprovalResponse, SessionConfig, TurnDetection
 from duologue.session import turn as floor
 from duologue.session.answers import Answers
 from duologue.session.calling import Calling

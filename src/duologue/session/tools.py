@@ -19,20 +19,8 @@ from duologue.engines.base import Tool
 from duologue.engines.tool_text import INVALID_PARAMS, arguments_of
 from duologue.engines.tools import ToolConnection, ToolServers
 from duologue.errors import ClientError, DuologueError, EngineError
-from duologue.events import (
-    Event,
-    Failed,
-    FunctionTool,
-    ItemAdded,
-    ItemDone,
-    McpFailure,
-    McpListingProgress,
-    McpServer,
-    McpTool,
-    McpTools,
-    ToolSpec,
-    new_id,
-)
+from duologue.events import Event, Failed, ItemAdded, ItemDone, McpListingProgress
+from duologue.items import FunctionTool, McpFailure, McpServer, McpTool, McpTools, ToolSpec, new_id
 from duologue.session.conversation import Conversation
 
 # How long after it was asked for its tools a server holds prompts up.

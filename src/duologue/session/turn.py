@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
-from duologue.events import TurnDetection
+from duologue.items import TurnDetection
 from duologue.session.endpointing import Evidence, wait_ms
 from duologue.session.interruption import Verdict, judge
 
@@ -222,8 +222,7 @@ class TurnMachine:
         return self.state
 
     def _end_pause(self, event: Clock) -> State:
-        wait = ms_to_samples(wait_ms(self._evidence, self.detection))
-        if event.now - self._ended < wait:
+        if event.now - self._ended < ms_to_samples(wait_ms(self._evidence, self.detection)):
             return State.PAUSE
         return self._commit(self._ended)
 
@@ -232,11 +231,8 @@ class TurnMachine:
         if event.now - self._began < MAX_TURN_SAMPLES:
             return State.USER
         self._commit(event.now)
-        if self.detection.create_reply:
-            return self._contest(SpeechBegan(event.now))
-        self._began = event.now
-        self._open()
-        return State.USER
+        goes_on = SpeechBegan(event.now)
+        return self._contest(goes_on) if self.detection.create_reply else self._open_turn(goes_on)
 
     def _commit(self, until: int) -> State:
         if self.detection.interrupt_reply:
@@ -255,10 +251,9 @@ class TurnMachine:
         return State.SPEAKING if self._is_audible else State.THINKING
 
     def _contest(self, event: SpeechBegan) -> State:
-        self._began = event.at
         if not self.detection.interrupt_reply:
-            self._open()
-            return State.USER
+            return self._open_turn(event)
+        self._began = event.at
         self._out.append(HoldReply())
         return State.CONTESTED
 

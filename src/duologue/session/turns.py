@@ -22,15 +22,12 @@ from duologue.events import (
     ClearAudio,
     Event,
     IdleTimeout,
-    ReplyOptions,
-    SessionConfig,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptFailed,
-    TurnDetection,
-    new_id,
 )
+from duologue.items import ReplyOptions, SessionConfig, TurnDetection, new_id
 from duologue.session import turn as floor
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt

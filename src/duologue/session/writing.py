@@ -13,7 +13,7 @@ import msgspec
 
 from duologue.engines.base import ChatDelta, ChatUsage, ToolCallDelta
 from duologue.errors import CapacityError, DuologueError, EngineError
-from duologue.events import new_id
+from duologue.items import new_id
 from duologue.session.asking import Asking
 from duologue.session.speakable import Speakable
 

@@ -24,7 +24,7 @@ from duologue.engines.base import (
     VadRequest,
 )
 from duologue.engines.client import ASR, CHAT, SPEECH, TTS, TURN, VAD, Stage
-from duologue.events import new_id
+from duologue.items import new_id
 
 ANSWER_TOKENS = 40
 # A first clause and a sentence: 1.2 s and 3 s of speech.

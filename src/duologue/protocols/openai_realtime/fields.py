@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from duologue.errors import ClientError
-from duologue.events import Modality, SoundFormat
+from duologue.items import Modality, SoundFormat
 from duologue.protocols.openai_realtime.messages import brief
 
 PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}

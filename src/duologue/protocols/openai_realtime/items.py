@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from duologue.audio.codec import encode_pcm16
 from duologue.audio.g711 import RATE_HZ, decode_g711
 from duologue.errors import ClientError
-from duologue.events import (
+from duologue.items import (
     FunctionCall,
     FunctionOutput,
     Item,

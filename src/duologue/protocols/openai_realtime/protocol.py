@@ -21,13 +21,11 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
-    ReplyOptions,
     RetrieveItem,
-    SessionConfig,
     Told,
     TruncateItem,
-    new_id,
 )
+from duologue.items import ReplyOptions, SessionConfig, new_id
 from duologue.protocols.openai_realtime import messages as wire
 from duologue.protocols.openai_realtime.items import to_item, to_pcm
 from duologue.protocols.openai_realtime.responses import reply_options

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from duologue.errors import ClientError
-from duologue.events import ReplyOptions, SoundFormat, ToolSpec
+from duologue.items import ReplyOptions, SoundFormat, ToolSpec
 from duologue.protocols.openai_realtime import fields, tooling
 from duologue.protocols.openai_realtime.items import to_items
 from duologue.protocols.openai_realtime.messages import WireItem

@@ -15,17 +15,14 @@ from duologue.events import (
     AudioCleared,
     Event,
     Failed,
-    FunctionCall,
     IdleTimeout,
     ItemAdded,
     ItemDeleted,
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
-    McpCall,
     McpCallProgress,
     McpListingProgress,
-    Message,
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
@@ -38,15 +35,14 @@ from duologue.events import (
     ReplyStarted,
     ReplyText,
     ReplyTimed,
-    SoundFormat,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
     TurnCommitted,
-    new_id,
 )
+from duologue.items import FunctionCall, McpCall, Message, SoundFormat, new_id
 from duologue.protocols.openai_realtime.fields import PCM
 from duologue.protocols.openai_realtime.items import from_item
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import structs
 
 from duologue.errors import ClientError
-from duologue.events import SessionConfig, SoundFormat, ToolSpec, TurnDetection, new_id
+from duologue.items import SessionConfig, SoundFormat, ToolSpec, TurnDetection, new_id
 from duologue.protocols.openai_realtime import fields, tooling
 from duologue.protocols.openai_realtime.fields import FORMATS, PCM
 

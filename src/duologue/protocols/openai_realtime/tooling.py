@@ -11,7 +11,7 @@ import msgspec
 from msgspec import structs
 
 from duologue.errors import ClientError
-from duologue.events import FunctionTool, McpServer, ToolSpec
+from duologue.items import FunctionTool, McpServer, ToolSpec
 from duologue.protocols.openai_realtime import fields
 from duologue.protocols.openai_realtime.items import missing
 

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from duologue import telemetry
 from duologue.errors import Overloaded
-from duologue.events import new_id
+from duologue.items import new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.webrtc.ice import mend, parse_servers
 
