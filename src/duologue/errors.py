@@ -91,6 +91,9 @@ class SlowClient(DuologueError):
 
     code = "slow_client"
 
+    def __init__(self) -> None:
+        super().__init__("The client reads too slowly: too much is waiting to be sent to it.")
+
 
 class ConfigError(DuologueError):
     """A setting that cannot work."""

@@ -236,3 +236,25 @@ async def test_a_transcription_session_stays_one(server: Serving) -> None:
         assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", "session.type", "e")
         await _captions(caller)
         assert not [kind for kind in caller.types() if kind.startswith("response.")]
+
+
+async def test_what_is_said_first_is_answered_first(server: Serving) -> None:
+    """An ``error`` and a ``session.updated`` wait for the sound and the events before them."""
+    async with calling(server.ws) as caller:
+        await caller.detect(None)
+        await caller.append(voice(5.0))
+        await caller.send("input_audio_buffer.commit")
+        await caller.socket.send("no JSON")
+        await caller.send("conversation.item.create", item=MESSAGE)
+        await caller.send("session.update", session={"type": "realtime", "instructions": "Be kind."})
+        await caller.wait("session.updated", 2)
+        kinds = [kind for kind in caller.types() if "transcription" not in kind]
+        assert kinds[2:] == [
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+            "error",
+            "conversation.item.added",
+            "conversation.item.done",
+            "session.updated",
+        ]

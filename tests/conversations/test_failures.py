@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
+from duologue.engines.base import TranscribeRequest, TranscribeResult
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer, ScriptedTranscriber, ScriptedTurn, ScriptedVad
 from duologue.errors import EngineError, EngineLost, Overloaded
 from duologue.events import ReplyAudio, ReplyDone, ReplyStarted, ReplyText, TranscriptFailed, TurnCommitted
@@ -46,8 +49,13 @@ async def test_a_transcriber_that_fails(error: EngineError) -> None:
 
 
 async def test_a_client_that_wants_transcripts_is_told_that_there_is_none() -> None:
-    asr = BrokenBatch(ScriptedTranscriber(), EngineError("failed"), lambda asked: asked < 2)
-    async with talk(engines(asr=asr)) as (person, _):
+    class FailsAtFirst(ScriptedTranscriber):
+        def step(self, requests: Sequence[TranscribeRequest]) -> list[TranscribeResult]:
+            if not person.heard(ReplyDone):
+                raise EngineError("failed")
+            return super().step(requests)
+
+    async with talk(engines(asr=FailsAtFirst())) as (person, _):
         done = await _fails_then_works(person)
     assert done.status == "failed"
     assert [event.code for event in person.heard(TranscriptFailed)] == ["engine_error"]

@@ -44,7 +44,8 @@ async def test_push_to_talk(asr_s: float) -> None:
     assert prompts == [[("user", "Hello.")]]
     assert not person.heard(SpeechStarted)
     assert [event.text for event in person.heard(TranscriptDone)] == ["Hello."]
-    assert person.names()[:3] == ["TurnCommitted", "ItemAdded", "ItemDone"]
+    names = [name for name in person.names() if name != "TranscriptDelta"]
+    assert names[:3] == ["TurnCommitted", "ItemAdded", "ItemDone"]
 
 
 async def test_a_turn_deleted_before_its_words_are_known_is_not_asked_about() -> None:

@@ -10,7 +10,7 @@ from duologue.engines.base import ChatMessage, TranscribeRequest
 from duologue.engines.scripted import ScriptedTranscriber
 from duologue.errors import EngineError, EngineLost, Overloaded
 from duologue.session.asking import Asking
-from duologue.session.transcribe import LONGEST_PARTIAL_S, PATIENCE_S, Partials, Transcription
+from duologue.session.transcribe import LONGEST_PARTIAL_S, PARTIAL_EVERY_S, PATIENCE_S, Partials, Transcription
 from duologue.session.writing import Writing
 from tests.conversations.talk import engines
 from tests.virtual_time import VIRTUAL
@@ -134,7 +134,7 @@ async def test_words_settle_when_two_transcripts_agree(hypotheses: list[str], sa
 
 
 async def test_one_transcript_settles_nothing() -> None:
-    assert await _settled(["hello there"], seconds=1.0) == []
+    assert await _settled(["hello there"], seconds=1.5 * PARTIAL_EVERY_S) == []
 
 
 async def test_a_failing_transcriber_says_nothing_and_is_asked_again() -> None:
@@ -178,7 +178,7 @@ async def test_words_go_on_where_nobody_draws_breath() -> None:
     partials = Partials(engines(asr=ScriptedTranscriber(hear=hear)), so_far, None, "", said.append)
     with anyio.move_on_after(length_s + 5):
         await partials.run()
-    assert "".join(said).split() == [str(n) for n in range(1, 16)]
+    assert "".join(said).split() == [str(n) for n in range(1, 15)]
 
 
 async def test_a_long_turn_goes_on_behind_its_last_pause() -> None:

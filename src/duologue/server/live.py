@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import anyio
 import structlog
@@ -112,13 +113,20 @@ class Live:
         received = self.protocol.receive(text)
         try:
             if received.frames:
-                await self._outbox.send(received.frames)
+                # In its turn: what the client said before is answered before.
+                await self._told_in.send(Reached(tell=partial(self._answer, received.frames)))
             for event in received.told:
                 await self._told_in.send(event)
             if text is not None and len(text) > LIGHT_CHARS:
                 await self._catch_up()
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             self.end()
+
+    def _answer(self, frames: Frames) -> None:
+        try:
+            self._outbox.send_nowait(frames)
+        except anyio.WouldBlock:
+            raise SlowClient from None
 
     async def _catch_up(self) -> None:
         """Of large messages only one is held at a time, however fast they come."""

@@ -145,7 +145,7 @@ class Session:
         try:
             self._outbox.send_nowait(event)
         except anyio.WouldBlock:
-            raise SlowClient("The client reads too slowly: too much is waiting to be sent to it.") from None
+            raise SlowClient from None
 
     # --- what happens in the session ----------------------------------------------------------------------------
 
