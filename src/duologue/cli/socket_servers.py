@@ -40,7 +40,7 @@ from duologue.engines.scripted import (
     ScriptedVad,
     tone,
 )
-from duologue.events import CreateReply, Event, ReplyDone, ReplyManner, ReplyStarted, Told
+from duologue.events import CreateReply, Event, Reached, ReplyDone, ReplyManner, ReplyStarted, Told
 from duologue.server import live, run
 from duologue.server.state import State
 from duologue.session.answer import LEAD_MS
@@ -116,6 +116,8 @@ class _Silent:
             async for event in told:
                 if isinstance(event, CreateReply):
                     tasks.start_soon(self._answer)
+                elif isinstance(event, Reached):
+                    event.tell()
             tasks.cancel_scope.cancel()
 
     async def _answer(self) -> None:
