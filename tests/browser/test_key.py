@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import MARKS, PATIENCE_MS, end, expect_carrier, expect_state, private, say_typed
-from tests.browser.secured import serving_https
 from tests.served import serving
 
 pytestmark = MARKS
@@ -86,7 +85,7 @@ def test_a_key_that_a_websocket_cannot_carry(browser: BrowserContext, locked_ser
 
 def test_https_with_a_certificate_of_its_own(one_chromium: Browser, key_file: Path, tmp_path: Path) -> None:
     with (
-        serving_https("embedded", "--api-key-file", str(key_file), data_folder=tmp_path) as url,
+        serving("embedded", "--tls-self-signed", "--api-key-file", str(key_file), data_folder=tmp_path) as url,
         private(one_chromium, permissions=["microphone"], ignore_https_errors=True) as browser,
     ):
         for address, carrier in WAYS:

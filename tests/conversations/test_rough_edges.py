@@ -243,3 +243,27 @@ def test_the_images_of_a_conversation_are_not_without_number() -> None:
         history.add(Message(id="i3", role="user", parts=(image,)))
     history.remove("i0")
     history.add(Message(id="i3", role="user", parts=(image,)))
+
+
+async def test_a_turn_that_is_open_when_the_client_takes_over_is_committed_under_its_id() -> None:
+    by_hand = SessionConfig(show_transcript=True, turn_detection=None)
+    async with talk(config=SessionConfig(show_transcript=True)) as (person, _):
+        await person.speak(2.0)
+        item_id = person.heard(SpeechStarted)[0].item_id
+        await person.tell(Configure(config=by_hand))
+        await person.tell(CreateItem(item=Message(id=item_id, role="user", parts=(Part(kind="input_text", text="a"),))))
+        await person.until(Failed)
+        await person.tell(CommitAudio())
+        await person.until(TranscriptDone)
+    assert person.heard(Failed)[0].code == "item_create_duplicate_item_id"
+    [done] = person.heard(TranscriptDone)
+    assert (done.item_id, done.audio_s >= 2.0) == (item_id, True)
+    assert not person.heard(TranscriptFailed)
+
+
+async def test_words_shown_by_hand_have_an_end_when_the_server_takes_over() -> None:
+    async with talk(config=SessionConfig(show_transcript=True, turn_detection=None)) as (person, _):
+        await person.speak(3.0)
+        await person.tell(Configure(config=SessionConfig(show_transcript=True)))
+        await person.until(TranscriptFailed)
+    assert person.heard(TranscriptFailed)[0].item_id == person.heard(TranscriptDelta)[0].item_id

@@ -10,6 +10,27 @@ if TYPE_CHECKING:
     from duologue.config import Settings
 
 
+_Options = Annotated[
+    list[str] | None, typer.Option("--set", help="An engine's option: whisper.model=whisper-small.", metavar="K=V")
+]
+_Key = Annotated[
+    str | None,
+    typer.Option(
+        help="Key that clients must show. It can be seen in the list of processes: rather set DUOLOGUE_API_KEY, or "
+        "use --api-key-file.",
+        metavar="KEY",
+    ),
+]
+_AllowNoKey = Annotated[bool | None, typer.Option("--allow-no-key", help="Listen beyond this machine without a key.")]
+_Origins = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-origin", help="Origin of a web page that may connect; may be repeated.", metavar="ORIGIN"),
+]
+_SelfSigned = Annotated[
+    bool | None, typer.Option("--tls-self-signed", help="Https with a certificate of the server's own making.")
+]
+
+
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.  [default: 8710]")] = None,
@@ -20,35 +41,17 @@ def serve(
     speech: Annotated[str | None, typer.Option(help="Engine that hears and answers.", metavar="NAME")] = None,
     chat: Annotated[str | None, typer.Option(help="Engine for answers.", metavar="NAME")] = None,
     tts: Annotated[str | None, typer.Option(help="Engine for text to speech.", metavar="NAME")] = None,
-    options: Annotated[
-        list[str] | None, typer.Option("--set", help="An engine's option: whisper.model=whisper-small.", metavar="K=V")
-    ] = None,
+    options: _Options = None,
     llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
     llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            help="Key that clients must show. It can be seen in the list of processes: rather set DUOLOGUE_API_KEY, or "
-            "use --api-key-file.",
-            metavar="KEY",
-        ),
-    ] = None,
+    api_key: _Key = None,
     api_key_file: Annotated[str | None, typer.Option(help="File of such keys, one a line.", metavar="FILE")] = None,
-    allow_no_key: Annotated[
-        bool | None, typer.Option("--allow-no-key", help="Listen beyond this machine without a key.")
-    ] = None,
-    allowed_origins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allowed-origin", help="Origin of a web page that may connect; may be repeated.", metavar="ORIGIN"
-        ),
-    ] = None,
+    allow_no_key: _AllowNoKey = None,
+    allowed_origins: _Origins = None,
     tls_cert: Annotated[str | None, typer.Option(help="Certificate (PEM) for https.", metavar="FILE")] = None,
     tls_key: Annotated[str | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
-    tls_self_signed: Annotated[
-        bool | None, typer.Option("--tls-self-signed", help="Https with a certificate of the server's own making.")
-    ] = None,
+    tls_self_signed: _SelfSigned = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.  [default: info]")] = None,
 ) -> None:
     """Start the server and print its URL.

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2
 
-from duologue.engines.speech.sound_fetch import Address
+from duologue.engines.addresses import Address
 from duologue.errors import ClientError
 
 Permits = Literal["any", "public", "none"]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx2
 
+from duologue.engines.addresses import Address
 from duologue.engines.mcp_http import Guard, Seen, client, seen_now
-from duologue.engines.speech.sound_fetch import Address
 from duologue.items import McpServer
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import anyio.to_thread
 import structlog
 from anyio.abc import TaskGroup
 
+from duologue.engines.addresses import Address, is_public
 from duologue.engines.mcp_http import Permits, Seen, refuse, seen_now
 from duologue.engines.mcp_link import CONNECT_S, Link, import_package, odd_errors
 from duologue.engines.mcp_results import result_text, size_of, tool_of
-from duologue.engines.speech.sound_fetch import Address, is_public
 from duologue.engines.tool_text import CONNECTION_CLOSED, INTERNAL_ERROR, TIMED_OUT, arguments_of, cut
 from duologue.engines.tools import ToolConnection
 from duologue.errors import DuologueError, EngineError, EngineLost

@@ -71,6 +71,7 @@ class Answer:
         options: ReplyOptions | None = None,
         turn: Turned | None = None,
         is_filler: bool = False,
+        is_follow_up: bool = False,
     ) -> None:
         self.id = new_id("resp")
         self.reply = reply
@@ -84,7 +85,7 @@ class Answer:
         self.is_finished = False
         self.has_started = False
         self.is_filler = is_filler
-        self.is_follow_up = False
+        self.is_follow_up = is_follow_up
         self.options = options or ReplyOptions()
         self.status: ReplyStatus | None = None
         self.given: list[Given] = []

@@ -105,8 +105,8 @@ class Answers:
             options=options,
             turn=turn,
             is_filler=is_filler,
+            is_follow_up=is_follow_up,
         )
-        answer.is_follow_up = is_follow_up
         (self._sounding if in_conversation else self._aside).append(answer)
         tasks.start_soon(self._deliver, answer, before, words)
 

@@ -113,11 +113,13 @@ class Turns:
     def configure(self, detection: TurnDetection | None) -> None:
         """None: the client commits by hand from now on, and what was not committed is left to it."""
         if (detection is not None) != self.hearing.detects_speech:
-            turn = self._turn
+            turn, by_hand = self._turn, self._turn_by_hand
             self._give_up_turn()
             if turn is not None:
                 # It is the client's to commit now, under the id that was told.
                 self._turn_by_hand, self._uncommitted = turn, turn.start
+                self._conversation.announced_id = turn.item_id
+            self._end_words(by_hand)
         self.hearing.detects_speech = detection is not None
         if detection is None or detection.idle_timeout_ms != self._machine.detection.idle_timeout_ms:
             self.idle.stop()
@@ -345,9 +347,7 @@ class Turns:
         if isinstance(marked.event, ClearAudio):
             self._give_up_turn()
             self._uncommitted = marked.now
-            if turn is not None and turn.partials.has_said:
-                message = "The sound was cleared before it was committed."
-                self._say(TranscriptFailed(item_id=turn.item_id, code="input_audio_buffer_cleared", message=message))
+            self._end_words(turn)
             self._say(AudioCleared())
             return
         start = max(turn.start if turn else self._uncommitted, self.hearing.oldest)
@@ -368,11 +368,18 @@ class Turns:
         self.take(floor.FloorReset())
         self.hearing.reset()
         by_hand, self._turn_by_hand = self._turn_by_hand, None
+        self._conversation.announced_id = None
         if by_hand is not None:
             by_hand.partials.scope.cancel()
         if self._turn is not None:
             self._unheard = self._close_turn(self.hearing.now).unheard
             self._forget_unheard()
+
+    def _end_words(self, turn: _Turn | None) -> None:
+        """Of a turn that will not be committed: clients wait for an end where words were shown."""
+        if turn is not None and turn.partials.has_said:
+            message = "The sound was given up before it was committed."
+            self._say(TranscriptFailed(item_id=turn.item_id, code="input_audio_buffer_cleared", message=message))
 
     def abandon(self) -> None:
         """The session is over: let go of what nobody will need."""

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from duologue.audio.frame import Float32
+from duologue.engines.addresses import is_public
 from duologue.engines.speech import sound_fetch
-from duologue.engines.speech.sound_fetch import fetch, is_public
+from duologue.engines.speech.sound_fetch import fetch
 from duologue.engines.speech.sound_input import sound_of, speech_request, transcription_request
 from duologue.engines.wav import to_wav
 from duologue.errors import ClientError

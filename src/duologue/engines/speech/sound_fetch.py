@@ -12,23 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from duologue.engines.addresses import Address, is_public
 from duologue.errors import ClientError
 
 MAX_BYTES = 25 * 1024 * 1024
 _TIMEOUT_S = 30.0
 _CHUNK_BYTES = 65_536
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def is_public(address: Address) -> bool:
-    """Is it an address of the open internet: not loopback, private, link-local, multicast or reserved?"""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    # Behind NAT64 (RFC 6052) the last four bytes are an IPv4 address.
-    if isinstance(inner, ipaddress.IPv6Address) and inner in ipaddress.ip_network("64:ff9b::/96"):
-        inner = ipaddress.IPv4Address(int(inner) & 0xFFFFFFFF)
-    is_local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
-    return inner.is_global and not (inner.is_multicast or inner.is_reserved or is_local)
 
 
 def fetch(

@@ -48,13 +48,12 @@ class SoundFile:
         with _in_plain_words():
             # Titles are not looked at, and old files have them in Latin-1.
             self._container: Any = av.open(file, "r", format=container_of(_head(file)), metadata_errors="replace")
-        try:
+        with ExitStack() as unless_good:
+            unless_good.callback(self._container.close)
             if not self._container.streams.audio:
                 raise ClientError(f"this file holds no sound: send {FORMATS}")
             self.duration_s = _duration_s(self._container)
-        except BaseException:
-            self._container.close()
-            raise
+            unless_good.pop_all()
         self._blocks = self._gathered()
 
     def __enter__(self) -> SoundFile:
