@@ -20,7 +20,7 @@ from duologue.protocols.openai_realtime import fields
 from duologue.protocols.openai_realtime.messages import LARGEST_OBJECT_BYTES, parse_object
 from duologue.protocols.openai_realtime.settings import Kind, WireSession
 from duologue.server.beta_sessions import from_beta, to_beta
-from duologue.server.problems import problem, problem_of
+from duologue.server.problems import problem_of, too_slow, warming_up
 from duologue.server.secrets import Secret
 from duologue.server.state import State
 
@@ -37,7 +37,7 @@ def _endpoint(make: Callable[[Request, State, Json], Json]) -> Callable[[Request
     async def answer(request: Request) -> Response:
         state: State = request.app.state.duologue
         if not state.is_ready:
-            return problem(503, "warming_up", "The server is loading its models. Try again in a few seconds.")
+            return warming_up()
         try:
             with anyio.fail_after(BODY_S):
                 body = await _body(request)
@@ -45,7 +45,7 @@ def _endpoint(make: Callable[[Request, State, Json], Json]) -> Callable[[Request
         except ClientDisconnect:
             return Response(status_code=400)
         except TimeoutError:
-            return problem(408, "request_timeout", f"The body did not come within {BODY_S:g} s.")
+            return too_slow(BODY_S)
         except DuologueError as error:
             return problem_of(error)
         return JSONResponse(made, headers={"Cache-Control": "no-store"})

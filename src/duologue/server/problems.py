@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from duologue.errors import CapacityError, ClientError, DuologueError, EngineError
 
 RETRY_AFTER_S = 5
+WARMING_UP = ("warming_up", "The server is loading its models. Try again in a few seconds.")
 
 
 def problem(
@@ -27,3 +28,13 @@ def problem_of(error: DuologueError) -> JSONResponse:
         return problem(400, error.code, error.message, param=error.param)
     status = 503 if isinstance(error, CapacityError) else 502 if isinstance(error, EngineError) else 500
     return problem(status, error.code, error.message)
+
+
+def warming_up() -> JSONResponse:
+    """The answer to a request that came before the engines are ready."""
+    return problem(503, *WARMING_UP)
+
+
+def too_slow(limit_s: float) -> JSONResponse:
+    """The answer to a request whose body did not come in time."""
+    return problem(408, "request_timeout", f"The body of the request did not come within {limit_s:g} s.")

@@ -17,7 +17,7 @@ from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.protocols.openai_realtime.settings import Kind
 from duologue.server.access import wants_beta
 from duologue.server.live import Frames, Live
-from duologue.server.problems import problem, problem_of
+from duologue.server.problems import WARMING_UP, problem, problem_of
 from duologue.server.state import State
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ async def realtime(ws: WebSocket) -> None:
     state: State = ws.app.state.duologue
     call_id = ws.query_params.get("call_id")
     if not state.is_ready:
-        await _refuse(ws, 503, "warming_up", "The server is loading its models. Try again in a few seconds.")
+        await _refuse(ws, 503, *WARMING_UP)
     elif call_id is not None:
         await _join(ws, state, call_id)
     elif wants_beta(ws.scope):

@@ -267,7 +267,7 @@ async def test_a_client_that_takes_nothing_keeps_no_place(monkeypatch: pytest.Mo
 
 async def test_while_the_models_are_being_loaded() -> None:
     async with house(is_ready=False) as http:
-        assert (await _error(await http.post(PATH, json={"input": "Hello."}), 503))["code"] == "loading"
+        assert (await _error(await http.post(PATH, json={"input": "Hello."}), 503))["code"] == "warming_up"
 
 
 def test_phrases_are_the_text() -> None:

@@ -334,7 +334,7 @@ async def test_methods_and_other_endpoints(http: AsyncClient) -> None:
 async def test_while_the_models_are_being_loaded() -> None:
     async with house(is_ready=False) as http:
         response = await http.post(PATH, files=as_file(wav()))
-        assert (await _error(response, 503))["code"] == "loading"
+        assert (await _error(response, 503))["code"] == "warming_up"
         assert int(response.headers["retry-after"]) > 0
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from duologue.errors import CapacityError, ClientError, DuologueError
-from duologue.server.problems import problem, problem_of
+from duologue.server.problems import problem, problem_of, too_slow, warming_up
 
 if TYPE_CHECKING:
     from duologue.server.state import State
@@ -106,7 +106,7 @@ class Work(Generic[Asked]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if not request.app.state.duologue.is_ready:
-            await problem(503, "loading", "The models are being loaded: try again in a moment.")(scope, receive, send)
+            await warming_up()(scope, receive, send)
             return
         room = self._room(request)
         try:
@@ -149,7 +149,7 @@ def refusal(error: DuologueError | HTTPException | OSError) -> Response:
         case HTTPException():  # a form that cannot be read
             return problem(error.status_code, "invalid_body", error.detail)
         case TimeoutError():
-            return problem(408, "timeout", f"the body did not come within {_UPLOAD_S:g} s")
+            return too_slow(_UPLOAD_S)
         case OSError():  # no room on the disk, for example
             return problem(507, "upload_not_kept", f"the upload cannot be kept here: {error.strerror}")
         case ClientError(code="audio_too_large" | "body_too_large"):

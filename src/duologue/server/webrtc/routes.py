@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from duologue import telemetry
 from duologue.errors import DuologueError
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
-from duologue.server.problems import problem, problem_of
+from duologue.server.problems import problem, problem_of, too_slow, warming_up
 from duologue.server.state import State
 from duologue.server.webrtc.offer import read
 
@@ -28,13 +28,13 @@ BODY_S = 10.0
 async def _create(request: Request) -> Response:
     state: State = request.app.state.duologue
     if not state.is_ready:
-        return _refused(problem(503, "warming_up", "The server is loading its models. Try again in a few seconds."))
+        return _refused(warming_up())
     try:
         with anyio.fail_after(BODY_S):
             asked = await read(request)
         answered = await state.calls.open(asked.offer, _protocol(request, state, asked.session))
     except TimeoutError:
-        return _refused(problem(408, "request_timeout", f"The offer did not come within {BODY_S:g} s."))
+        return _refused(too_slow(BODY_S))
     except ClientDisconnect:
         return Response(status_code=400)
     except DuologueError as error:
