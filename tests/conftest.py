@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,14 @@ def _no_blocked_loop() -> Iterator[BlockBuster]:
     scanned = ["duologue.session", "duologue.protocols", "duologue.server.websocket"]
     with blockbuster_ctx(scanned) as busted:
         yield busted
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_taken() -> Iterator[None]:
+    """A server that keeps a signal when it has ended takes it from those that come after."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def pytest_unconfigure() -> None:

@@ -26,6 +26,7 @@ from tests.server.rest.house import events, hum, hush
 from tests.server.serving import Serving, engines, serving, until
 from tests.server.webrtc.phone import Phone
 from tests.server.webrtc.talking import on_the_phone, say
+from tests.web import Web
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ def _question(text: str) -> dict[str, Any]:
 async def mcp_url() -> AsyncIterator[str]:
     """A server of the official package with one tool, ``get_weather``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        web = uvicorn.Server(uvicorn.Config(mcp_tools.streamable_http_app(), log_config=None, lifespan="on"))
+        web = Web(uvicorn.Config(mcp_tools.streamable_http_app(), log_config=None, lifespan="on"))
         async with anyio.create_task_group() as tg:
             tg.start_soon(lambda: web.serve(sockets=[listener]))
             await until(lambda: web.started)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import uvicorn
 
 from duologue.config import ProfileTurns, Settings, Setup, setup_of
 from duologue.engines.client import EngineClient
@@ -23,6 +22,7 @@ from duologue.engines.scripted import (
 )
 from duologue.server import run
 from duologue.server.state import State
+from tests.web import Web
 
 SILENCE_MS = 200
 
@@ -70,7 +70,7 @@ async def serving(
     setup = (setup or setup_of(given)).model_copy(update={"turns": turns})
     state = State(given, setup, client or engines(), voice="tone", is_ready=is_ready)
     listener = run.listen("127.0.0.1", 0)
-    server = uvicorn.Server(run.uvicorn_config(state.settings, state))
+    server = Web(run.uvicorn_config(state.settings, state))
     with listener:
         async with anyio.create_task_group() as tg:
             await tg.start(state.calls.run)
@@ -80,7 +80,7 @@ async def serving(
             server.should_exit = True
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, leave: anyio.CancelScope) -> None:
+async def _serve(server: Web, listener: socket.socket, leave: anyio.CancelScope) -> None:
     await server.serve(sockets=[listener])
     leave.cancel()
 

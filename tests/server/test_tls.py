@@ -15,7 +15,6 @@ from typing import Any
 
 import anyio
 import pytest
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,6 +28,7 @@ from duologue.server.own_certificate import TlsFiles, data_folder, own_certifica
 from duologue.server.state import State
 from duologue.server.tls import tls_files
 from tests.server.serving import engines, until
+from tests.web import Web
 
 pytestmark = pytest.mark.anyio
 
@@ -194,7 +194,7 @@ async def _https(**settings: Any) -> AsyncIterator[int]:
     tls = await anyio.to_thread.run_sync(tls_files, given)
     state = State(given, setup_of(given), engines(), voice="tone", is_ready=True)
     listener = run.listen("127.0.0.1", 0)
-    server = uvicorn.Server(run.uvicorn_config(given, state, tls))
+    server = Web(run.uvicorn_config(given, state, tls))
     with listener:
         async with anyio.create_task_group() as tg:
             tg.start_soon(lambda: server.serve(sockets=[listener]))

@@ -25,6 +25,7 @@ from duologue.engines.scripted import (
 from duologue.engines.wav import to_wav
 from duologue.server.app import make_app
 from duologue.server.state import State
+from tests.web import Web
 
 
 def engines(**parts: Any) -> InlineEngines:
@@ -46,7 +47,7 @@ async def house(
     state = State(given, setup_of(given), client or engines(), voice=voice, is_ready=is_ready)
     app = make_app(state)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2))
+    server = Web(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2))
     with listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         async with anyio.create_task_group() as tasks, httpx2.AsyncClient(base_url=url, timeout=10.0) as http:
