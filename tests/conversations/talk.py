@@ -24,6 +24,7 @@ from duologue.engines.scripted import (
     ScriptedVad,
 )
 from duologue.engines.tools import ToolServers
+from duologue.errors import SlowClient
 from duologue.events import (
     AppendAudio,
     Event,
@@ -188,6 +189,27 @@ class Person:
                 await anyio.sleep(FRAME_S)
 
 
+def saying(outbox: MemoryObjectSendStream[Event]) -> Callable[[Event], None]:
+    """What a session says, into ``outbox``; SlowClient when that is full."""
+
+    def say(event: Event) -> None:
+        try:
+            outbox.send_nowait(event)
+        except anyio.WouldBlock:
+            raise SlowClient from None
+
+    return say
+
+
+async def tell_all(session: Session, told: MemoryObjectReceiveStream[Told]) -> None:
+    """All that comes through ``told``, no faster than it is looked at; then hang up."""
+    with told:
+        async for event in told:
+            session.tell(event)
+            await session.caught_up()
+    session.hang_up()
+
+
 @asynccontextmanager
 async def talk(
     client: EngineClient | None = None,
@@ -201,11 +223,12 @@ async def talk(
     others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
-    session = Session(client or engines(), config or SessionConfig(show_transcript=True), outbox, ways, servers)
+    session = Session(client or engines(), config or SessionConfig(show_transcript=True), saying(outbox), ways, servers)
     person = Person(told_in, said)
-    with told_in, said:
+    with told_in, said, outbox:
         async with anyio.create_task_group() as tg:
-            tg.start_soon(session.run, told)
+            tg.start_soon(session.run)
+            tg.start_soon(tell_all, session, told)
             tg.start_soon(person.run)
             yield person, session
             tg.cancel_scope.cancel()

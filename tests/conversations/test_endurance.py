@@ -28,7 +28,18 @@ from duologue.events import (
 from duologue.items import SessionConfig
 from duologue.session.session import Session
 from tests.conversations.checker import check
-from tests.conversations.talk import FRAME_S, SILENCE, VOICE, Person, Prompts, engines, remembering, talk
+from tests.conversations.talk import (
+    FRAME_S,
+    SILENCE,
+    VOICE,
+    Person,
+    Prompts,
+    engines,
+    remembering,
+    saying,
+    talk,
+    tell_all,
+)
 
 pytestmark = pytest.mark.anyio
 # Everything takes a little while, so that there is something to cut in on at any moment.
@@ -86,29 +97,23 @@ async def test_an_hour_of_silence_is_not_kept() -> None:
         assert hearing.now - hearing.oldest <= 2 * 160_000
 
 
-async def _run_session(
-    session: Session, told: anyio.abc.ObjectReceiveStream[Told], failures: list[BaseException]
-) -> None:
+async def _run_session(session: Session, failures: list[BaseException]) -> None:
     try:
-        await session.run(told)  # type: ignore[arg-type]
+        await session.run()
     except* SlowClient as group:
         failures.extend(group.exceptions)
 
 
 async def test_a_client_that_does_not_read_is_told_to_go() -> None:
     failures: list[BaseException] = []
-    told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](8)
-    session = Session(engines(), SessionConfig(), outbox)
+    session = Session(engines(), SessionConfig(), saying(outbox))
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tg:
-            tg.start_soon(_run_session, session, told, failures)
-            with told_in, said:
+            tg.start_soon(_run_session, session, failures)
+            with outbox, said:
                 for frame in [VOICE] * 50 + [SILENCE] * 100:
-                    try:
-                        await told_in.send(AppendAudio(pcm=frame))
-                    except anyio.BrokenResourceError:
-                        break
+                    session.tell(AppendAudio(pcm=frame))
                     await anyio.sleep(FRAME_S)
     [failure] = failures
     assert isinstance(failure, SlowClient)
@@ -119,11 +124,12 @@ async def _talk_until(close_s: float) -> list[tuple[float, Event]]:
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](4_096)
     person = Person(told_in, said)
-    session = Session(_busy_engines(), SessionConfig(show_transcript=True), outbox)
+    session = Session(_busy_engines(), SessionConfig(show_transcript=True), saying(outbox))
     others = asyncio.all_tasks()
     async with anyio.create_task_group() as tg:
         tg.start_soon(person._listen)
-        tg.start_soon(session.run, told)
+        tg.start_soon(session.run)
+        tg.start_soon(tell_all, session, told)
         with anyio.move_on_after(close_s):
             frames = [VOICE] * 40 + [SILENCE] * 45 + [VOICE] * 40 + [SILENCE] * 100
             for frame in frames:
@@ -131,6 +137,7 @@ async def _talk_until(close_s: float) -> list[tuple[float, Event]]:
                 await anyio.sleep(FRAME_S)
         told_in.close()
     said.close()
+    outbox.close()
     await anyio.sleep(0.001)
     assert not asyncio.all_tasks() - others, f"tasks left after hanging up at {close_s} s"
     return person.log

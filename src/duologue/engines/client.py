@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -48,15 +48,45 @@ TTS: Stage[SpeakRequest, SpeechChunk] = Stage("tts")
 
 
 class StageStats(msgspec.Struct, frozen=True):
-    """What a stage has done since the start. Times are of its last 512 steps; None before the first."""
+    """What a stage has done since the start. Times are of its last 512 steps; None before the first.
+
+    ``device``: whose threads step it, "" where it is a process or a server of its own; ``threads``: how many of its
+    steps run there at once, shared with the other engines of that device. ``busy_s``: thread-seconds spent in steps,
+    so that ``busy_s / requests`` is what one request costs; it only grows. ``cancelled``, ``expired``: requests that
+    were never run, because nobody wanted the result any more or it came too late. ``batches``: how many steps took
+    how many requests.
+    """
 
     engine: str
+    device: str = ""
+    threads: int = 1
+    is_realtime: bool = False
     steps: int = 0
     requests: int = 0
     waiting: int = 0
+    running: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    failed: int = 0
+    busy_s: float = 0.0
+    batches: dict[int, int] = {}
     step_p50_ms: float | None = None
     step_p95_ms: float | None = None
+    queue_p50_ms: float | None = None
     queue_p95_ms: float | None = None
+
+
+class Observer(Protocol):
+    """Is told what the engines do, as they do it, for metrics. Must not wait."""
+
+    def stepped(self, engine: str, seconds: float, batch: int) -> None:
+        """One step of so many requests took so long. A stream engine's request is a step of one."""
+
+    def queued(self, engine: str, seconds: float) -> None:
+        """A request waited so long before its step began."""
+
+    def dropped(self, engine: str, reason: Literal["cancelled", "expired", "failed"]) -> None:
+        """A request got no result."""
 
 
 class EngineClient(Protocol):
@@ -68,18 +98,19 @@ class EngineClient(Protocol):
         request: Req,
         *,
         deadline_s: float,
-        request_id: str = "",
+        lease: str = "",
         best_effort: bool = False,
     ) -> Res:
         """One request, one result.
 
         ``deadline_s``: the moment, on the event loop's clock, at which a person would notice; the most urgent goes
-        first. ``best_effort``: past the deadline it need not be done at all. Cancelling the call takes the request
-        out of the queue. Raises Overloaded, EngineError, EngineLost.
+        first. ``best_effort``: past the deadline it need not be done at all. ``lease``: of the session that asks;
+        the work is shared fairly between leases. Cancelling the call takes the request out of the queue.
+        Raises Overloaded, EngineError, EngineLost.
         """
 
     def stream(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, lease: str = ""
     ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
         """One request, results as they come. Leaving the context, by any way, ends the work."""
 

@@ -99,7 +99,7 @@ class LocalEngines:
         request: Req,
         *,
         deadline_s: float,
-        request_id: str = "",
+        lease: str = "",
         best_effort: bool = False,
     ) -> Res:
         with _failures_logged(self._stages[stage.name].name):
@@ -110,7 +110,7 @@ class LocalEngines:
             return cast("Res", await runner.submit(engine, request, deadline_s=deadline_s, best_effort=best_effort))
 
     def stream(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, lease: str = ""
     ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
         engine = self._batch.get(stage.name)
         if engine is None:

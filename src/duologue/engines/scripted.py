@@ -231,7 +231,7 @@ class InlineEngines:
         request: Req,
         *,
         deadline_s: float,
-        request_id: str = "",
+        lease: str = "",
         best_effort: bool = False,
     ) -> Res:
         await anyio.sleep(self._delays_s.get(stage.name, 0.0))
@@ -241,7 +241,7 @@ class InlineEngines:
         return await last_of(cast("StreamEngine[Req, Res]", engine), request)
 
     def stream(
-        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, request_id: str = ""
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, lease: str = ""
     ) -> AbstractAsyncContextManager[AsyncIterator[Res]]:
         return cast("StreamEngine[Req, Res]", self._engines[stage.name]).stream(request)
 

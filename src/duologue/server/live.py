@@ -12,15 +12,13 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from duologue import telemetry
 from duologue.errors import DuologueError, SessionExpired, SlowClient
-from duologue.events import AppendAudio, Event, Reached, Told
+from duologue.events import AppendAudio, Event, Reached
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.state import State
 from duologue.session.session import Session
 
 log = structlog.get_logger(__name__)
 
-# A client's events wait here while sound is looked at; its transport holds back what does not fit.
-TOLD_EVENTS = 256
 # Up to so much a message is only counted: a second of sound is 64 kB.
 LIGHT_CHARS = 64 * 1024
 # What a client has not read yet: 25 s of sound. One that is so far behind is not listening.
@@ -46,9 +44,8 @@ class Live:
         self.protocol = protocol
         self._expires_in_s = state.settings.max_session_s
         self._watch = watch
-        self._told_in, self._told = anyio.create_memory_object_stream[Told](TOLD_EVENTS)
         self._outbox, self._said = anyio.create_memory_object_stream[Event | Frames](UNREAD_EVENTS)
-        self._session = Session(state.engines, protocol.config(), self._outbox.clone(), state.ways, state.tool_servers)
+        self._session = Session(state.engines, protocol.config(), self._put, state.ways, state.tool_servers)
         self._channels: list[MemoryObjectSendStream[Frames]] = []
         self._over = anyio.Event()
         self.close_code, self.close_reason = 1000, ""
@@ -86,10 +83,10 @@ class Live:
 
     async def _run(self) -> None:
         # ``_said`` stays open to the end: that the client vanished while the session spoke is no fault of the session.
-        with self._said, self._told, self._outbox, self._told_in:
+        with self._said, self._outbox:
             async with anyio.create_task_group() as tg:
                 tg.start_soon(self._distribute)
-                tg.start_soon(self._session.run, self._told)
+                tg.start_soon(self._session.run)
                 with anyio.move_on_after(self._expires_in_s):
                     await self._over.wait()
                 if not self._over.is_set():
@@ -111,35 +108,33 @@ class Live:
     async def take(self, text: str | None) -> None:
         """One frame of a client, from any channel; None: a binary one."""
         received = self.protocol.receive(text)
-        try:
-            if received.frames:
-                # In its turn: what the client said before is answered before.
-                await self._told_in.send(Reached(tell=partial(self._answer, received.frames)))
-            for event in received.told:
-                await self._told_in.send(event)
-            if text is not None and len(text) > LIGHT_CHARS:
-                await self._catch_up()
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self.end()
+        if received.frames:
+            # In its turn: what the client said before is answered before.
+            self._session.tell(Reached(tell=partial(self._put, received.frames)))
+        for event in received.told:
+            self._session.tell(event)
+        if text is not None and len(text) > LIGHT_CHARS:
+            await self._catch_up()
+        elif self._session.is_behind:
+            await self._session.caught_up()
 
-    def _answer(self, frames: Frames) -> None:
+    def _put(self, said: Event | Frames) -> None:
         try:
-            self._outbox.send_nowait(frames)
+            self._outbox.send_nowait(said)
         except anyio.WouldBlock:
             raise SlowClient from None
 
     async def _catch_up(self) -> None:
         """Of large messages only one is held at a time, however fast they come."""
         reached = anyio.Event()
-        await self._told_in.send(Reached(tell=reached.set))
+        self._session.tell(Reached(tell=reached.set))
         await reached.wait()
 
     async def take_sound(self, pcm: bytes, rate_hz: int) -> None:
         """The client's sound from a transport that carries it by itself: s16le mono."""
-        try:
-            await self._told_in.send(AppendAudio(pcm=pcm, rate_hz=rate_hz))
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self.end()
+        self._session.tell(AppendAudio(pcm=pcm, rate_hz=rate_hz))
+        if self._session.is_behind:
+            await self._session.caught_up()
 
     async def _distribute(self) -> None:
         async for event in self._said:

@@ -15,17 +15,17 @@ session's one task group and posts what it finds:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from duologue.engines.client import EngineClient
 from duologue.engines.tools import ToolServers
-from duologue.errors import ClientError, SlowClient
+from duologue.errors import ClientError
 from duologue.events import (
     CancelReply,
     ClearPlayout,
@@ -53,6 +53,8 @@ from duologue.session.tools import NoServers, Tools
 from duologue.session.turns import Idle, Turns, WordsIn
 
 INBOX_EVENTS = 1_024
+# What a client has sent waits here while its sound is looked at; whoever brings it holds back the rest.
+TOLD_EVENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,22 @@ class _Over:
 
 
 class Session:
-    """One conversation. Give it to a task with ``run``; what it says comes out of ``outbox``."""
+    """One conversation. Give it to a task with ``run``, and what the client sends to ``tell``.
+
+    ``say`` is given all that the client is to know; it must not wait, and raises SlowClient where the client is too
+    far behind.
+    """
 
     def __init__(
         self,
         engines: EngineClient,
         config: SessionConfig,
-        outbox: MemoryObjectSendStream[Event],
+        say: Callable[[Event], None],
         ways: Ways = IN_STAGES,
         servers: ToolServers | None = None,
     ) -> None:
-        self._outbox = outbox
+        self._say = say
+        self._told_in, self._told = anyio.create_memory_object_stream[Told](math.inf)
         self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
         self._conversation = Conversation(self._say)
         history = self._conversation.history
@@ -99,9 +106,28 @@ class Session:
         """The settings in force."""
         return self._replies.config
 
-    async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
-        """Hold the conversation until ``told`` ends. Raises SlowClient when ``outbox`` is full."""
-        with self._inbox, self._outbox:
+    def tell(self, event: Told) -> None:
+        """The client has sent this. Taken at once, in order; what comes after ``hang_up`` is nobody's."""
+        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            self._told_in.send_nowait(event)
+
+    @property
+    def is_behind(self) -> bool:
+        """So much waits that whoever brings it should hold back the rest until ``caught_up``."""
+        return self._told.statistics().current_buffer_used >= TOLD_EVENTS
+
+    async def caught_up(self) -> None:
+        """Until it is not behind any more, or has ended."""
+        while self.is_behind:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+
+    def hang_up(self) -> None:
+        """The client has left: the conversation ends when all that it was told has been looked at."""
+        self._told_in.close()
+
+    async def run(self) -> None:
+        """Hold the conversation until ``hang_up``. Raises SlowClient."""
+        with self._inbox, self._told_in, self._told:
             try:
                 async with anyio.create_task_group() as tasks:
                     for worker in (self._replies, self._tools, self._calling, self._turns):
@@ -109,7 +135,7 @@ class Session:
                     for timer in (self._turns.idle, *self._following.timers):
                         timer.tasks = tasks
                     self._apply(self.config)
-                    tasks.start_soon(self._hear, told)
+                    tasks.start_soon(self._hear)
                     async for event in self._inbox:
                         self._handle(event)
                     tasks.cancel_scope.cancel()
@@ -121,9 +147,9 @@ class Session:
                 self._turns.hearing.forget()
                 self._conversation.history.forget_sound()
 
-    async def _hear(self, told: MemoryObjectReceiveStream[Told]) -> None:
-        with self._inbox_in, told:
-            await self._turns.hearing.run(told, self._inbox_in.send)
+    async def _hear(self) -> None:
+        with self._inbox_in, self._told:
+            await self._turns.hearing.run(self._told, self._inbox_in.send)
 
     def _post(self, event: object) -> None:
         # Where the client has left, nothing matters any more.
@@ -140,12 +166,6 @@ class Session:
         if self._following.is_due and self._turns.is_idle:
             options = self._following.options
             self._turns.answer(self._replies.to_history(options, note=NEWS), options, is_follow_up=True)
-
-    def _say(self, event: Event) -> None:
-        try:
-            self._outbox.send_nowait(event)
-        except anyio.WouldBlock:
-            raise SlowClient from None
 
     # --- what happens in the session ----------------------------------------------------------------------------
 
