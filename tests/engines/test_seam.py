@@ -122,7 +122,7 @@ async def test_each_stage_answers_its_own_kind(seam: EngineClient) -> None:
     loud = np.ones((3, 512), np.float32)
     vad = await seam.call(VAD, VadRequest(loud), deadline_s=FAR_S)
     turn = await seam.call(TURN, TurnRequest(SECOND), deadline_s=FAR_S)
-    asr = await seam.call(ASR, TranscribeRequest(SECOND, "en"), deadline_s=FAR_S, request_id="r", best_effort=True)
+    asr = await seam.call(ASR, TranscribeRequest(SECOND, "en"), deadline_s=FAR_S, lease="r", best_effort=True)
     assert vad.speech_probs.tolist() == [1, 1, 1]
     assert turn.end_of_turn_prob == 1.0
     assert asr.text == "en"
