@@ -34,6 +34,8 @@ def cli_page() -> str:
         "doctor",
         "bench",
         "bench conversations",
+        "bench overload",
+        "bench fairness",
         "bench engines",
         "bench wire",
     ):

@@ -11,12 +11,14 @@ export default defineConfig({
     // Everything is a file of its own, so a strict Content-Security-Policy needs no `data:`.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The page to talk on, and the operator's.
+    rolldownOptions: { input: ["index.html", "ops/index.html"] },
   },
   worker: { format: "es" },
   // `npm run dev` beside `duologue serve`: the server lets in pages of its own origin only.
   server: {
     proxy: Object.fromEntries(
-      ["/v1", "/readyz", "/healthz"].map((path) => [
+      ["/v1", "/readyz", "/healthz", "/ops/state"].map((path) => [
         path,
         { target: SERVER, ws: true, changeOrigin: true, headers: { origin: SERVER } },
       ]),

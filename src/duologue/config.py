@@ -36,6 +36,7 @@ from pydantic_settings import (
 from duologue.errors import ConfigError
 from duologue.options import (
     ChatOptions,
+    EspeakOptions,
     KokoroOptions,
     LlamaServerOptions,
     Options,
@@ -93,7 +94,25 @@ class Settings(BaseSettings):
     speech: str | None = Field(None, description="Engine that hears and answers; `none` does without.")
     chat: str | None = Field(None, description="Engine for answers; `speech` leaves them to the one that hears.")
     tts: str | None = Field(None, description="Engine for text to speech; several, by commas, in order of preference.")
-    max_sessions: int = Field(32, ge=1, le=10_000, description="Conversations at once; one more is refused.")
+    max_sessions: int = Field(
+        256, ge=1, le=10_000, description="Conversations at once, however many the machine may bear; one more waits."
+    )
+    max_sessions_per_key: int = Field(
+        0, ge=0, le=10_000, description="Of these, on one key, with the client secrets made by it; 0 for no limit."
+    )
+    max_sessions_per_address: int = Field(
+        0, ge=0, le=10_000, description="Of these, from one address, or one IPv6 network; 0 for no limit."
+    )
+    admission_target_ms: float = Field(
+        500.0,
+        ge=0,
+        le=60_000,
+        description="A conversation is admitted while the slowest tenth of turns is thought to be answered within so "
+        "many milliseconds of their end; 0 admits up to max_sessions.",
+    )
+    max_waiting: int = Field(
+        32, ge=0, le=10_000, description="Clients that wait in the line for a place; one more is refused."
+    )
     max_session_s: float = Field(
         3600.0, gt=0, le=86_400, description="Longest conversation in seconds; then it ends with session_expired."
     )
@@ -150,8 +169,15 @@ class Settings(BaseSettings):
         description="STUN or TURN servers for WebRTC beyond the local network, as stun:HOST:PORT or "
         "turn:USER:PASSWORD@HOST:PORT.",
     )
+    metrics_open: bool = Field(
+        False, description="Show /metrics to everyone; else it wants a key where there is one, as all under /v1/."
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="URL of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each turn."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
     whisper: WhisperOptions = WhisperOptions()
+    espeak: EspeakOptions = EspeakOptions()
     kokoro: KokoroOptions = KokoroOptions()
     voxtral: VoxtralOptions = VoxtralOptions()
     voxtral_server: VoxtralServerOptions = VoxtralServerOptions()

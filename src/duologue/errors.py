@@ -8,6 +8,7 @@
     ├── CapacityError        there is no room or no time; nothing is wrong with the request
     │   ├── Overloaded       the work would come too late
     │   └── NoSlot           every place is taken
+    │       └── Queued       so it is, and the client has a place in the line
     ├── EngineError          a model failed; the request may be tried again
     │   ├── EngineLost       the engine, its process or its server has gone away
     │   └── EngineUnavailable  it cannot be started on this machine; says what to install or set
@@ -63,9 +64,28 @@ class Overloaded(CapacityError):
 
 
 class NoSlot(CapacityError):
-    """Every place for a conversation is taken."""
+    """Every place for a conversation is taken. ``retry_after_s``: when it is worth asking again."""
 
     code = "session_limit_reached"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after_s: int = 5) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
+
+
+class Queued(NoSlot):
+    """The client waits in the line: it comes again after ``retry_after_s`` and shows its ``ticket``.
+
+    ``position``: 1 is next; ``of``: how many wait.
+    """
+
+    code = "queued"
+
+    def __init__(
+        self, message: str, *, position: int, of: int, ticket: str, retry_after_s: int, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code, retry_after_s=retry_after_s)
+        self.position, self.of, self.ticket = position, of, ticket
 
 
 class EngineError(DuologueError):

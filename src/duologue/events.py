@@ -187,8 +187,11 @@ class ReplyManner(Event, frozen=True, kw_only=True):
 
 
 class ReplyStarted(Event, frozen=True, kw_only=True):
+    """``is_rest``: it goes on with one that was stopped for what turned out to be no words."""
+
     reply_id: str
     manner: ReplyManner
+    is_rest: bool = False
 
 
 class ReplyItemStarted(Event, frozen=True, kw_only=True):
@@ -260,17 +263,22 @@ class PlayoutStarted(Event, frozen=True, kw_only=True):
 
 
 class PlayoutStopped(Event, frozen=True, kw_only=True):
-    """The reply has been heard to its end."""
+    """The reply has been heard to its end. ``underruns``: how often the listener fell silent in the middle of it."""
 
     reply_id: str
+    underruns: int = 0
 
 
 class PlayoutCleared(Event, frozen=True, kw_only=True):
-    """What was sent of the reply and not heard is not to be played; it was heard up to ``heard_ms`` of its item."""
+    """What was sent of the reply and not heard is not to be played; it was heard up to ``heard_ms`` of its item.
+    ``underruns``: as above. ``stop_ms``: from the first sound of the speech that interrupted it until now, None where
+    something else stopped it."""
 
     reply_id: str
     item_id: str
     heard_ms: int
+    underruns: int = 0
+    stop_ms: float | None = None
 
 
 class ReplyDone(Event, frozen=True, kw_only=True):
@@ -288,8 +296,9 @@ class ReplyDone(Event, frozen=True, kw_only=True):
 
 class ReplyTimed(Event, frozen=True, kw_only=True):
     """How quick the answer to a spoken turn was. All in ms from the last sound of the user's speech: until the turn was
-    over, until its words were known, until the answer's first text, and until its first sound (or text, where it is
-    written) was on its way. None: not known, or not needed. What was begun in a pause may come before the turn is over.
+    over, until its words were known, until the answer's first text, until the first phrase was given to the synthesizer
+    and its first sound was there, and until the first sound (or text, where it is written) was on its way. None: not
+    known, or not needed. What was begun in a pause may come before the turn is over.
     """
 
     reply_id: str
@@ -297,6 +306,8 @@ class ReplyTimed(Event, frozen=True, kw_only=True):
     committed_ms: float
     words_ms: float | None
     text_ms: float | None
+    phrase_ms: float | None = None
+    spoken_ms: float | None = None
     given_ms: float
 
 

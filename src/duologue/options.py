@@ -37,6 +37,12 @@ class WhisperOptions(Options):
         return self
 
 
+class EspeakOptions(Options):
+    """The espeak-ng voice."""
+
+    processes: int = Field(0, ge=0, le=64, description="Phrases at once; 0 for one a core, four at most.")
+
+
 class KokoroOptions(Options):
     """The Kokoro voice."""
 

@@ -51,6 +51,7 @@ class Script:
     answers: bool = True
     hears: bool = True
     refuses_with: int | None = None
+    places: int | None = None
     hangs_up_after: int | None = None
 
 
@@ -63,6 +64,7 @@ class StandIn:
     url: str = ""
     received: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
+    inside: int = 0
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """The client's events of one type, in order."""
@@ -165,12 +167,17 @@ async def standing_in(script: Script, clock: Clock) -> AsyncIterator[StandIn]:
                 tasks.cancel_scope.cancel()
         except* ConnectionClosed:
             pass
+        finally:
+            standin.inside -= 1
 
     def refuse(socket: ServerConnection, request: Request) -> Response | None:
-        if script.refuses_with is None:
+        is_full = script.places is not None and standin.inside >= script.places
+        if script.refuses_with is None and not is_full:
+            standin.inside += 1
             return None
-        body = json.dumps({"error": {"message": "every place is taken"}})
-        refusal = socket.respond(HTTPStatus(script.refuses_with), body)
+        body = json.dumps({"error": {"message": "every place is taken", "code": "queued"}})
+        refusal = socket.respond(HTTPStatus(script.refuses_with or 503), body)
+        refusal.headers["Retry-After"] = "2"
         return refusal
 
     async with serve(converse, "127.0.0.1", 0, process_request=refuse, compression=None) as server:

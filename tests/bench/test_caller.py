@@ -8,13 +8,14 @@ import pytest
 from duologue.bench.caller import session_update
 from duologue.bench.clips import Clip, make_clip
 from duologue.bench.clock import WallClock
+from duologue.bench.crowd import Crowd, Target
 from duologue.bench.person import Habits
 from duologue.bench.report import RunReport, faults, report_run
-from duologue.bench.run import Target, run_callers, time_connections
+from duologue.bench.run import Run, run_callers, time_connections
 from duologue.bench.stats import Summary
 from duologue.bench.timeline import is_answered
 from duologue.bench.wire import WireError
-from tests.bench.standin import Script, silence, standing_in, tone
+from tests.bench.standin import Script, StandIn, silence, standing_in, tone
 
 pytestmark = pytest.mark.anyio
 
@@ -27,11 +28,14 @@ def clip() -> Clip:
     return make_clip("hello", np.concatenate((silence(0.1), tone(0.5), silence(0.1))), "hello there")
 
 
+async def let_them_talk(standin: StandIn, clip: Clip, habits: Habits, callers: int = 1) -> Run:
+    crowd = Crowd(target=Target(url=standin.url), clips=[clip], habits=habits, callers=callers)
+    return await run_callers(crowd, clock=standin.clock)
+
+
 async def measure(clip: Clip, script: Script, habits: Habits = QUICK, callers: int = 1) -> RunReport:
-    clock = WallClock(SPEED)
-    async with standing_in(script, clock) as standin:
-        run = await run_callers(Target(url=standin.url), [clip], habits, callers, clock=clock)
-    return report_run(run)
+    async with standing_in(script, WallClock(SPEED)) as standin:
+        return report_run(await let_them_talk(standin, clip, habits, callers))
 
 
 def p50(summary: Summary) -> float:
@@ -89,10 +93,9 @@ async def test_an_answer_in_a_pause_is_a_false_cut_off() -> None:
 
 
 async def test_interrupting_stops_the_answer_and_truncates_what_was_not_heard(clip: Clip) -> None:
-    clock = WallClock(SPEED)
     habits = Habits(turns=1, start_after_s=0.1, gap_s=0.1, interrupt_share=1.0, interrupt_after_s=0.5)
-    async with standing_in(Script(), clock) as standin:
-        run = await run_callers(Target(url=standin.url), [clip], habits, 1, clock=clock)
+    async with standing_in(Script(), WallClock(SPEED)) as standin:
+        run = await let_them_talk(standin, clip, habits)
     report = report_run(run)
     assert report.interruption_outcomes == {"flushed": 1}
     assert report.interruption_stop_ms.n == 1
@@ -123,10 +126,9 @@ async def test_refused_callers_are_counted(clip: Clip) -> None:
 
 
 async def test_frames_go_on_while_nothing_is_answered(clip: Clip) -> None:
-    clock = WallClock(SPEED)
     habits = Habits(turns=1, start_after_s=0.1, gap_s=0.1, answer_timeout_s=0.5)
-    async with standing_in(Script(hears=False), clock) as standin:
-        run = await run_callers(Target(url=standin.url), [clip], habits, 1, clock=clock)
+    async with standing_in(Script(hears=False), WallClock(SPEED)) as standin:
+        run = await let_them_talk(standin, clip, habits)
     [outcome] = run.outcomes
     assert not any(is_answered(log) for log in outcome.turns)
     assert len(outcome.call.late_ms) * 0.02 == pytest.approx(outcome.call.duration_s, rel=0.25)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from duologue.bench.child import serve_command, started
+from duologue.bench.child import serve_command, settings_environment, started
 from duologue.bench.footprint import Meter, footprint, tree
 from duologue.bench.wire import WireError
 
@@ -57,6 +57,15 @@ async def test_the_command_names_port_and_profile() -> None:
         *("-m", "duologue.cli.main", "serve"),
         *("--port", "0", "--profile", "scripted"),
     ]
+
+
+async def test_settings_go_to_the_server_in_its_environment() -> None:
+    given = settings_environment({"max_sessions": "9", "whisper.model": "tiny"})
+    assert given == {"DUOLOGUE_MAX_SESSIONS": "9", "DUOLOGUE_WHISPER__MODEL": "tiny"}
+    shows = [sys.executable, "-c", "import os; print('http://a:1', os.environ['DUOLOGUE_MAX_SESSIONS']); exit(3)"]
+    with pytest.raises(WireError, match="http://a:1 9"):
+        async with started(shows, given):
+            pass
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

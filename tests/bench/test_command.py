@@ -14,6 +14,7 @@ import typer
 from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner, Result
 
+from duologue.audio.frame import Int16
 from duologue.bench.clock import WallClock
 from duologue.cli.bench import conversations
 from tests.bench.standin import Script, StandIn, silence, standing_in, tone
@@ -35,12 +36,17 @@ def a_server(script: Script) -> Iterator[StandIn]:
 def clips(tmp_path: Path) -> Path:
     folder = tmp_path / "clips"
     folder.mkdir()
-    with wave.open(str(folder / "hello.wav"), "wb") as file:
+    write_wav(folder / "hello.wav", np.concatenate((tone(0.4), silence(0.1))))
+    return folder
+
+
+def write_wav(path: Path, pcm: Int16) -> None:
+    """24 kHz mono."""
+    with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(24_000)
-        file.writeframes(np.concatenate((tone(0.4), silence(0.1))).tobytes())
-    return folder
+        file.writeframes(pcm.tobytes())
 
 
 def run(*words: object) -> Result:

@@ -11,10 +11,12 @@ import pytest
 from rich.console import Console
 
 from duologue.bench.caller import Call
+from duologue.bench.crowd import Outcome
 from duologue.bench.footprint import Usage
+from duologue.bench.peers import load_peers
 from duologue.bench.plots import draw, require_matplotlib
-from duologue.bench.report import SCHEMA, Report, RunReport, faults, make_report, report_run
-from duologue.bench.run import Outcome, Run
+from duologue.bench.report import BESIDE, SCHEMA, Report, RunReport, faults, make_report, report_run
+from duologue.bench.run import Newcomers, Run
 from duologue.bench.stats import percentile, summarise
 from duologue.bench.table import render
 from duologue.bench.timeline import Answer, Interruption, Take, TurnLog
@@ -43,12 +45,21 @@ def turn(start_at: float, delay_s: float | None) -> TurnLog:
     return log
 
 
-def made_up(delays_s: list[float | None], *, late_ms: float = 1.0, **more: object) -> RunReport:
+def made_up(
+    delays_s: list[float | None], *, late_ms: float = 1.0, callers: int = 1, server: str = "", **more: object
+) -> RunReport:
     logs = [turn(10.0 * number, delay_s) for number, delay_s in enumerate(delays_s)]
     call = Call(duration_s=60.0, late_ms=[late_ms] * 100)
     outcome = Outcome(turns=logs, call=call, interruptions=[Interruption(onset_at=1.0, silent_at=1.2)], **more)  # type: ignore[arg-type]
     usage = Usage(cpu_ms_per_session_second=12.5, memory_peak_mib=200.0, memory_mib_per_session=3.0)
-    return report_run(Run(callers=1, turns_planned=len(logs), outcomes=[outcome], usage=usage))
+    run = Run(
+        callers=callers,
+        turns_planned=len(logs),
+        outcomes=[outcome],
+        usage=usage,
+        newcomers=Newcomers(connect_ms=[3.0, 4.0], refused=1),
+    )
+    return report_run(run, server)
 
 
 def whole(*runs: RunReport) -> Report:
@@ -87,7 +98,7 @@ def test_faults_in_words() -> None:
         "1 of 2 turns were not answered",
         "a caller was turned away: 503: full",
         "the server complained (2x): x: y",
-        "the callers themselves were late (p95 30 ms): this machine is too busy for these figures",
+        "not valid: the callers themselves were late (p95 30 ms); this machine is too busy to tell",
     ]
 
 
@@ -129,6 +140,43 @@ def test_the_picture(tmp_path: Path) -> None:
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="cannot be written"):
         draw(whole(made_up([0.4])), tmp_path / "plot.nonsense")
+
+
+def test_each_run_is_set_beside_the_first_of_its_server() -> None:
+    runs = (
+        made_up([0.5]),
+        made_up([0.4], server=BESIDE),
+        made_up([0.53], callers=8, late_ms=30.0),
+        made_up([0.9], callers=8, server=BESIDE),
+    )
+    report = whole(*runs)
+    assert [run.p95_over_first_ms for run in report.runs] == pytest.approx([0, 0, 30, 500])
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render(report))
+    assert isinstance(console.file, io.StringIO)
+    table = console.file.getvalue()
+    assert "8 (!)" in table
+    assert "8 beside" in table
+    assert "+500" in table
+    assert "3.0 / 4.0 (n=2), 1 refused" in table
+
+
+def test_the_curves_have_other_servers_points_where_the_rule_is_known(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra 'bench' is not installed")
+    runs = (made_up([0.58]), made_up([0.6], callers=32), made_up([0.7], callers=32, server=BESIDE))
+    draw(make_report(runs, options={}, connections_ms=[], notes=[], rule_ms=500.0), tmp_path / "curve.svg")
+    drawn = (tmp_path / "curve.svg").read_text()
+    draw(make_report(runs, options={}, connections_ms=[], notes=[]), tmp_path / "plain.svg")
+    assert len(drawn) > len((tmp_path / "plain.svg").read_text())
+
+
+def test_peers_figures_come_with_their_source() -> None:
+    peers = load_peers()
+    assert "500 ms rule" in peers.source
+    assert {peer.name for peer in peers.server} >= {"pipecat 1.14", "livekit-agents 1.8.9", "bare loop"}
+    for peer in peers.server:
+        assert len(peer.callers) == len(peer.over_p50_ms) == len(peer.over_p95_ms) == len(peer.cpu_ms)
+        assert peer.holds in peer.callers
 
 
 def test_without_matplotlib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,16 +146,6 @@ def test_nothing_takes_the_place_of_a_transport_that_was_asked_for(browser: Brow
     expect(page.locator("[role=alert]")).to_contain_text("WebRTC did not work", timeout=PATIENCE_MS)
 
 
-def test_a_full_server_is_shown_as_such(browser: BrowserContext, server: str) -> None:
-    first = _start(browser, server)
-    expect_carrier(first, "over WebRTC")
-    second = _start(browser, server)
-    expect(second.locator("[role=alert]")).to_contain_text("All places are taken", timeout=PATIENCE_MS)
-    assert second.evaluate("held.streams[0].active") is False
-    first.bring_to_front()
-    end(first)
-
-
 @pytest.mark.parametrize("address", ["", "?transport=websocket"])
 @pytest.mark.parametrize("leave", ["stop", "close"])
 def test_whoever_leaves_frees_everything(browser: BrowserContext, server: str, address: str, leave: str) -> None:

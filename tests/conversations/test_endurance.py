@@ -8,6 +8,7 @@ import random
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio.streams.memory import MemoryObjectSendStream
 
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
@@ -119,6 +120,11 @@ async def test_a_client_that_does_not_read_is_told_to_go() -> None:
     assert isinstance(failure, SlowClient)
 
 
+async def _run_and_close(session: Session, outbox: MemoryObjectSendStream[Event]) -> None:
+    with outbox:
+        await session.run()
+
+
 async def _talk_until(close_s: float) -> list[tuple[float, Event]]:
     """A turn and its answer and an interruption, hung up after ``close_s``."""
     told_in, told = anyio.create_memory_object_stream[Told](256)
@@ -128,7 +134,7 @@ async def _talk_until(close_s: float) -> list[tuple[float, Event]]:
     others = asyncio.all_tasks()
     async with anyio.create_task_group() as tg:
         tg.start_soon(person._listen)
-        tg.start_soon(session.run)
+        tg.start_soon(_run_and_close, session, outbox)
         tg.start_soon(tell_all, session, told)
         with anyio.move_on_after(close_s):
             frames = [VOICE] * 40 + [SILENCE] * 45 + [VOICE] * 40 + [SILENCE] * 100
@@ -137,7 +143,6 @@ async def _talk_until(close_s: float) -> list[tuple[float, Event]]:
                 await anyio.sleep(FRAME_S)
         told_in.close()
     said.close()
-    outbox.close()
     await anyio.sleep(0.001)
     assert not asyncio.all_tasks() - others, f"tasks left after hanging up at {close_s} s"
     return person.log

@@ -15,7 +15,10 @@ from tests.virtual_time import VirtualTimeLoop
 
 from duologue.engines.asr.vllm_realtime import VllmRealtime
 from duologue.engines.base import TranscribeRequest, TranscribeResult
+from duologue.engines.client import ASR
 from duologue.engines.fallback import Fallback
+from duologue.engines.local import LocalEngines
+from duologue.engines.runner import Runner
 from duologue.engines.scripted import ScriptedTranscriber
 from duologue.errors import EngineError, EngineLost, EngineUnavailable
 from duologue.options import RealtimeTranscriberOptions
@@ -226,3 +229,15 @@ class TestBatch:
         await engine.start()
         assert await ask(engine) == ["heard here"]
         await engine.aclose()
+
+    async def test_the_second_is_stepped_by_the_runner_of_the_others(self) -> None:
+        substitute = ScriptedTranscriber("heard here")
+        runner = Runner(threads=1)
+        inner = Fallback(Recorder("second", LOST, takes_s=0.0), substitute)
+        engines = LocalEngines({"asr": Fallback(Recorder("first", LOST, takes_s=0.0), inner)}, runner)
+        await engines.start()
+        told = await engines.call(ASR, REQUEST, deadline_s=1e9, lease="lease_1")
+        assert told.text == "heard here"
+        assert runner.stats(substitute).requests == 1
+        assert engines.stats()["asr"].requests == 1
+        await engines.aclose()

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from duologue.engines.base import Plain
+from duologue.engines.calibration import Budget
 from duologue.engines.runner import Runner
 from duologue.errors import EngineError, EngineLost, Overloaded
 
@@ -66,9 +67,48 @@ class Failing(Gated):
         return told[1:] if "short" in names else told
 
 
+class OutOfMemoryError(RuntimeError):
+    """As torch's: known by its name."""
+
+
+class Cramped(Gated):
+    """Has memory for ``room`` requests at once."""
+
+    def __init__(self, room: int, error: type[Exception], max_batch: int = 16) -> None:
+        super().__init__("cramped", max_batch)
+        self.room = room
+        self.error = error
+
+    def step(self, requests: Sequence[Ask]) -> list[Told]:
+        told = super().step(requests)
+        if len(requests) > self.room:
+            raise self.error("no memory left")
+        return told
+
+
+class Witness:
+    """An observer that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int]] = []
+        self.waits = 0
+        self.drops: list[tuple[str, str]] = []
+
+    def stepped(self, engine: str, seconds: float, batch: int) -> None:
+        assert seconds >= 0
+        self.steps.append((engine, batch))
+
+    def queued(self, engine: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.waits += 1
+
+    def dropped(self, engine: str, reason: str) -> None:
+        self.drops.append((engine, reason))
+
+
 @asynccontextmanager
-async def _runner(*engines: Gated, threads: int = 1) -> AsyncIterator[Runner]:
-    runner = Runner(threads=threads)
+async def _runner(*engines: Gated, threads: int = 1, observer: Witness | None = None) -> AsyncIterator[Runner]:
+    runner = Runner(threads=threads, observer=observer)
     try:
         yield runner
     finally:
@@ -85,12 +125,16 @@ class Asked:
         self._tasks = tasks
         self.results: dict[str, object] = {}
 
-    def ask(self, engine: Gated, name: str, deadline_s: float = FAR_S, *, best_effort: bool = False) -> None:
-        self._tasks.start_soon(self._submit, engine, name, deadline_s, best_effort)
+    def ask(
+        self, engine: Gated, name: str, deadline_s: float = FAR_S, *, best_effort: bool = False, lease: str = ""
+    ) -> None:
+        self._tasks.start_soon(self._submit, engine, name, deadline_s, best_effort, lease)
 
-    async def _submit(self, engine: Gated, name: str, deadline_s: float, best_effort: bool) -> None:
+    async def _submit(self, engine: Gated, name: str, deadline_s: float, best_effort: bool, lease: str) -> None:
         try:
-            told = await self._runner.submit(engine, Ask(name), deadline_s=deadline_s, best_effort=best_effort)
+            told = await self._runner.submit(
+                engine, Ask(name), deadline_s=deadline_s, best_effort=best_effort, lease=lease
+            )
             self.results[name] = told.name
         except (EngineError, Overloaded) as error:
             self.results[name] = type(error)
@@ -320,3 +364,110 @@ async def test_loading_happens_once_for_each() -> None:
     async with _runner(*engines) as runner:
         await runner.load(engines)
     assert [engine.loads for engine in engines] == [1, 1]
+
+
+async def test_a_partial_that_waits_for_a_thread_is_told_when_it_is_too_late() -> None:
+    engine = Gated()
+    async with _runner(engine) as runner, anyio.create_task_group() as tg:
+        asked = Asked(runner, tg)
+        asked.ask(engine, "long")
+        await _until_stepping(engine)
+        with anyio.fail_after(5), pytest.raises(Overloaded):
+            await runner.submit(engine, Ask("partial"), deadline_s=anyio.current_time() + 0.01, best_effort=True)
+        assert asked.results == {}
+        assert runner.stats(engine).expired == 1
+        engine.gate.set()
+
+
+@pytest.mark.parametrize("error", [MemoryError, OutOfMemoryError])
+async def test_what_does_not_fit_into_memory_is_done_in_smaller_steps(error: type[Exception]) -> None:
+    engine = Cramped(room=4, error=error)
+    async with _runner(engine) as runner:
+        async with anyio.create_task_group() as tg:
+            asked = Asked(runner, tg)
+            asked.ask(engine, "first")
+            await _until_stepping(engine)
+            names = [f"session {number}" for number in range(12)]
+            for name in names:
+                asked.ask(engine, name)
+            await _queued()
+            engine.gate.set()
+        assert asked.results == {name: name for name in ["first", *names]}
+        assert [len(batch) for batch in engine.batches] == [1, 12, 6, 3, 3, 3, 3]
+        assert runner.stats(engine).failed == 0
+
+
+async def test_a_request_that_does_not_fit_by_itself_is_refused_and_the_next_may_fit() -> None:
+    engine = Cramped(room=0, error=MemoryError)
+    engine.gate.set()
+    async with _runner(engine) as runner:
+        with pytest.raises(Overloaded, match="memory"):
+            await runner.submit(engine, Ask("large"), deadline_s=FAR_S)
+        assert runner.health(engine).trouble(anyio.current_time()) is None
+        engine.room = 1
+        assert (await runner.submit(engine, Ask("small"), deadline_s=FAR_S)).name == "small"
+
+
+async def test_an_observer_is_told_of_steps_waits_and_drops() -> None:
+    witness, engine = Witness(), Failing(max_batch=2)
+    async with _runner(engine, observer=witness) as runner:
+        async with anyio.create_task_group() as tg:
+            asked = Asked(runner, tg)
+            asked.ask(engine, "first")
+            await _until_stepping(engine)
+            for name in ("a", "b", "bad", "unlucky"):
+                asked.ask(engine, name)
+            asked.ask(engine, "partial", 0.0, best_effort=True)
+            async with anyio.create_task_group() as abandoned:
+                Asked(runner, abandoned).ask(engine, "abandoned")
+                await _queued()
+                abandoned.cancel_scope.cancel()
+            engine.gate.set()
+        stats = runner.stats(engine)
+    assert witness.steps == [("gated", 1), ("gated", 2), ("gated", 2)]
+    assert witness.waits == 5
+    assert sorted(reason for _, reason in witness.drops) == ["cancelled", "expired", "failed", "failed"]
+    assert (stats.cancelled, stats.expired, stats.failed, stats.batches) == (1, 1, 2, {1: 1, 2: 2})
+    assert stats.busy_s > 0
+    assert (stats.device, stats.threads, stats.running) == ("cpu", 1, 0)
+
+
+async def test_one_that_floods_is_served_behind_those_who_ask_now_and_then() -> None:
+    engine = Gated()
+    async with _runner(engine) as runner, anyio.create_task_group() as tg:
+        asked = Asked(runner, tg)
+        runner.charge("modest", 0.5)
+        runner.charge("flood", 30.0)
+        asked.ask(engine, "first")
+        await _until_stepping(engine)
+        for number in range(3):
+            asked.ask(engine, f"flood {number}", 0.0, lease="flood")
+        asked.ask(engine, "modest", 5.0, lease="modest")
+        asked.ask(engine, "newcomer", 6.0, lease="newcomer")
+        await _queued()
+        engine.gate.set()
+    assert engine.batches[1:3] == [["modest"], ["newcomer"]]
+    assert len(asked.results) == 6
+
+
+async def test_a_tiny_realtime_step_takes_no_thread() -> None:
+    where: list[bool] = []
+
+    class Tiny(Gated):
+        def sample(self) -> Ask:
+            return Ask("sample")
+
+        def step(self, requests: Sequence[Ask]) -> list[Told]:
+            where.append(threading.current_thread() is threading.main_thread())
+            return [Told(request.name) for request in requests]
+
+    engine = Tiny(max_batch=4, is_realtime=True)
+    async with _runner(engine) as runner:
+        await runner.submit(engine, Ask("before it is measured"), deadline_s=FAR_S)
+        await runner.calibrate([engine], Budget(0.5))
+        await runner.submit(engine, Ask("after"), deadline_s=FAR_S)
+        alone_ms = runner.stats(engine).alone_ms
+    assert where[0] is False
+    assert where[-1] is True
+    assert alone_ms is not None
+    assert alone_ms >= 0

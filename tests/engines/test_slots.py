@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from duologue.engines.slots import Slots
+from duologue.engines.slots import LEASE_S, Slots
 from duologue.errors import NoSlot
 
 
@@ -43,6 +43,31 @@ def test_leases_end_in_any_order() -> None:
     with slots.lease():
         assert not slots.can_lease
     second.close()
+    assert slots.taken == 0
+
+
+def test_what_each_key_and_address_has() -> None:
+    slots = Slots(3)
+    with slots.lease("key-1", "here"), slots.lease("key-1", "there"):
+        assert (slots.of_key("key-1"), slots.of_address("here"), slots.of_key("key-2")) == (2, 1, 0)
+    assert (slots.of_key("key-1"), slots.of_address("here")) == (0, 0)
+
+
+def test_a_lease_that_is_not_renewed_is_taken_back_once() -> None:
+    now_s, cancelled = 100.0, []
+    slots = Slots(2, lambda: now_s)
+    with slots.lease() as kept, slots.lease() as lost:
+        kept.ask, lost.cancel = (lambda lives: lives()), lambda: cancelled.append(lost.id)
+        for _ in range(8):
+            now_s += LEASE_S / 8
+            slots.ask_those_due()
+            assert slots.take_back() == []
+        now_s += 0.1
+        assert (slots.take_back(), slots.taken, cancelled) == ([lost], 1, [lost.id])
+        assert slots.take_back() == []
+        assert slots.older_than(LEASE_S) == 1
+        with slots.lease():
+            assert not slots.can_lease
     assert slots.taken == 0
 
 

@@ -252,7 +252,8 @@ def test_a_response_ends(ending: dict[str, Any], details: Frame | None) -> None:
 
 
 def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
-    timed = ReplyTimed(reply_id="r1", item_id="u1", committed_ms=340, words_ms=176.5, text_ms=None, given_ms=350)
+    stages = {"words_ms": 176.5, "text_ms": None, "phrase_ms": 210.5, "spoken_ms": None}
+    timed = ReplyTimed(reply_id="r1", item_id="u1", committed_ms=340, given_ms=350, **stages)
     assert said(protocol(), timed) == []
     asked = RealtimeProtocol("house", SessionConfig(), now_s=0, with_metrics=True)
     assert said(asked, timed) == [
@@ -260,7 +261,14 @@ def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
             "type": "duologue.response.timing",
             "response_id": "r1",
             "item_id": "u1",
-            "ms_since_speech_end": {"committed": 340, "transcript": 176.5, "first_text": None, "first_sent": 350},
+            "ms_since_speech_end": {
+                "committed": 340,
+                "transcript": 176.5,
+                "first_text": None,
+                "first_phrase": 210.5,
+                "first_sound": None,
+                "first_sent": 350,
+            },
         }
     ]
 

@@ -62,9 +62,11 @@ async def serving(
     is_ready: bool = True,
     speculates: bool = False,
     setup: Setup | None = None,
+    load: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Serving]:
-    """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence; ``setup`` None: of scripted engines."""
+    """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence; ``setup`` None: of scripted engines.
+    ``load``: admission follows what the loop, which is the test's too, has to do."""
     turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
     given = Settings(profile="scripted", **settings)
     setup = (setup or setup_of(given)).model_copy(update={"turns": turns})
@@ -74,6 +76,8 @@ async def serving(
     with listener:
         async with anyio.create_task_group() as tg:
             await tg.start(state.calls.run)
+            if load:
+                tg.start_soon(state.load.run)
             tg.start_soon(_serve, server, listener, tg.cancel_scope)
             await until(lambda: server.started)
             yield Serving(state, listener.getsockname()[1])

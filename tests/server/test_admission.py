@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from duologue.engines.base import ChatDelta, ChatRequest
+from duologue.engines.scripted import ScriptedChat
+from duologue.server.admission import Admission
 from tests.server.caller import calling
-from tests.server.serving import serving, until
+from tests.server.serving import engines, serving, until
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +69,164 @@ async def test_when_it_is_full() -> None:
         await until(lambda: server.state.slots.taken == 0)
         async with calling(server.ws):
             pass
+
+
+async def test_who_does_not_get_in_has_a_place_in_the_line() -> None:
+    async with serving(max_sessions=1) as server:
+        async with calling(server.ws):
+            _, first, headers = await _refusal(server.ws)
+            assert headers["retry-after"] == str(first["retry_after_s"])
+            # The same key and address: without a ticket it is the same client again.
+            _, again, _ = await _refusal(server.ws)
+            assert (again["ticket"], again["position"], again["of"]) == (first["ticket"], 1, 1)
+            _, shown, _ = await _refusal(f"{server.ws}&ticket={first['ticket']}")
+            assert shown["ticket"] == first["ticket"]
+            _, second, _ = await _refusal(server.ws)
+            assert (second["position"], second["of"]) == (2, 2)
+        await until(lambda: server.state.slots.taken == 0)
+        _, error, _ = await _refusal(server.ws, additional_headers={"X-Duologue-Ticket": second["ticket"]})
+        assert (error["code"], error["position"]) == ("session_limit_reached", 1)
+        async with calling(f"{server.ws}&ticket={first['ticket']}"):
+            assert (server.state.admission.waiting, server.state.admission.called) == (1, 0)
+
+
+async def test_a_full_line_refuses() -> None:
+    async with (
+        serving(max_sessions=1, max_waiting=1) as server,
+        calling(server.ws),
+        httpx2.AsyncClient(base_url=server.http) as web,
+    ):
+        assert (await web.post("/v1/admission")).json()["position"] == 1
+        status, error, headers = await _refusal(server.ws)
+        assert (status, error["code"]) == (503, "session_limit_reached")
+        assert error.keys() == {"type", "code", "message", "param"}
+        assert int(headers["retry-after"]) > 0
+        refused = await web.post("/v1/admission")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "session_limit_reached")
+
+
+async def test_a_page_asks_first() -> None:
+    async with serving(max_sessions=1) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        place = (await web.post("/v1/admission")).json()
+        assert (place["admitted"], place["hold_s"] > 0) == (True, True)
+        waits = await web.post("/v1/admission")
+        told = waits.json()
+        assert (told["admitted"], told["position"], told["of"]) == (False, 1, 1)
+        assert waits.headers["retry-after"] == str(told["retry_after_s"])
+        assert told["message"]
+        async with calling(f"{server.ws}&ticket={place['ticket']}"):
+            again = (await web.post("/v1/admission", params={"ticket": told["ticket"]})).json()
+            assert (again["admitted"], again["ticket"]) == (False, told["ticket"])
+        await until(lambda: server.state.slots.taken == 0)
+        got = (await web.post("/v1/admission", headers={"X-Duologue-Ticket": told["ticket"]})).json()
+        assert (got["admitted"], got["ticket"]) == (True, told["ticket"])
+        assert (await web.delete("/v1/admission", params={"ticket": told["ticket"]})).status_code == 204
+        async with calling(server.ws):
+            pass
+
+
+async def test_the_door_to_the_line_is_the_door_to_the_rest() -> None:
+    async with serving(api_key="sk-one,sk-two") as server, httpx2.AsyncClient(base_url=server.http) as web:
+        assert (await web.post("/v1/admission")).status_code == 401
+        headers = {"Authorization": "Bearer sk-one"}
+        strange = await web.post("/v1/admission", headers={**headers, "Origin": "https://evil.example"})
+        assert strange.status_code == 403
+        made = await web.post("/v1/realtime/client_secrets", headers=headers)
+        secret = {"Authorization": f"Bearer {made.json()['value']}"}
+        assert (await web.post("/v1/admission", headers=secret)).json()["admitted"]
+        server.state.is_ready = False
+        assert (await web.post("/v1/admission", headers=headers)).json()["error"]["code"] == "warming_up"
+
+
+async def test_a_key_has_so_many_and_another_key_is_not_touched() -> None:
+    def key(name: str) -> dict[str, Any]:
+        return {"additional_headers": {"Authorization": f"Bearer {name}"}}
+
+    async with serving(api_key="sk-one,sk-two", max_sessions_per_key=1) as server, httpx2.AsyncClient() as web:
+        made = await web.post(f"{server.http}/v1/realtime/client_secrets", headers={"Authorization": "Bearer sk-one"})
+        async with calling(server.ws, **key("sk-one")):
+            for shown in ("sk-one", made.json()["value"]):
+                status, error, _ = await _refusal(server.ws, **key(shown))
+                assert (status, error["code"]) == (503, "session_limit_reached")
+                assert "This key" in error["message"]
+                assert "sk-one" not in error["message"]
+            async with calling(server.ws, **key("sk-two")):
+                pass
+
+
+async def test_an_address_has_so_many_and_a_proxy_says_which() -> None:
+    def from_(address: str) -> dict[str, Any]:
+        return {"additional_headers": {"X-Forwarded-For": address}}
+
+    proxied = serving(max_sessions_per_address=1, trust_forwarded_for=("127.0.0.1",))
+    async with proxied as server, calling(server.ws, **from_("2001:db8::1")):
+        status, error, _ = await _refusal(server.ws, **from_("2001:db8::2"))
+        assert (status, error["code"]) == (503, "session_limit_reached")
+        assert "This address" in error["message"]
+        async with calling(server.ws, **from_("198.51.100.7")):
+            pass
+        # Of this machine as many as like.
+        async with calling(server.ws), calling(server.ws):
+            pass
+
+
+async def test_a_refusal_waits_for_nothing() -> None:
+    """Who may come in is decided in plain calls: there is no place in them where anybody could be kept waiting."""
+    decisions = (Admission.ask, Admission.settle, Admission.keep_house, Admission._take, Admission._queue)
+    assert not any(inspect.iscoroutinefunction(each) for each in decisions)
+    async with serving(max_sessions=1, max_waiting=100) as server, calling(server.ws):
+        async with anyio.create_task_group() as crowd:
+            for _ in range(50):
+                crowd.start_soon(_refusal, server.ws)
+        assert server.state.slots.taken == 1
+
+
+async def test_twice_the_capacity_at_once() -> None:
+    """So many as the machine is thought to bear come in, the rest waits, and is let in as places come free."""
+    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as web:
+        server.state.admission.capacity = 4
+        answers = [(await web.post("/v1/admission")).json() for _ in range(8)]
+        assert [answer["admitted"] for answer in answers] == [True] * 4 + [False] * 4
+        assert [answer["code"] for answer in answers[4:]] == ["queued"] * 4
+        async with AsyncExitStack() as inside:
+            for answer in answers[:4]:
+                await inside.enter_async_context(calling(f"{server.ws}&ticket={answer['ticket']}"))
+            assert (await web.get("/readyz")).json()["status"] == "full"
+            server.state.admission.capacity = 8
+            for answer in answers[4:]:
+                await inside.enter_async_context(calling(f"{server.ws}&ticket={answer['ticket']}"))
+            assert (server.state.slots.taken, server.state.admission.waiting) == (8, 0)
+
+
+async def test_an_engine_that_swallows_its_cancellation_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.engines.slots.LEASE_S", 0.4)
+    monkeypatch.setattr("duologue.engines.slots.ASK_S", 0.05)
+    stubborn = Stubborn()
+    async with serving(engines(chat=stubborn), load=True) as server:
+        async with calling(server.ws) as caller:
+            await caller.say()
+            await until(lambda: stubborn.is_asked)
+        await until(lambda: server.state.slots.taken == 0)
+        async with calling(server.ws) as caller:
+            await anyio.sleep(0.6)
+            await caller.settled()
+            assert server.state.slots.taken == 1
+        stubborn.release.set()
+
+
+class Stubborn(ScriptedChat):
+    """Does not end when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = False
+        self.release = anyio.Event()
+
+    async def results(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+        self.is_asked = True
+        with anyio.CancelScope(shield=True):
+            await self.release.wait()
+        yield ChatDelta("Yes.", finish="stop")
 
 
 async def test_the_subprotocol_is_answered_and_the_key_is_not() -> None:

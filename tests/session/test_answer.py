@@ -13,6 +13,7 @@ from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
 from duologue.events import (
     Event,
+    PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
     ReplyAudio,
@@ -182,7 +183,7 @@ async def test_each_phrase_comes_with_its_sound() -> None:
     assert texts[0] == 0
     assert kinds[texts[1] - 1] is ReplyAudio
     assert "".join(event.text for event in listener.heard(ReplyText)) == "First one here now, and then. Second one."
-    assert listener.audible == len(listener.heard(ReplyAudio))
+    assert listener.audible == 1, "told of the first sound"
 
 
 async def test_words_of_later_phrases_are_heard_later() -> None:
@@ -192,3 +193,38 @@ async def test_words_of_later_phrases_are_heard_later() -> None:
         listener.answer.stop("turn_detected")
     [entry] = listener.history
     assert entry.heard_text == "One two three four. Five"
+
+
+async def test_how_long_an_interruption_took_is_told() -> None:
+    listener = Listener()
+    async with listener.listening():
+        await anyio.sleep(1.0)
+        onset_s = anyio.current_time()
+        await anyio.sleep(0.25)
+        listener.answer.stop("turn_detected", onset_s)
+    [cleared] = listener.heard(PlayoutCleared)
+    assert cleared.stop_ms == pytest.approx(250, abs=1)
+    assert cleared.heard_ms == pytest.approx(1_250, abs=1)
+    assert cleared.underruns == 0
+
+
+@pytest.mark.parametrize("onset_s", [None, -1.0])
+async def test_what_nobody_cut_into_has_no_such_time(onset_s: float | None) -> None:
+    """The client cancels, or the user spoke already when the answer began."""
+    listener = Listener()
+    async with listener.listening() as start_s:
+        await anyio.sleep(1.0)
+        listener.answer.stop("turn_detected", None if onset_s is None else start_s + onset_s)
+    [cleared] = listener.heard(PlayoutCleared)
+    assert cleared.stop_ms is None
+
+
+async def test_gaps_in_an_answer_are_counted() -> None:
+    client = engines(
+        chat=ScriptedChat("First one. Second one. Third one."), tts=ScriptedSynthesizer(phrase_s=0.5, first_s=0.8)
+    )
+    listener = Listener(client=client)
+    async with listener.listening():
+        pass
+    [stopped] = listener.heard(PlayoutStopped)
+    assert stopped.underruns == 2

@@ -81,3 +81,13 @@ def test_a_first_phrase_comes_before_the_text_is_over() -> None:
 @pytest.mark.parametrize(("phrase", "speakable"), [("...", False), (" \n", False), ("Hm.", True), ("42", True)])
 def test_what_a_voice_can_say(phrase: str, speakable: bool) -> None:
     assert is_speakable(phrase) is speakable
+
+
+def test_no_phrase_is_longer_than_a_voice_waits_for_however_the_text_comes() -> None:
+    sentence = "and so " * 300 + "on. "
+    text = sentence + "Then another one. And more."
+    phraser = Phraser()
+    phrases = [*phraser.push(text), *phraser.flush()]
+    assert "".join(phrases) == text
+    assert max(map(len, phrases)) <= LONGEST_PHRASE_CHARS
+    assert phrases[-2:] == ["Then another one. ", "And more."]

@@ -42,6 +42,24 @@ def test_behind_an_earlier_answer_it_waits_its_turn() -> None:
     assert playout.underruns == 0
 
 
+def test_silence_comes_after_all_that_was_made() -> None:
+    playout = Playout()
+    assert playout.silent_at_s(0, 10.0) == 10.0
+    assert playout.silent_at_s(1_500, 10.0) == pytest.approx(11.5)
+    playout.send(500, 10.0)
+    assert playout.began_at_s == 10.0
+    assert playout.silent_at_s(500, 10.2) == pytest.approx(10.5)
+    assert playout.silent_at_s(1_500, 10.2) == pytest.approx(11.5)
+    assert playout.silent_at_s(1_500, 99.0) == pytest.approx(100.0)
+
+
+def test_silence_comes_no_earlier_than_the_end_of_an_earlier_answer() -> None:
+    playout = Playout(starts_at_s=20.0)
+    assert playout.began_at_s is None
+    assert playout.silent_at_s(0, 10.0) == 20.0
+    assert playout.silent_at_s(700, 10.0) == pytest.approx(20.7)
+
+
 sends = st.lists(st.tuples(st.floats(0, 3), st.floats(1, 2_000)), min_size=1, max_size=20)
 
 
@@ -61,4 +79,7 @@ def test_nothing_is_heard_twice_or_before_it_was_sent(
     # Nothing is heard faster than it sounds.
     assert second - first <= later_s * 1000 + 1e-6
     assert playout.heard_ms(playout.ends_at_s) == pytest.approx(total_ms)
+    lead_ms = playout.lead_ms(now_s + early_s)
+    assert lead_ms == pytest.approx(total_ms - first, abs=1e-6)
+    assert playout.silent_at_s(total_ms, now_s + early_s) >= playout.ends_at_s
     assert playout.lead_ms(playout.ends_at_s) == pytest.approx(0, abs=1e-6)

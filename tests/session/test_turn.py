@@ -9,9 +9,7 @@ import pytest
 
 from duologue.audio.frame import ms_to_samples
 from duologue.items import TurnDetection
-from duologue.session.turn import (
-    MAX_TURN_SAMPLES,
-    TRANSITIONS,
+from duologue.session.floor import (
     Clock,
     CommitTurn,
     DropAttempt,
@@ -26,13 +24,12 @@ from duologue.session.turn import (
     SpeechBegan,
     SpeechEnded,
     StartAttempt,
-    State,
     StopReply,
     TurnCommand,
     TurnEvent,
-    TurnMachine,
     WordsKnown,
 )
+from duologue.session.turn import MAX_TURN_SAMPLES, TRANSITIONS, State, TurnMachine
 
 EVENTS = get_args(TurnEvent)
 ASKING = TurnDetection()

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from duologue.audio.frame import SESSION_RATE_HZ
 from duologue.items import TurnDetection
-from duologue.session.turn import (
+from duologue.session.floor import (
     Clock,
     CommitTurn,
     DropAttempt,
@@ -23,13 +23,12 @@ from duologue.session.turn import (
     SpeechBegan,
     SpeechEnded,
     StartAttempt,
-    State,
     StopReply,
     TurnCommand,
     TurnEvent,
-    TurnMachine,
     WordsKnown,
 )
+from duologue.session.turn import State, TurnMachine
 
 detections = st.builds(
     TurnDetection,

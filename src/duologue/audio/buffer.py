@@ -27,8 +27,14 @@ class AudioBuffer:
         while self._pieces and self.start + len(self._pieces[0]) <= sample:
             self.start += len(self._pieces.popleft())
 
+    def skip_to(self, sample: int) -> None:
+        """The stream goes on at ``sample``: what lies before it is forgotten or has never been."""
+        self._pieces.clear()
+        self.start = self.end = sample
+
     def slice(self, start: int, end: int) -> Float32:
-        """float32 [n]: the samples from ``start`` to before ``end``, as far as they are still here."""
+        """float32 [n]: the samples from ``start`` to before ``end``, as far as they are still here. Not to be written
+        to."""
         start, end = max(start, self.start), min(end, self.end)
         if end <= start:
             return np.zeros(0, np.float32)
@@ -39,4 +45,5 @@ class AudioBuffer:
                 break
             first -= len(piece)
             pieces.append(piece)
-        return np.concatenate(pieces[::-1])[start - first : end - first]
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces[::-1])
+        return whole[start - first : end - first]

@@ -20,7 +20,8 @@ _INT16_SCALE = 32_768.0
 
 def to_float(pcm: Int16) -> Float32:
     """int16 -> float32 in [-1, 1)."""
-    return pcm.astype(np.float32) / np.float32(_INT16_SCALE)
+    samples: Float32 = np.multiply(pcm, np.float32(1 / _INT16_SCALE), dtype=np.float32)
+    return samples
 
 
 def to_int16(samples: Float32) -> Int16:

@@ -6,15 +6,17 @@ and never waits for the server. How late the caller itself was is recorded; a ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import anyio
 import msgspec
 
+from duologue.bench.clips import Clip
 from duologue.bench.clock import Clock
-from duologue.bench.person import Person
-from duologue.bench.wire import FRAME_S, ServerEvent, Wire, encode_append
+from duologue.bench.metronome import Metronome
+from duologue.bench.person import Captured, Person
+from duologue.bench.wire import FRAME_S, ServerEvent, Wire, encode_append, encode_event, whole_message
 from duologue.errors import ConfigError
 
 
@@ -54,6 +56,26 @@ def _json(turn_detection: str) -> object:
         raise ConfigError(f"turn detection is no JSON object: {error}") from None
 
 
+class Voice:
+    """What callers send, put together once for all who say the same: a silent caller's frame, a clip's frames."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Clip | None, int], bytes] = {}
+
+    def message(self, person: Person, captured: Captured) -> bytes:
+        """The whole WebSocket message of one frame."""
+        if not person.is_in_silence:
+            return self._make(person, captured)
+        key = (captured.clip, captured.at)
+        message = self._made.get(key)
+        if message is None:
+            message = self._made[key] = self._make(person, captured)
+        return message
+
+    def _make(self, person: Person, captured: Captured) -> bytes:
+        return whole_message(encode_append(person.sound(captured)))
+
+
 async def hold_call(
     wire: Wire,
     person: Person,
@@ -63,37 +85,59 @@ async def hold_call(
     listener: Listener | None = None,
 ) -> Call:
     """Talk until the person is done or the server hangs up. The session has been greeted already."""
+    async with anyio.create_task_group() as tasks:
+        beat = Metronome(clock)
+        tasks.start_soon(beat.run)
+        call = await hold_call_to(beat, wire, person, Voice(), update=update, listener=listener)
+        tasks.cancel_scope.cancel()
+    return call
+
+
+async def hold_call_to(
+    beat: Metronome,
+    wire: Wire,
+    person: Person,
+    voice: Voice,
+    *,
+    update: Mapping[str, object] | None = None,
+    listener: Listener | None = None,
+) -> Call:
+    """`hold_call`, to the beat and with the voice that many callers share."""
     call = Call()
     if update is not None:
         await wire.send(update)
-    began_at = clock.now()
+    began_at = beat.clock.now()
     async with anyio.create_task_group() as tasks:
 
         async def hear() -> None:
-            await _listen(wire, person, clock, listener)
+            await _listen(wire, person, beat.clock, listener)
             call.ended_early = wire.close_words or "connection lost"
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(hear)
-        await _talk(wire, person, clock, call)
+        await beat.keep(began_at + FRAME_S, _speaking(wire, person, beat.clock, voice, call, began_at))
         tasks.cancel_scope.cancel()
-    call.duration_s = clock.now() - began_at
+    call.duration_s = beat.clock.now() - began_at
     return call
 
 
-async def _talk(wire: Wire, person: Person, clock: Clock, call: Call) -> None:
+def _speaking(
+    wire: Wire, person: Person, clock: Clock, voice: Voice, call: Call, began_at: float
+) -> Callable[[float], float | None]:
     """One frame after the other, each at its own moment."""
-    began_at = clock.now()
-    frame = 0
-    while not person.is_done:
-        due = began_at + (frame + 1) * FRAME_S
-        await clock.sleep_until(due)
+    frames = 0
+
+    def step(due: float) -> float | None:
+        nonlocal frames
         call.late_ms.append((clock.now() - due) * 1000)
-        pcm, events = person.next_frame(due - FRAME_S)
+        captured, events = person.capture(due - FRAME_S)
         for event in events:
-            await wire.send(event)
-        await wire.send_encoded(encode_append(pcm))
-        frame += 1
+            wire.put(whole_message(encode_event(event)))
+        wire.put(voice.message(person, captured))
+        frames += 1
+        return None if person.is_done else began_at + (frames + 1) * FRAME_S
+
+    return step
 
 
 async def _listen(wire: Wire, person: Person, clock: Clock, listener: Listener | None) -> None:

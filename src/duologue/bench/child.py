@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -39,15 +40,25 @@ def serve_command(profile: str) -> list[str]:
     return [sys.executable, "-m", "duologue.cli.main", "serve", "--port", "0", "--profile", profile]
 
 
+def settings_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """A server's settings as the variables that it reads: ``whisper.model`` is ``DUOLOGUE_WHISPER__MODEL``."""
+    return {"DUOLOGUE_" + name.strip().upper().replace(".", "__"): value for name, value in settings.items()}
+
+
 @asynccontextmanager
-async def started(command: Sequence[str]) -> AsyncIterator[Child]:
-    """Run ``command`` until the block ends; waits for its printed address and for ``/readyz``.
+async def started(command: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
+    """Run ``command`` until the block ends, with ``environment`` besides our own; waits for its printed address and
+    for ``/readyz``.
 
     Raises WireError with the server's last words when it does not come up.
     """
     # A session of its own: Ctrl-C at the terminal reaches the bench alone, which then stops the server in order.
     process = await anyio.open_process(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **(environment or {})},
     )
     said: deque[str] = deque(maxlen=KEPT_LINES)
     try:

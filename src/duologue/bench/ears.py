@@ -92,15 +92,19 @@ class Ears:
 
     def _play(self, event: ServerEvent, at: float) -> None:
         """Queue the sound and note when it will sound; a cut-off takes that back."""
-        pcm = event.audio()
-        plays_at = self.speaker.play(event.item_id or "", pcm, at)
         answer = self._answers.get(event.response_id or "")
-        if answer is None:
+        finder = self._finders[answer.response_id] if answer is not None else None
+        if self.speaker.keeps_audio or (finder is not None and not finder.is_found):
+            pcm = event.audio()
+            plays_at = self.speaker.play(event.item_id or "", pcm, at)
+        else:
+            pcm, plays_at = None, self.speaker.queue(event.item_id or "", event.audio_samples(), at)
+        if answer is None or finder is None:
             return
         if answer.first_delta_at is None:
             answer.first_delta_at, answer.plays_at = at, plays_at
         answer.play_ends_at = self.speaker.ends_at
-        offset = self._finders[answer.response_id].feed(pcm)
+        offset = finder.feed(pcm) if pcm is not None else None
         if offset is not None:
             answer.audible_at = plays_at + offset / VOICE_RATE_HZ
 

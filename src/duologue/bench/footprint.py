@@ -9,7 +9,8 @@ import anyio
 import msgspec
 
 PROC = Path("/proc")
-SAMPLE_EVERY_S = 1.0
+# A look makes the kernel walk the server's memory, and the callers wait for it.
+SAMPLE_EVERY_S = 5.0
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _MIB = 1024 * 1024
@@ -44,6 +45,28 @@ def footprint(pid: int) -> Footprint | None:
 
 def tree(pid: int) -> list[int]:
     """``pid`` and all processes below it."""
+    found = [pid]
+    for each in found:
+        children = _children(each)
+        if children is None:
+            return _tree_by_parents(pid)
+        found.extend(children)
+    return found
+
+
+def _children(pid: int) -> list[int] | None:
+    """As the kernel lists them, thread by thread; None where it is built without that list."""
+    try:
+        lists = [task / "children" for task in (PROC / str(pid) / "task").iterdir()]
+        return [int(word) for each in lists for word in each.read_text().split()]
+    except FileNotFoundError:
+        return None if (PROC / str(pid)).is_dir() else []
+    except OSError:
+        return []
+
+
+def _tree_by_parents(pid: int) -> list[int]:
+    """The same from every process's parent: some 20 ms on a busy machine."""
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir() if PROC.is_dir() else ():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))):
@@ -63,7 +86,7 @@ class Meter:
         self._peak_mib = self._before.memory_mib if self._before else 0.0
 
     async def run(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look now and then, until cancelled."""
         while True:
             await anyio.sleep(SAMPLE_EVERY_S)
             self._look()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -46,6 +47,14 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     hangs_up_early: bool = False
 
 
+class Captured(NamedTuple):
+    """What the microphone hears in 20 ms: frame ``at`` of ``clip``, or no voice, over frame ``tone`` of the room."""
+
+    clip: Clip | None
+    at: int
+    tone: int
+
+
 class Person:
     """``turns`` and ``interruptions`` fill up as the call goes on; ``is_done`` once it is over."""
 
@@ -64,7 +73,8 @@ class Person:
         self._offset = self._rng.random()
         self._room = _room_tone(habits.noise_dbfs, seed)
         self._on_turn = on_turn
-        self._saying = np.zeros(0, dtype=np.int16)
+        self._saying: Clip | None = None
+        self._said = 0
         self._outbox: list[dict[str, object]] = []
         self._now = 0.0
         self._began_at = 0.0
@@ -79,9 +89,19 @@ class Person:
         """The turns so far, in order."""
         return self.ears.turns
 
+    @property
+    def is_in_silence(self) -> bool:
+        """True where there is digital silence between the words: frames can be told apart by clip and place."""
+        return self._habits.noise_dbfs is None
+
     def next_frame(self, starts_at: float) -> tuple[Int16, list[dict[str, object]]]:
         """The sound that the microphone captures in the 20 ms from ``starts_at``, int16 [480], and what else to
         send before it."""
+        captured, events = self.capture(starts_at)
+        return self.sound(captured), events
+
+    def capture(self, starts_at: float) -> tuple[Captured, list[dict[str, object]]]:
+        """`next_frame`, its sound by name: a frame that was made before need not be made again."""
         self._now = starts_at
         if self._frames == 0:
             self._began_at = starts_at
@@ -89,7 +109,19 @@ class Person:
         if next(self._script, "over") == "over":
             self.is_done = True
         events, self._outbox = self._outbox, []
-        return self._capture(), events
+        return self._next(), events
+
+    def sound(self, captured: Captured) -> Int16:
+        """The clip over the tone of the room: int16 [480]."""
+        start = captured.tone * FRAME_SAMPLES
+        room = self._room[start : start + FRAME_SAMPLES]
+        if captured.clip is None:
+            return room
+        start = captured.at * FRAME_SAMPLES
+        said = captured.clip.samples[start : start + FRAME_SAMPLES]
+        frame = room.astype(np.int32)
+        frame[: len(said)] += said
+        return np.clip(frame, -32_768, 32_767).astype(np.int16)
 
     def hear(self, event: ServerEvent, at: float) -> list[dict[str, object]]:
         """Take in one event of the server; gives what a client sends in reply (``truncate`` when cut off)."""
@@ -107,7 +139,7 @@ class Person:
             if self._interrupts(number):
                 interruption = Interruption()
                 yield from self._wait_to_interrupt(interruption)
-            while len(self._saying):
+            while self._saying is not None:
                 yield
             log = self._speak(clip)
             yield from self._pause_until(log.speech_end_at)
@@ -132,7 +164,7 @@ class Person:
             speech_end_at=self._now + clip.speech_end_s,
             pauses=[(self._now + a, self._now + b) for a, b in clip.pauses],
         )
-        self._saying = clip.samples
+        self._saying, self._said = clip, 0
         self.turns.append(log)
         return log
 
@@ -199,16 +231,16 @@ class Person:
 
     # --- sound ----------------------------------------------------------------------------------------------------
 
-    def _capture(self) -> Int16:
-        """The next 20 ms of clip over room tone."""
-        at = self._frames % (len(self._room) // FRAME_SAMPLES) * FRAME_SAMPLES
-        room = self._room[at : at + FRAME_SAMPLES]
-        said, self._saying = self._saying[:FRAME_SAMPLES], self._saying[FRAME_SAMPLES:]
-        if not len(said):
-            return room
-        frame = room.astype(np.int32)
-        frame[: len(said)] += said
-        return np.clip(frame, -32_768, 32_767).astype(np.int16)
+    def _next(self) -> Captured:
+        """The next 20 ms of the clip that is being spoken, if any."""
+        tone = self._frames % (len(self._room) // FRAME_SAMPLES)
+        clip, at = self._saying, self._said
+        if clip is None:
+            return Captured(None, 0, tone)
+        self._said += 1
+        if self._said * FRAME_SAMPLES >= len(clip.samples):
+            self._saying = None
+        return Captured(clip, at, tone)
 
 
 def _has_failed(log: TurnLog) -> bool:

@@ -1,10 +1,12 @@
-"""The report as a picture: where the time goes, and how voice-to-voice spreads, for each number of callers."""
+"""The report as a picture: where the time goes, and how voice-to-voice spreads, for each number of callers; the curves
+over the number of callers where there is more than one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from duologue.bench.curves import caption, draw_cpu, draw_delay, draw_unanswered
 from duologue.bench.report import STAGES, Report
 from duologue.errors import ConfigError
 
@@ -24,8 +26,19 @@ def draw(report: Report, path: Path) -> None:
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    bars, curves = figure.subplots(1, 2)
+    if len(report.runs) > 1:
+        figure = Figure(figsize=(13, 10), layout="constrained")
+        halves: Any = figure.subfigures(2, 1, height_ratios=(3, 2))
+        top, bottom = halves
+        delay, cpu = top.subplots(1, 2)
+        draw_delay(delay, report)
+        draw_cpu(cpu, report)
+        top.supxlabel(caption(report), fontsize="x-small")
+        bars, curves, unanswered = bottom.subplots(1, 3)
+        draw_unanswered(unanswered, report)
+    else:
+        figure = Figure(figsize=(11, 4.5), layout="constrained")
+        bars, curves = figure.subplots(1, 2)
     _draw_stages(bars, report)
     _draw_spread(curves, report)
     try:
@@ -36,7 +49,7 @@ def draw(report: Report, path: Path) -> None:
 
 def _draw_stages(axes: Any, report: Report) -> None:
     """Stacked bars of each stage's p50. Medians do not add up exactly: the dot is voice-to-voice's own."""
-    names = [f"{run.callers}" for run in report.runs]
+    names = [f"{run.callers} {run.server}".strip() for run in report.runs]
     lefts = [0.0] * len(names)
     for stage, colour in zip(STAGES, _STAGE_COLOURS, strict=True):
         widths = [getattr(run, stage).p50 or 0.0 for run in report.runs]
@@ -56,7 +69,9 @@ def _draw_spread(axes: Any, report: Report) -> None:
     for run in report.runs:
         values = sorted(turn.waterfall.voice_to_voice_ms for turn in run.turns if turn.waterfall is not None)
         shares = [rank / len(values) for rank in range(len(values) + 1)] if values else []
-        axes.step([*values[:1], *values], shares, where="post", label=f"{run.callers} at once, n={len(values)}")
+        axes.step(
+            [*values[:1], *values], shares, where="post", label=f"{run.callers} at once {run.server}, n={len(values)}"
+        )
     axes.set(xlabel="voice-to-voice, ms", ylabel="share of turns", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", loc="lower right")

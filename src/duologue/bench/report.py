@@ -12,15 +12,19 @@ from typing import Any
 
 import msgspec
 
+from duologue.bench.crowd import Outcome
 from duologue.bench.footprint import Usage
+from duologue.bench.idle import IdleMemory
 from duologue.bench.machine import Machine, this_machine
-from duologue.bench.run import Outcome, Run
+from duologue.bench.run import Run
 from duologue.bench.stats import Summary, summarise
 from duologue.bench.timeline import CutOff, TurnLog, Waterfall, cut_off, is_answered, waterfall
 from duologue.bench.words import WordErrors, word_errors
 from duologue.errors import ConfigError
 
 SCHEMA = "duologue-bench/1"
+# What runs with another server than the one that is measured are called.
+BESIDE = "beside"
 # The caller's own lateness is in every figure: above this the figures are not to be trusted.
 LATE_P95_MS = 20.0
 
@@ -52,14 +56,22 @@ class TurnReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run with so many callers. Times in ms; a stage's ``n`` tells how many turns had it."""
+    """One run with so many callers. Times in ms; a stage's ``n`` tells how many turns had it.
 
+    ``server``: "" for the one that is measured, "beside" for another. ``p95_over_first_ms``: voice-to-voice p95 less
+    that of its server's first run. ``newcomer_connection_ms``: from the TCP connect to ``session.created``, of those
+    who called while the others talked. ``callers_cpu_percent``: of one core, what it took to be all these callers.
+    With ``is_caller_late`` the figures are not valid.
+    """
+
+    server: str
     callers: int
     turns_planned: int
     turns_spoken: int
     turns_answered: int
     turns_unanswered: int
     voice_to_voice_ms: Summary
+    p95_over_first_ms: float | None
     endpointing_ms: Summary
     words_ms: Summary
     transcript_ms: Summary
@@ -74,7 +86,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     word_errors_beside_baseline: WordErrors
     baseline_word_errors: WordErrors
     answer_gap_ms: float
+    newcomer_connection_ms: Summary
+    newcomers_refused: int
     caller_late_ms: Summary
+    callers_cpu_percent: float | None
     is_caller_late: bool
     usage: Usage | None
     refused: list[str]
@@ -84,12 +99,14 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole bench."""
+    """The whole bench. ``rule_ms``: the silence that ends a turn there, where nothing else does."""
 
     made_at: str
     machine: Machine
     options: dict[str, Any]
     connection_ms: Summary
+    idle: IdleMemory | None = None
+    rule_ms: float | None = None
     runs: list[RunReport]
     notes: list[str]
     schema: str = SCHEMA
@@ -100,7 +117,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_report(
-    runs: Sequence[RunReport], *, options: dict[str, Any], connections_ms: Sequence[float], notes: Sequence[str]
+    runs: Sequence[RunReport],
+    *,
+    options: dict[str, Any],
+    connections_ms: Sequence[float],
+    notes: Sequence[str],
+    idle: IdleMemory | None = None,
+    rule_ms: float | None = None,
 ) -> Report:
     """Put the runs together with what they were measured on."""
     return Report(
@@ -108,12 +131,21 @@ def make_report(
         machine=this_machine(),
         options=options,
         connection_ms=summarise(connections_ms),
-        runs=list(runs),
+        idle=idle,
+        rule_ms=rule_ms,
+        runs=[_over(run, next(first for first in runs if first.server == run.server)) for run in runs],
         notes=list(notes),
     )
 
 
-def report_run(run: Run) -> RunReport:
+def _over(run: RunReport, first: RunReport) -> RunReport:
+    """``run``, with what sets it apart from the first of its server."""
+    now, then = run.voice_to_voice_ms.p95, first.voice_to_voice_ms.p95
+    over = round(now - then, 2) if now is not None and then is not None else None
+    return msgspec.structs.replace(run, p95_over_first_ms=over)
+
+
+def report_run(run: Run, server: str = "") -> RunReport:
     """All figures of one run."""
     logs = [log for outcome in run.outcomes for log in outcome.turns]
     answered = sum(is_answered(log) for log in logs)
@@ -122,11 +154,13 @@ def report_run(run: Run) -> RunReport:
     late = summarise(late for outcome in run.outcomes for late in outcome.call.late_ms)
     heard, beside, baseline = _count_words(logs)
     return RunReport(
+        server=server,
         callers=run.callers,
         turns_planned=run.turns_planned,
         turns_spoken=len(logs),
         turns_answered=answered,
         turns_unanswered=run.turns_planned - answered,
+        p95_over_first_ms=None,
         **{stage: _stage(falls, stage) for stage in ("voice_to_voice_ms", "words_ms", "transcript_ms", *STAGES)},
         interruption_stop_ms=summarise(each.stop_ms for each in stops),
         interruption_outcomes=dict(Counter(each.ended for each in stops)),
@@ -135,6 +169,9 @@ def report_run(run: Run) -> RunReport:
         word_errors_beside_baseline=beside,
         baseline_word_errors=baseline,
         answer_gap_ms=round(sum(outcome.gap_ms for outcome in run.outcomes), 1),
+        newcomer_connection_ms=summarise(run.newcomers.connect_ms),
+        newcomers_refused=run.newcomers.refused,
+        callers_cpu_percent=round(100 * run.callers_cpu_s / run.duration_s, 1) if run.duration_s else None,
         caller_late_ms=late,
         is_caller_late=late.p95 is not None and late.p95 > LATE_P95_MS,
         usage=run.usage,
@@ -155,7 +192,7 @@ def faults(run: RunReport) -> list[str]:
     said += [f"the server complained ({count}x): {words}" for words, count in run.complaints.items()]
     if run.is_caller_late:
         late = f"{run.caller_late_ms.p95:.0f} ms"
-        said.append(f"the callers themselves were late (p95 {late}): this machine is too busy for these figures")
+        said.append(f"not valid: the callers themselves were late (p95 {late}); this machine is too busy to tell")
     return said
 
 

@@ -23,16 +23,22 @@ class Flushed(msgspec.Struct, frozen=True):
 
 
 class _Piece(msgspec.Struct):
+    """``pcm`` is for a recording: what is heard is a matter of lengths."""
+
     item_id: str
     starts_at: float
-    pcm: Int16
+    samples: int
+    pcm: Int16 | None = None
 
     @property
     def ends_at(self) -> float:
-        return self.starts_at + len(self.pcm) / VOICE_RATE_HZ
+        return self.starts_at + self.samples / VOICE_RATE_HZ
 
-    def heard_samples(self, at: float) -> int:
-        return min(len(self.pcm), max(0, int((at - self.starts_at) * VOICE_RATE_HZ + 0.5)))
+    def cut(self, at: float) -> None:
+        """Keep what is heard by ``at``."""
+        self.samples = min(self.samples, max(0, int((at - self.starts_at) * VOICE_RATE_HZ + 0.5)))
+        if self.pcm is not None:
+            self.pcm = self.pcm[: self.samples]
 
 
 class Speaker:
@@ -47,15 +53,23 @@ class Speaker:
         self.gap_ms = 0.0
         self._pieces: list[_Piece] = []
 
+    @property
+    def keeps_audio(self) -> bool:
+        return self._keeps_audio
+
     def play(self, item_id: str, pcm: Int16, at: float) -> float:
         """Queue 24 kHz int16 [n] that arrived at ``at``; gives the moment when its first sample sounds."""
+        return self.queue(item_id, len(pcm), at, pcm)
+
+    def queue(self, item_id: str, samples: int, at: float, pcm: Int16 | None = None) -> float:
+        """`play`, for sound of which only the length matters."""
         starts_at = max(at, self.ends_at)
         is_same_item = bool(self._pieces) and self._pieces[-1].item_id == item_id
         if is_same_item and starts_at - self.ends_at > SMALLEST_GAP_S:
             self.gap_ms += (starts_at - self.ends_at) * 1000
         if not self._keeps_audio:
             self._pieces = [p for p in self._pieces if p.item_id == item_id or p.ends_at > at]
-        self._pieces.append(_Piece(item_id, starts_at, pcm))
+        self._pieces.append(_Piece(item_id, starts_at, samples, pcm))
         self.ends_at = self._pieces[-1].ends_at
         return starts_at
 
@@ -69,12 +83,12 @@ class Speaker:
             return None
         current = next(piece for piece in self._pieces if at < piece.ends_at)
         for piece in self._pieces:
-            piece.pcm = piece.pcm[: piece.heard_samples(at)]
-        heard = sum(len(piece.pcm) for piece in self._pieces if piece.item_id == current.item_id)
-        self._pieces = [piece for piece in self._pieces if len(piece.pcm)]
+            piece.cut(at)
+        heard = sum(piece.samples for piece in self._pieces if piece.item_id == current.item_id)
+        self._pieces = [piece for piece in self._pieces if piece.samples]
         self.ends_at = at
         return Flushed(current.item_id, heard * 1000 // VOICE_RATE_HZ)
 
     def recording(self) -> Int16:
         """All that is kept and was not flushed, without the gaps: int16 [n]."""
-        return np.concatenate([np.zeros(0, np.int16), *(piece.pcm for piece in self._pieces)])
+        return np.concatenate([np.zeros(0, np.int16), *(p.pcm for p in self._pieces if p.pcm is not None)])

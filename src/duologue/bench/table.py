@@ -28,29 +28,37 @@ def render(report: Report) -> RenderableType:
     table = Table(title="Duologue bench: p50 / p95 ms unless it says otherwise", title_justify="left")
     table.add_column("callers at once")
     for run in report.runs:
-        table.add_column(str(run.callers), justify="right")
+        table.add_column(_heading(run), justify="right")
     for name, cells in _rows(report.runs):
         table.add_row(name, *cells)
     machine = report.machine
     lines = [
-        f"connect to session.created: {_pair(report.connection_ms)} ms (n={report.connection_ms.n})",
+        f"connect to session.created: {pair(report.connection_ms)} ms (n={report.connection_ms.n})",
+        *_idle(report),
         f"{machine.cpus} CPUs, {machine.cpu_model}; Python {machine.python}; duologue {machine.duologue}"
         + (f" at {machine.commit}" if machine.commit else ""),
         *report.notes,
     ]
-    bad = [f"{run.callers} callers: {words}" for run in report.runs for words in faults(run)]
+    bad = [f"{_heading(run)}: {words}" for run in report.runs for words in faults(run)]
     return Group(table, *(Text(line) for line in lines), *(Text(line, style="bold red") for line in bad))
+
+
+def _heading(run: RunReport) -> str:
+    return " ".join([str(run.callers), *([run.server] if run.server else []), *(["(!)"] if run.is_caller_late else [])])
 
 
 def _rows(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
     rows = [
         ("turns answered", [f"{run.turns_answered} of {run.turns_planned}" for run in runs]),
-        ("voice to voice", [_pair_of(run.voice_to_voice_ms) for run in runs]),
+        ("voice to voice", [(pair if len(runs) > 1 else _pair_of)(run.voice_to_voice_ms) for run in runs]),
     ]
+    if len(runs) > 1:
+        rows.insert(1, ("turns unanswered", [str(run.turns_unanswered) for run in runs]))
+        rows.append((f"  p95, than with {runs[0].callers}", [_signed(run.p95_over_first_ms) for run in runs]))
     for stage, name in _STAGE_NAMES.items():
         summaries = [getattr(run, stage) for run in runs]
         if any(summary.n for summary in summaries):
-            rows.append((name, [_pair(summary) for summary in summaries]))
+            rows.append((name, [pair(summary) for summary in summaries]))
     if any(run.interruption_outcomes for run in runs):
         rows.append(("interruption stop", [_pair_of(run.interruption_stop_ms) for run in runs]))
         rows.append(("interruptions by outcome", [_outcomes(run.interruption_outcomes) for run in runs]))
@@ -64,15 +72,19 @@ def _rows(runs: Sequence[RunReport]) -> list[tuple[str, list[str]]]:
         rows.append(("  of that baseline", [_words(run.baseline_word_errors) for run in runs]))
     rows += [
         ("gaps in answers, ms in all", [f"{run.answer_gap_ms:.0f}" for run in runs]),
-        ("caller's own lateness", [_pair(run.caller_late_ms) for run in runs]),
+        ("caller's own lateness", [pair(run.caller_late_ms) for run in runs]),
+        ("callers' CPU, % of a core", [_percent(run.callers_cpu_percent) for run in runs]),
     ]
+    if any(run.newcomer_connection_ms.n or run.newcomers_refused for run in runs):
+        rows.append(("connecting meanwhile", [_newcomers(run) for run in runs]))
     if any(run.usage for run in runs):
         rows.append(("CPU ms a session-second", [_usage(run, "cpu_ms_per_session_second") for run in runs]))
         rows.append(("MiB a session / in all", [_memory(run) for run in runs]))
     return rows
 
 
-def _pair(summary: Summary) -> str:
+def pair(summary: Summary) -> str:
+    """p50 / p95, or "-"."""
     if summary.p50 is None or summary.p95 is None:
         return "-"
     places = 1 if summary.p95 < 10 else 0
@@ -80,7 +92,31 @@ def _pair(summary: Summary) -> str:
 
 
 def _pair_of(summary: Summary) -> str:
-    return f"{_pair(summary)} (n={summary.n})" if summary.n else "-"
+    return f"{pair(summary)} (n={summary.n})" if summary.n else "-"
+
+
+def _signed(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:+.0f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0f}"
+
+
+def _newcomers(run: RunReport) -> str:
+    refused = f", {run.newcomers_refused} refused" if run.newcomers_refused else ""
+    return _pair_of(run.newcomer_connection_ms) + refused
+
+
+def _idle(report: Report) -> list[str]:
+    idle = report.idle
+    if idle is None:
+        return []
+    asked = "" if idle.sessions == idle.asked else f" (of {idle.asked} asked for; the others were refused)"
+    return [
+        f"memory of an idle session: {idle.kb_per_session:.0f} kB, over {idle.sessions} of them{asked}; the server "
+        f"holds {idle.before_mib:.0f} MiB without them"
+    ]
 
 
 def _outcomes(counts: dict[str, int]) -> str:

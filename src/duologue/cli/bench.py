@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 EXIT_UNANSWERED = 1
 EXIT_UNREACHABLE = 2
 EXIT_STOPPED = 130
+WIDE = 200
 
 
 _Url = Annotated[
@@ -24,7 +26,29 @@ _Url = Annotated[
 ]
 _Profile = Annotated[str, typer.Option(help="Profile of the server that is started.")]
 _Callers = Annotated[str, typer.Option(help="People at once; several numbers are run in turn: 1,8,32.")]
+_Processes = Annotated[int, typer.Option(min=1, help="Processes that the callers share, where there are CPUs for it.")]
+_Arrivals = Annotated[
+    Literal["spread", "at-once"], typer.Option(help="Callers call spread over three seconds, or all at once.")
+]
+_ServerOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--server-option",
+        help="A setting of the server that is started, such as max_sessions=256; may be repeated.",
+        metavar="K=V",
+    ),
+]
+_Beside = Annotated[
+    str,
+    typer.Option(
+        help="Command that starts another server of the protocol and prints its address: it has each run, too.",
+        metavar="COMMAND",
+    ),
+]
 _Turns = Annotated[int, typer.Option(min=1, help="Turns of each caller.")]
+_LeastTurns = Annotated[
+    int, typer.Option(min=0, help="Turns of all callers together, at least: few callers have more.")
+]
 _Clips = Annotated[
     Path | None, typer.Option(help="A folder of sound files, or a manifest.jsonl. Default: look nearby.")
 ]
@@ -33,7 +57,10 @@ _ClipSet = Annotated[
     typer.Option("--set", help="Of a manifest: short commands, turns with hesitations and pauses, or all."),
 ]
 _TurnsEvery = Annotated[
-    float | None, typer.Option(help="Begin a turn every so many seconds instead of after the answer.")
+    float | None,
+    typer.Option(
+        min=0.1, help="Begin a turn every so many seconds instead of after the answer; longer clips are left out."
+    ),
 ]
 _Gap = Annotated[float, typer.Option(help="Seconds between an answer's end and the next turn.")]
 _AnswerTimeout = Annotated[float, typer.Option(help="Seconds after which a turn is unanswered.")]
@@ -50,7 +77,17 @@ _Model = Annotated[str | None, typer.Option(help="Model to ask the server for.")
 _ApiKey = Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")]
 _Ca = Annotated[Path | None, typer.Option(help="Certificate (PEM) of a server that signed its own.")]
 _ServerPid = Annotated[int | None, typer.Option(help="Process of a local server, to measure its CPU.")]
-_Connections = Annotated[int, typer.Option(min=0, help="Extra connections, to time connecting.")]
+_Connections = Annotated[
+    int, typer.Option(min=0, help="Extra connections, to time connecting before the run; with any, one a second in it.")
+]
+_IdleSessions = Annotated[
+    int | None,
+    typer.Option(min=0, help="Sessions opened to weigh them.  [default: 100 with the profile scripted, else 0]"),
+]
+_RuleMs = Annotated[
+    float | None,
+    typer.Option(help="Silence in ms that ends a turn at the server, to draw what is above it.  [scripted: 500]"),
+]
 _Seed = Annotated[int, typer.Option(help="Seed of clip order, starts and interruptions.")]
 _JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures here.")]
 _PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")]
@@ -61,7 +98,12 @@ def conversations(
     *,
     profile: _Profile = "embedded",
     callers: _Callers = "1",
+    processes: _Processes = 1,
+    arrivals: _Arrivals = "spread",
+    server_option: _ServerOptions = None,
+    beside: _Beside = "",
     turns: _Turns = 5,
+    least_turns: _LeastTurns = 0,
     clips: _Clips = None,
     clip_set: _ClipSet = "commands",
     turns_every: _TurnsEvery = None,
@@ -75,6 +117,8 @@ def conversations(
     ca: _Ca = None,
     server_pid: _ServerPid = None,
     connections: _Connections = 20,
+    idle_sessions: _IdleSessions = None,
+    rule_ms: _RuleMs = None,
     seed: _Seed = 0,
     json_file: _JsonFile = None,
     plot_file: _PlotFile = None,
@@ -94,6 +138,11 @@ def conversations(
     options = {
         "url": url,
         "profile": profile,
+        "server_options": pairs(server_option or ()),
+        "beside": beside,
+        "processes": processes,
+        "arrivals": arrivals,
+        "least_turns": least_turns,
         "clips": clips,
         "clip_set": clip_set,
         "turn_detection": turn_detection,
@@ -102,6 +151,8 @@ def conversations(
         "ca": ca,
         "server_pid": server_pid,
         "connections": connections,
+        "idle_sessions": idle_sessions,
+        "rule_ms": rule_ms,
         "seed": seed,
     }
     _bench(callers, habits, options, json_file, plot_file)
@@ -151,6 +202,14 @@ def numbers(given: str, option: str) -> tuple[int, ...]:
     return found
 
 
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """``KEY=VALUE`` words as a table. One without "=" is a wrong command line."""
+    found = [word.partition("=") for word in given]
+    if any(not name or not sign for name, sign, _ in found):
+        raise typer.BadParameter("--server-option wants a setting as KEY=VALUE, such as max_sessions=256")
+    return {name: value for name, _, value in found}
+
+
 def _carry_out(plan: Plan) -> Report:
     """Run the plan with a progress bar, and show the table."""
     import anyio
@@ -164,13 +223,15 @@ def _carry_out(plan: Plan) -> Report:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=sum(plan.callers) * plan.habits.turns)
+        task = bar.add_task("starting", total=plan.turns_in_all())
         progress = Progress(stage=lambda words: bar.update(task, description=words), turn=lambda: bar.advance(task))
         try:
             report = anyio.run(carry_out, plan, progress)
         except BaseExceptionGroup as group:
             raise lone(group) from None
-    Console().print(render(report))
+    # A table with a column for each run is cut to pieces at the 80 columns of a file or a pipe.
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDE)).print(render(report))
     return report
 
 

@@ -44,7 +44,7 @@ def serve(
     options: _Options = None,
     llm: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible chat server.", metavar="URL")] = None,
     llm_model: Annotated[str | None, typer.Option(help="Name of the model there.", metavar="NAME")] = None,
-    max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 32]")] = None,
+    max_sessions: Annotated[int | None, typer.Option(help="Conversations at once.  [default: 256]")] = None,
     api_key: _Key = None,
     api_key_file: Annotated[str | None, typer.Option(help="File of such keys, one a line.", metavar="FILE")] = None,
     allow_no_key: _AllowNoKey = None,
@@ -68,6 +68,7 @@ def serve(
 
     from duologue.cli.log import configure_logging
     from duologue.config import load_settings, read_options, setup_of
+    from duologue.server.loop import LOOP
     from duologue.server.run import serve as run
 
     given["allowed_origins"] = given["allowed_origins"] or None
@@ -76,7 +77,7 @@ def serve(
     _say_who_comes_in(settings)
     configure_logging(settings.log_level)
     typer.echo(f"Starting Duologue, profile {settings.profile} ...", err=True)
-    anyio.run(run, settings, _announce)
+    anyio.run(run, settings, _announce, backend_options=LOOP)
 
 
 def _say_who_comes_in(settings: Settings) -> None:

@@ -1,9 +1,11 @@
 """The servers that ``duologue bench wire`` compares: ``python -m duologue.cli.socket_servers NAME ANSWER_S``.
 
 * ``websockets``: that library's own server, as little as can be.
-* ``starlette``: uvicorn as Duologue sets it up, around an endpoint that drops what comes.
+* ``starlette``: uvicorn's own WebSockets around an endpoint that drops what comes.
 * ``protocol``: Duologue with a session that drops the sound that it is told, and has an answer ready.
 * ``duologue``: the server itself, its engines replaced by ones that do no work.
+
+All on the same event loop as `duologue serve`.
 
 All answer ``response.create`` with as many frames at the same pace; the first two with one frame, made once.
 """
@@ -20,7 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import anyio
 import uvicorn
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
@@ -42,6 +44,7 @@ from duologue.engines.scripted import (
 )
 from duologue.events import CreateReply, Event, Reached, ReplyDone, ReplyManner, ReplyStarted, Told
 from duologue.server import live, run
+from duologue.server.loop import LOOP
 from duologue.server.state import State
 from duologue.session.answer import LEAD_MS
 
@@ -105,27 +108,28 @@ class _Silent:
     """In place of a session: its door, and nothing behind it."""
 
     frames = 0
+    is_behind = False
 
-    def __init__(
-        self, _engines: object, _config: object, outbox: MemoryObjectSendStream[Event], *_rest: object
-    ) -> None:
-        self._outbox = outbox
+    def __init__(self, _engines: object, _config: object, say: Callable[[Event], None], *_rest: object) -> None:
+        self._say = say
+        self._tasks: TaskGroup | None = None
 
-    async def run(self, told: MemoryObjectReceiveStream[Told]) -> None:
-        async with anyio.create_task_group() as tasks:
-            async for event in told:
-                if isinstance(event, CreateReply):
-                    tasks.start_soon(self._answer)
-                elif isinstance(event, Reached):
-                    event.tell()
-            tasks.cancel_scope.cancel()
+    def tell(self, event: Told) -> None:
+        if isinstance(event, CreateReply) and self._tasks is not None:
+            self._tasks.start_soon(self._answer)
+        elif isinstance(event, Reached):
+            event.tell()
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as self._tasks:
+            await anyio.sleep_forever()
 
     async def _answer(self) -> None:
         audio, manner = reply_audio(), ReplyManner(modality="audio")
-        await self._outbox.send(ReplyStarted(reply_id=audio.reply_id, manner=manner))
+        self._say(ReplyStarted(reply_id=audio.reply_id, manner=manner))
         async for _ in _paced(self.frames):
-            await self._outbox.send(audio)
-        await self._outbox.send(ReplyDone(reply_id=audio.reply_id, manner=manner, status="completed"))
+            self._say(audio)
+        self._say(ReplyDone(reply_id=audio.reply_id, manner=manner, status="completed"))
 
 
 async def _paced(frames: int) -> AsyncIterator[int]:
@@ -185,7 +189,7 @@ async def _uvicorn(name: str, answer_s: float) -> None:
     state = _whole(answer_s)
     config = run.uvicorn_config(state.settings, state)
     if name == "starlette":
-        config.app = _starlette(_Bare(answer_s))
+        config.app, config.ws = _starlette(_Bare(answer_s)), "websockets-sansio"
     elif name == "protocol":
         _Silent.frames = frames_of(answer_s)
         # For this process alone, which measures and serves nobody.
@@ -207,9 +211,9 @@ def main() -> None:
     name, answer_s = sys.argv[1], float(sys.argv[2])
     configure_logging("warning")
     if name == "websockets":
-        anyio.run(_websockets, _Bare(answer_s))
+        anyio.run(_websockets, _Bare(answer_s), backend_options=LOOP)
     else:
-        anyio.run(_uvicorn, name, answer_s)
+        anyio.run(_uvicorn, name, answer_s, backend_options=LOOP)
 
 
 if __name__ == "__main__":

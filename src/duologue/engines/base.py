@@ -292,6 +292,34 @@ class StreamEngine(Protocol[Req, Res]):
 
 
 @runtime_checkable
+class HasCost(Protocol):
+    """A BatchEngine whose requests are not all alike."""
+
+    def cost(self, request: Any) -> float:
+        """How much work ``request`` is, in any unit (seconds of sound, characters): what the runner learns of one it
+        expects of the next in proportion, and a batch holds requests of like cost only. Called on the event loop's
+        thread: looks at sizes, nothing more."""
+
+
+@runtime_checkable
+class HasSample(Protocol):
+    """A BatchEngine that can be measured at the start."""
+
+    def sample(self) -> Any:
+        """A request like most of those that will come. Called after ``load``."""
+
+
+@runtime_checkable
+class TakesDeadlines(Protocol):
+    """A StreamEngine before which requests wait, in a queue of its own."""
+
+    takes_deadlines: Literal[True]
+
+    def stream(self, request: Any, deadline_s: float) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """As StreamEngine's; ``deadline_s`` as in ``EngineClient.call``."""
+
+
+@runtime_checkable
 class WarmsUp(Protocol):
     """An engine whose far side may still be slow on its first request after ``start``."""
 

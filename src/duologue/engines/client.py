@@ -6,8 +6,10 @@ another machine; nothing above it can tell.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from types import TracebackType
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -27,6 +29,7 @@ from duologue.engines.base import (
     VadRequest,
     VadResult,
 )
+from duologue.errors import EngineLost
 
 Req = TypeVar("Req", bound=Plain)
 Res = TypeVar("Res", bound=Plain)
@@ -54,7 +57,12 @@ class StageStats(msgspec.Struct, frozen=True):
     steps run there at once, shared with the other engines of that device. ``busy_s``: thread-seconds spent in steps,
     so that ``busy_s / requests`` is what one request costs; it only grows. ``cancelled``, ``expired``: requests that
     were never run, because nobody wanted the result any more or it came too late. ``batches``: how many steps took
-    how many requests.
+    how many requests. ``alone_ms``: one typical request by itself, measured at the start; None where it was not.
+    ``spare``, ``spare_s``: what of ``requests`` and ``busy_s`` was best effort. ``overdue_ms``: how far the most
+    overdue request that waits, and is not best effort, is beyond its deadline.
+
+    Of a stream engine a request is a step of one: ``busy_s`` is from entering to leaving, ``cancelled`` were left
+    before their first result, the steps' percentiles are of the time to the first result, and there is no queue.
     """
 
     engine: str
@@ -74,6 +82,10 @@ class StageStats(msgspec.Struct, frozen=True):
     step_p95_ms: float | None = None
     queue_p50_ms: float | None = None
     queue_p95_ms: float | None = None
+    alone_ms: float | None = None
+    spare: int = 0
+    spare_s: float = 0.0
+    overdue_ms: float = 0.0
 
 
 class Observer(Protocol):
@@ -116,3 +128,96 @@ class EngineClient(Protocol):
 
     def stats(self) -> dict[str, StageStats]:
         """By stage name."""
+
+
+class Leased:
+    """The engines as one session has them: each request carries its lease.
+
+    After ``release`` whatever is under way is cancelled, in any stage, and no result reaches the session, not even
+    one that was already on its way: those who wait for it, and those who ask later, get EngineLost.
+    """
+
+    def __init__(self, engines: EngineClient, lease: str) -> None:
+        self.lease = lease
+        self._engines = engines
+        self._under_way: set[_UnderWay] = set()
+        self._is_released = False
+
+    async def call(
+        self,
+        stage: Stage[Req, Res],
+        request: Req,
+        *,
+        deadline_s: float,
+        lease: str = "",
+        best_effort: bool = False,
+    ) -> Res:
+        with self._request():
+            return await self._engines.call(
+                stage, request, deadline_s=deadline_s, lease=self.lease, best_effort=best_effort
+            )
+
+    @asynccontextmanager
+    async def stream(
+        self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, lease: str = ""
+    ) -> AsyncIterator[AsyncIterator[Res]]:
+        with self._request() as under_way:
+            async with (
+                self._engines.stream(stage, request, deadline_s=deadline_s, lease=self.lease) as results,
+                aclosing(_while_wanted(results, under_way)) as wanted,
+            ):
+                yield wanted
+
+    def stats(self) -> dict[str, StageStats]:
+        return self._engines.stats()
+
+    def release(self) -> None:
+        """The session has ended, or its lease was taken back. To be called once, or again."""
+        self._is_released = True
+        for each in list(self._under_way):
+            each.drop()
+
+    def _request(self) -> _UnderWay:
+        if self._is_released:
+            raise EngineLost("The session has given its place back.")
+        return _UnderWay(self._under_way)
+
+
+class _UnderWay:
+    """One request, as long as it is asked for. ``drop`` ends it from outside, in the way of ``asyncio.timeout``:
+    a cancel scope of anyio's would cost 6 us, for each window of sound of each session."""
+
+    __slots__ = ("_all", "_cancelling", "_task", "is_dropped")
+
+    def __init__(self, under_way: set[_UnderWay]) -> None:
+        self._all = under_way
+        self.is_dropped = False
+
+    def __enter__(self) -> _UnderWay:
+        task = asyncio.current_task()
+        assert task is not None, "engines are asked from a task"
+        self._task, self._cancelling = task, task.cancelling()
+        self._all.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._all.discard(self)
+        if not self.is_dropped:
+            return
+        is_ours = self._task.uncancel() <= self._cancelling
+        if kind is None or (is_ours and kind is asyncio.CancelledError):
+            raise EngineLost("The session has given its place back.") from raised
+
+    def drop(self) -> None:
+        if not self.is_dropped:
+            self.is_dropped = True
+            self._task.cancel()
+
+
+async def _while_wanted(results: AsyncIterator[Res], under_way: _UnderWay) -> AsyncGenerator[Res, None]:
+    async for result in results:
+        if under_way.is_dropped:
+            return
+        yield result

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, cast
 
 import anyio
@@ -11,14 +11,16 @@ import anyio.to_thread
 import structlog
 
 from duologue import telemetry
-from duologue.engines.base import AnyEngine, BatchEngine, Plain, StreamEngine, WarmsUp
+from duologue.engines.base import AnyEngine, BatchEngine, Plain, StreamEngine, TakesDeadlines, WarmsUp
+from duologue.engines.runner import Runner, Urgency
 from duologue.errors import EngineError, EngineLost, EngineUnavailable
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S = 5.0
 _LONGEST_PAUSE_S = 60.0
-_THREADS = 2
+
+RunnerOf = Callable[[BatchEngine[Any, Any]], Runner]
 
 
 class Fallback:
@@ -26,8 +28,8 @@ class Fallback:
 
     Only a request of which nothing has come yet moves on to ``second``; later losses are raised. After a loss
     ``first`` is left alone for 5, 10, 20, 40, then 60 s; then one request tries it again, while others go on with
-    ``second``. Either may be of any shape; a batch engine is stepped in a thread, one request at a time, and is not
-    tried again where it did not load.
+    ``second``. Either may be of any shape; a batch engine goes through the runner of its device, and is not tried again
+    where it did not load.
     """
 
     def __init__(self, first: AnyEngine, second: AnyEngine) -> None:
@@ -40,6 +42,12 @@ class Fallback:
         self._lost_s = 0.0
         self._try_again_s = 0.0
 
+    def run_on(self, runner_of: RunnerOf) -> None:
+        """Whose threads step those that compute in batches. To be called before ``start``."""
+        for engine in (self._first, self._second):
+            if isinstance(engine, Threaded | Fallback):
+                engine.run_on(runner_of)
+
     @property
     def voices(self) -> tuple[str, ...]:
         """Of synthesizers: the voices of both. Each speaks those of the other in its default voice."""
@@ -50,6 +58,11 @@ class Fallback:
     def gives_partials(self) -> bool:
         """Of transcribers: as the first has it."""
         return bool(getattr(self._first, "gives_partials", True))
+
+    @property
+    def away(self) -> str:
+        """The name of the first while the second serves in its place; "" while it is there itself."""
+        return self._first.name if self._pause_s else ""
 
     async def start(self) -> None:
         """Start both. Raises EngineUnavailable where neither can run; says so in the log where one cannot."""
@@ -93,12 +106,15 @@ class Fallback:
             await self._second.aclose()
 
     @asynccontextmanager
-    async def stream(self, request: Plain) -> AsyncIterator[AsyncIterator[Any]]:
-        """Results of the one that serves. Raises what ``second`` raises, or ``first`` after its first result."""
+    async def stream(self, request: Plain, urgency: Urgency | None = None) -> AsyncIterator[AsyncIterator[Any]]:
+        """Results of the one that serves. Raises what ``second`` raises, or ``first`` after its first result.
+
+        ``urgency``: for those that wait for a thread; None for now.
+        """
         async with AsyncExitStack() as stack:
-            results = await self._from_first(request, stack) if self._is_first_due() else None
+            results = await self._from_first(request, urgency, stack) if self._is_first_due() else None
             if results is None:
-                results = await stack.enter_async_context(self._second.stream(request))
+                results = await stack.enter_async_context(open_stream(self._second, request, urgency))
             yield results
 
     def _is_first_due(self) -> bool:
@@ -110,7 +126,9 @@ class Fallback:
         self._try_again_s = anyio.current_time() + self._pause_s
         return self._is_first_started or not isinstance(self._first, Threaded)
 
-    async def _from_first(self, request: Plain, outer: AsyncExitStack) -> AsyncIterator[Any] | None:
+    async def _from_first(
+        self, request: Plain, urgency: Urgency | None, outer: AsyncExitStack
+    ) -> AsyncIterator[Any] | None:
         """Its results, once there is one; None where it is lost before."""
         began_s = anyio.current_time()
         watched: AsyncIterator[Any] | None = None
@@ -119,7 +137,7 @@ class Fallback:
                 if not self._is_first_started:
                     await self._first.start()
                     self._is_first_started = True
-                results = await stack.enter_async_context(self._first.stream(request))
+                results = await stack.enter_async_context(open_stream(self._first, request, urgency))
                 head = await anext(results, None)
             except (EngineLost, EngineUnavailable) as error:
                 if not self._is_second_started:
@@ -165,12 +183,13 @@ class Fallback:
 
 
 class Threaded:
-    """A batch engine as a stream engine: one result a request, computed in a thread."""
+    """A batch engine as a stream engine: one result a request, computed by a runner; of its own where none is given."""
 
     def __init__(self, engine: BatchEngine[Any, Any]) -> None:
         self._engine = engine
         self.name = engine.name
-        self._threads = anyio.CapacityLimiter(_THREADS)
+        self._runner_of: RunnerOf | None = None
+        self._own: Runner | None = None
 
     @property
     def voices(self) -> tuple[str, ...]:
@@ -182,24 +201,34 @@ class Threaded:
         """Of a transcriber: as it has it."""
         return bool(getattr(self._engine, "gives_partials", True))
 
+    def run_on(self, runner_of: RunnerOf) -> None:
+        """Whose threads step it."""
+        self._runner_of = runner_of
+
     async def start(self) -> None:
         """Load it. Raises EngineUnavailable."""
-        await anyio.to_thread.run_sync(self._engine.load, limiter=self._threads)
+        await self._runner().load([self._engine])
 
     @asynccontextmanager
-    async def stream(self, request: Plain) -> AsyncIterator[AsyncIterator[Any]]:
-        """Its one result. Leaving the context lets the thread finish for nobody."""
-        async with aclosing(self._results(request)) as results:
+    async def stream(self, request: Plain, urgency: Urgency | None = None) -> AsyncIterator[AsyncIterator[Any]]:
+        """Its one result. Leaving the context takes the request out of the queue."""
+        async with aclosing(self._results(request, urgency or Urgency(anyio.current_time()))) as results:
             yield results
 
-    async def _results(self, request: Plain) -> AsyncGenerator[Any, None]:
-        results = await anyio.to_thread.run_sync(
-            self._engine.step, [request], limiter=self._threads, abandon_on_cancel=True
-        )
-        yield results[0]
+    async def _results(self, request: Plain, urgency: Urgency) -> AsyncGenerator[Any, None]:
+        yield await self._runner().submit(self._engine, request, **urgency._asdict())
+
+    def _runner(self) -> Runner:
+        if self._runner_of is not None:
+            return self._runner_of(self._engine)
+        if self._own is None:
+            self._own = Runner(self._engine.device)
+        return self._own
 
     async def aclose(self) -> None:
         """Close it, after the last step."""
+        if self._own is not None:
+            await self._own.close()
         await anyio.to_thread.run_sync(self._engine.close)
 
 
@@ -208,6 +237,17 @@ def as_stream(engine: AnyEngine) -> StreamEngine[Any, Any]:
     if hasattr(engine, "step"):
         return Threaded(cast("BatchEngine[Any, Any]", engine))
     return engine
+
+
+def open_stream(
+    engine: StreamEngine[Any, Any], request: Plain, urgency: Urgency | None
+) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+    """As the engine would have it."""
+    if isinstance(engine, Threaded | Fallback):
+        return engine.stream(request, urgency)
+    if urgency is not None and isinstance(engine, TakesDeadlines):
+        return engine.stream(request, urgency.deadline_s)
+    return engine.stream(request)
 
 
 def _ours(error: EngineError) -> str:

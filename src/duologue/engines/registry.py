@@ -15,6 +15,7 @@ from typing import Any
 from duologue.config import Setup
 from duologue.engines.base import AnyEngine
 from duologue.engines.chat.discover import find_chat
+from duologue.engines.client import Observer
 from duologue.engines.fallback import Fallback
 from duologue.engines.local import LocalEngines
 from duologue.engines.speech.faces import SpeechChat, SpeechTranscriber
@@ -49,7 +50,7 @@ MAKERS = {
     "chat.llama-server": Maker("duologue.engines.chat.llama_server:LlamaServer", ("llama_server", "chat_model")),
     "chat.scripted": Maker("duologue.engines.scripted:ScriptedChat"),
     "chat.scripted-tools": Maker("duologue.engines.scripted_chat:ScriptedToolChat"),
-    "tts.espeak": Maker("duologue.engines.tts.espeak:Espeak"),
+    "tts.espeak": Maker("duologue.engines.tts.espeak:Espeak", ("espeak",)),
     "tts.kokoro": Maker("duologue.engines.tts.kokoro:Kokoro", ("kokoro",)),
     "tts.openai": Maker("duologue.engines.tts.openai_tts:OpenAISpeech", ("speech_server",)),
     "tts.scripted": Maker("duologue.engines.scripted:ScriptedSynthesizer"),
@@ -113,8 +114,8 @@ async def make_stage(stage: str, name: str, setup: Setup) -> Any:
     return make_turn(name) if stage == "turn" else make(stage, name, setup)
 
 
-async def assemble(setup: Setup) -> LocalEngines:
-    """A setup's engines behind the seam, not started yet.
+async def assemble(setup: Setup, observer: Observer | None = None) -> LocalEngines:
+    """A setup's engines behind the seam, not started yet; ``observer`` is told what they do.
 
     Raises ConfigError for unknown names, EngineUnavailable for what cannot run here.
     """
@@ -136,7 +137,7 @@ async def assemble(setup: Setup) -> LocalEngines:
     # Where words can be transcribed and answered otherwise, a server that hears may come later.
     dispensable = {"speech"} if len(asr) > 1 and len(chat) > 1 else ()
     present = {stage: engine for stage, engine in stages.items() if engine is not None}
-    return LocalEngines(present, dispensable=dispensable)
+    return LocalEngines(present, dispensable=dispensable, observer=observer)
 
 
 def _listed(names: str) -> list[str]:

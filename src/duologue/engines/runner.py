@@ -1,203 +1,232 @@
 """One device's work: the earliest deadline first, gathered into batches across sessions.
 
-The whole of it is ``_pump``: while a thread is free, take the most urgent job, gather what else waits for the same
-engine, step the model in the thread, scatter the results. The queue lives on the event loop's thread, so there is
-nothing to lock; only ``engine.step`` runs elsewhere.
+The whole of it is ``_pump``: while a thread is free, let the lane choose the most urgent job and those that can share
+its step, step the model in the thread, scatter the results. ``lanes.py`` says who is next, ``fairness.py`` who owes
+whom, ``calibration.py`` what this machine does best. The queues live on the event loop's thread, so there is nothing
+to lock; only ``engine.step`` runs elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
+import math
 import os
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from duologue import telemetry
-from duologue.engines.base import BatchEngine, Plain
-from duologue.engines.client import StageStats
-from duologue.errors import DuologueError, EngineError, EngineLost, Overloaded
+from duologue.engines import calibration
+from duologue.engines.base import BatchEngine, HasSample, Plain
+from duologue.engines.client import Observer, StageStats
+from duologue.engines.fairness import Shares
+from duologue.engines.health import Health
+from duologue.engines.lanes import Job, Lane, RealtimeLane, is_long
+from duologue.engines.record import EngineRecord
+from duologue.engines.step import Step
+from duologue.engines.tally import Unobserved
+from duologue.errors import EngineError, EngineLost
 
 log = structlog.get_logger(__name__)
 
-AnyEngine = BatchEngine[Any, Any]
+AnyBatchEngine = BatchEngine[Any, Any]
 
 
-@dataclass(order=True, slots=True)
-class _Job:
+class Urgency(NamedTuple):
+    """When a person would notice, whose session asks, and whether it may go undone."""
+
     deadline_s: float
-    order: int
-    engine: AnyEngine = field(compare=False)
-    request: Plain = field(compare=False)
-    result: asyncio.Future[Any] = field(compare=False)
-    best_effort: bool = field(compare=False)
-    queued_s: float = field(compare=False)
-
-
-class _Timings:
-    """What one engine has done."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.requests = 0
-        self.step_ms: deque[float] = deque(maxlen=512)
-        self.queue_ms: deque[float] = deque(maxlen=512)
-
-
-class _Lane:
-    """Threads and the queue before them."""
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.free = threads
-        self.queue: list[_Job] = []
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    lease: str = ""
+    best_effort: bool = False
 
 
 class Runner:
     """The jobs of all sessions on one device.
 
-    ``threads``: how many steps run at once; onnxruntime is given one thread a step, so on a CPU this is the number
-    of cores. Engines that run on every window of sound have a lane of their own: a transcription of 500 ms before
-    them in the queue would make the server deaf for as long.
+    ``threads``: how many steps run at once; None for as many as pay on this machine, at most one a core: onnxruntime
+    is given one thread a step. Engines that run on every window of sound have a lane of their own: a transcription of
+    500 ms before them in the queue would make the server deaf for as long.
     """
 
-    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, device: str = "cpu", threads: int | None = None, observer: Observer | None = None) -> None:
         self.device = device
-        self._lanes = {
-            False: _Lane(f"{device}-work", threads or os.cpu_count() or 1),
-            True: _Lane(f"{device}-realtime", 1),
-        }
-        self._order = itertools.count()
-        self._timings: dict[str, _Timings] = {}
+        self.observer: Observer = observer or Unobserved()
+        self._finds_threads = threads is None
+        threads = threads or len(os.sched_getaffinity(0))
+        self._shares = Shares(threads)
+        self._work = Lane(f"{device}-work", threads, self._shares)
+        self._realtime = RealtimeLane(f"{device}-realtime", self._shares)
+        self._timers: dict[Lane, tuple[float, asyncio.TimerHandle]] = {}
+        self._records: dict[int, EngineRecord] = {}
         self._is_closed = False
 
-    async def load(self, engines: Sequence[AnyEngine]) -> None:
+    async def load(self, engines: Sequence[AnyBatchEngine]) -> None:
         """Load and warm ``engines`` side by side. Raises what their ``load`` raises."""
         loop = asyncio.get_running_loop()
-        pool = self._lanes[False].pool
-        await asyncio.gather(*(loop.run_in_executor(pool, engine.load) for engine in engines))
+        await asyncio.gather(*(loop.run_in_executor(self._work.pool, engine.load) for engine in engines))
 
-    async def submit(self, engine: AnyEngine, request: Plain, *, deadline_s: float, best_effort: bool = False) -> Any:
+    async def calibrate(self, engines: Sequence[AnyBatchEngine], budget: calibration.Budget) -> None:
+        """Measure what pays here, of those ``engines`` that have a sample: the batch of each, and how many steps at
+        once. To be called when they are loaded and nothing else is going on."""
+        known = [(self._record(engine), engine.sample()) for engine in engines if isinstance(engine, HasSample)]
+        run = asyncio.get_running_loop().run_in_executor
+        for record, sample in known:
+            record.take(await run(self._work.pool, calibration.measure, record.engine, sample, budget), sample)
+        short = [each for each in known if each[0].is_short and not each[0].engine.is_realtime]
+        if self._finds_threads and short:
+            record, sample = max(short, key=lambda each: each[0].alone_s or 0.0)
+            threads = await calibration.best_threads(self._work.pool, self._work.threads, record.engine, sample, budget)
+            self._work.threads = self._shares.threads = threads
+        for record, _ in known:
+            threads = self._lane(record.engine).threads
+            log.info(telemetry.ENGINE_CALIBRATED, threads=threads, **record.findings())
+
+    async def submit(
+        self,
+        engine: AnyBatchEngine,
+        request: Plain,
+        *,
+        deadline_s: float,
+        lease: str = "",
+        best_effort: bool = False,
+    ) -> Any:
         """Queue ``request``; its result. Cancelling the wait takes it out of the queue.
 
-        Raises Overloaded for a best-effort job past its deadline, EngineError, EngineLost after ``close``.
+        Raises Overloaded for a best-effort job past its deadline and for want of memory, EngineError, EngineLost after
+        ``close``.
         """
         if self._is_closed:
             raise EngineLost("The server is shutting down.")
         loop = asyncio.get_running_loop()
-        lane = self._lanes[engine.is_realtime]
+        lane, record = self._lane(engine), self._record(engine)
         result = loop.create_future()
-        job = _Job(deadline_s, next(self._order), engine, request, result, best_effort, loop.time())
-        heapq.heappush(lane.queue, job)
+        lane.add(Job(record, request, result, deadline_s, loop.time(), lease, best_effort, record.cost(request)))
         self._pump(lane, loop)
         return await result
 
-    def stats(self, engine: AnyEngine) -> StageStats:
+    def stats(self, engine: AnyBatchEngine) -> StageStats:
         """What ``engine`` has done on this device."""
-        timings = self._timings.get(engine.name, _Timings())
-        waiting = sum(job.engine is engine for job in self._lanes[engine.is_realtime].queue)
-        return StageStats(
-            engine=engine.name,
-            steps=timings.steps,
-            requests=timings.requests,
-            waiting=waiting,
-            step_p50_ms=_percentile(timings.step_ms, 50),
-            step_p95_ms=_percentile(timings.step_ms, 95),
-            queue_p95_ms=_percentile(timings.queue_ms, 95),
+        record, lane = self._record(engine), self._lane(engine)
+        return replace(
+            record.tally.stats(),
+            device=self.device,
+            threads=lane.threads,
+            is_realtime=engine.is_realtime,
+            waiting=sum(job.record is record and not job.result.done() for job in lane.jobs),
+            running=sum(len(step.requests) for step in lane.running if step.engine is engine),
+            alone_ms=None if record.alone_s is None else record.alone_s * 1000,
+            overdue_ms=_overdue_ms([job for job in lane.jobs if job.record is record]),
         )
+
+    def health(self, engine: AnyBatchEngine) -> Health:
+        """How ``engine`` has done of late."""
+        return self._record(engine).health
+
+    def charge(self, lease: str, seconds: float) -> None:
+        """``lease`` has used ``seconds`` of a thread here, other than by ``submit``."""
+        self._shares.charge(lease, seconds, asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Refuse what waits, let running steps end, stop the threads."""
         self._is_closed = True
         loop = asyncio.get_running_loop()
-        for lane in self._lanes.values():
-            for job in lane.queue:
+        for _, timer in self._timers.values():
+            timer.cancel()
+        for lane in (self._work, self._realtime):
+            for job in lane.jobs:
                 if not job.result.done():
                     job.result.set_exception(EngineLost("The server is shutting down."))
-            lane.queue.clear()
-            await loop.run_in_executor(None, lane.pool.shutdown)
-
-    def _pump(self, lane: _Lane, loop: asyncio.AbstractEventLoop) -> None:
-        while lane.free and (batch := self._gather(lane, loop.time())):
-            self._step(lane, batch, loop)
-
-    def _gather(self, lane: _Lane, now_s: float) -> list[_Job]:
-        """The most urgent job and those that can share its step."""
-        batch: list[_Job] = []
-        others: list[_Job] = []
-        while lane.queue:
-            job = heapq.heappop(lane.queue)
-            if job.result.done():
-                continue
-            if job.best_effort and job.deadline_s < now_s:
-                job.result.set_exception(Overloaded("Left undone: there was more urgent work."))
-            elif not batch or (job.engine is batch[0].engine and len(batch) < job.engine.max_batch):
-                batch.append(job)
+            lane.jobs.clear()
+            if lane.running:
+                await loop.run_in_executor(None, lane.pool.shutdown)
             else:
-                others.append(job)
-        for job in others:
-            heapq.heappush(lane.queue, job)
-        return batch
+                lane.pool.shutdown()
 
-    def _step(self, lane: _Lane, batch: list[_Job], loop: asyncio.AbstractEventLoop) -> None:
-        lane.free -= 1
-        engine, started_s = batch[0].engine, loop.time()
-        step = loop.run_in_executor(lane.pool, engine.step, [job.request for job in batch])
+    def _pump(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+        while batch := lane.take(loop.time()):
+            self._step(lane, batch, loop)
+        if lane.jobs:
+            self._look_again(lane, loop)
 
-        def scatter(step: asyncio.Future[Sequence[Any]]) -> None:
-            lane.free += 1
-            self._count(batch, started_s, loop.time())
-            _scatter(batch, step)
-            if not self._is_closed:
-                self._pump(lane, loop)
+    def _look_again(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+        """At the next tick, or when what waits and may go undone is too late."""
+        due_s, planned = lane.look_again_s(), self._timers.get(lane)
+        # The moment is kept here, since uvloop's timers know it no more once they have fired.
+        if due_s == math.inf or (planned is not None and planned[0] <= due_s):
+            return
+        if planned is not None:
+            planned[1].cancel()
+        self._timers[lane] = due_s, loop.call_at(due_s, self._look, lane, loop)
 
-        step.add_done_callback(scatter)
+    def _look(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+        del self._timers[lane]
+        lane.sweep(loop.time())
+        self._pump(lane, loop)
 
-    def _count(self, batch: list[_Job], started_s: float, ended_s: float) -> None:
-        timings = self._timings.setdefault(batch[0].engine.name, _Timings())
-        timings.steps += 1
-        timings.requests += len(batch)
-        timings.step_ms.append((ended_s - started_s) * 1000)
-        timings.queue_ms.extend((started_s - job.queued_s) * 1000 for job in batch)
+    def _step(self, lane: Lane, batch: list[Job], loop: asyncio.AbstractEventLoop) -> None:
+        record, now_s = batch[0].record, loop.time()
+        # Of a tick the one that waited longest: all of them, 4,000 a second with 128 sessions, would only cost time.
+        waited = batch[:1] if lane is self._realtime else batch
+        record.tally.queued(now_s - job.queued_s for job in waited)
+        step = Step(record.engine, [job.request for job in batch], is_long=is_long(batch))
+        lane.running.append(step)
+        if lane is self._realtime and sum(job.cost for job in batch) <= record.inline_cost:
+            step.run()
+            self._end(lane, step, batch, loop)
+            return
+        done = partial(self._end, lane, step, batch, loop)
+        lane.pool.submit(step.run).add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(done))
 
-
-def _scatter(batch: list[_Job], step: asyncio.Future[Sequence[Any]]) -> None:
-    failure = _failure_of(batch, step)
-    results = step.result() if failure is None else [None] * len(batch)
-    for job, result in zip(batch, results, strict=True):
-        if job.result.done():
-            continue
-        if failure is not None:
-            job.result.set_exception(failure)
+    def _end(self, lane: Lane, step: Step, batch: list[Job], loop: asyncio.AbstractEventLoop) -> None:
+        lane.running.remove(step)
+        record, now_s = batch[0].record, loop.time()
+        cost = sum(job.cost for job in batch)
+        for job in batch:
+            share_s = step.seconds * job.cost / cost if cost else 0.0
+            self._shares.charge(job.lease, share_s, now_s)
+            if job.best_effort:
+                record.tally.spared(share_s)
+        if step.lacked_memory and len(batch) > 1 and not self._is_closed:
+            # Back in the queue, where each has its old place; the next steps are half as large.
+            record.limit.cut(len(batch), now_s)
+            lane.jobs[:0] = batch
         else:
+            record.tally.stepped(step.seconds, len(batch))
+            _scatter(batch, step, now_s)
+        if not self._is_closed:
+            self._pump(lane, loop)
+
+    def _lane(self, engine: AnyBatchEngine) -> Lane:
+        return self._realtime if engine.is_realtime else self._work
+
+    def _record(self, engine: AnyBatchEngine) -> EngineRecord:
+        record = self._records.get(id(engine))
+        if record is None:
+            record = self._records[id(engine)] = EngineRecord(engine, self.observer)
+        return record
+
+
+def _overdue_ms(jobs: list[Job]) -> float:
+    """How far the most overdue of ``jobs`` that somebody waits for is beyond its deadline."""
+    due_s = [job.deadline_s for job in jobs if not job.best_effort and not job.result.done()]
+    return max(0.0, asyncio.get_running_loop().time() - min(due_s)) * 1000 if due_s else 0.0
+
+
+def _scatter(batch: list[Job], step: Step, now_s: float) -> None:
+    record, failure = batch[0].record, step.failure()
+    if failure is not None:
+        if isinstance(failure, EngineError):
+            record.health.failed(failure.code, now_s)
+        for job in batch:
+            if not job.result.done():
+                record.tally.dropped("failed")
+                job.result.set_exception(failure)
+        return
+    record.health.succeeded()
+    record.learn(sum(job.cost for job in batch), step.seconds)
+    for job, result in zip(batch, step.results(), strict=True):
+        if not job.result.done():
             job.result.set_result(result)
-
-
-def _failure_of(batch: list[_Job], step: asyncio.Future[Sequence[Any]]) -> DuologueError | None:
-    """Why ``step`` gave no result for each job of ``batch``; None if it did."""
-    name = batch[0].engine.name
-    if step.cancelled():
-        return EngineLost(f"The engine {name} was stopped.")
-    raised = step.exception()
-    if isinstance(raised, DuologueError):
-        return raised
-    if raised is not None:
-        log.error(telemetry.ENGINE_STEP_FAILED, engine=name, batch=len(batch), exc_info=raised)
-        return EngineError(f"The engine {name} failed on this request.")
-    if len(step.result()) != len(batch):
-        return EngineError(f"The engine {name} gave {len(step.result())} results for {len(batch)} requests.")
-    return None
-
-
-def _percentile(values: deque[float], percent: int) -> float | None:
-    """Nearest rank."""
-    if not values:
-        return None
-    ranked = sorted(values)
-    return ranked[max(0, -(-percent * len(ranked) // 100) - 1)]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from duologue.audio.frame import VOICE_RATE_HZ, Float32, Int16, ms_to_samples
 from duologue.engines.base import (
+    VAD_WINDOW_SAMPLES,
     BatchEngine,
     ChatDelta,
     ChatRequest,
@@ -33,7 +34,7 @@ from duologue.engines.base import (
     WordTime,
 )
 from duologue.engines.client import Req, Res, Stage, StageStats
-from duologue.engines.local import last_of
+from duologue.errors import EngineLost
 
 TRANSCRIPT = "this is what the scripted transcriber always hears"
 TWELVE_WORDS = "here is an answer of exactly twelve words for you to hear"
@@ -81,6 +82,9 @@ class ScriptedVad(_Ready):
 
     name = "scripted-vad"
     is_realtime = True
+
+    def sample(self) -> VadRequest:
+        return VadRequest(np.zeros((1, VAD_WINDOW_SAMPLES), np.float32))
 
     def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
         return [VadResult(_loudness(r.windows), None) for r in requests]
@@ -238,7 +242,11 @@ class InlineEngines:
         engine = self._engines[stage.name]
         if hasattr(engine, "step"):
             return cast("BatchEngine[Req, Res]", engine).step([request])[0]
-        return await last_of(cast("StreamEngine[Req, Res]", engine), request)
+        async with self.stream(stage, request, deadline_s=deadline_s) as results:
+            found = [result async for result in results]
+        if not found:
+            raise EngineLost(f"The engine {engine.name} gave no result.")
+        return found[-1]
 
     def stream(
         self, stage: Stage[Req, Res], request: Req, *, deadline_s: float, lease: str = ""

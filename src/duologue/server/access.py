@@ -1,4 +1,4 @@
-"""The door to everything under ``/v1/``: who may come in is let through with a grant, others learn why not.
+"""The door to everything under ``/v1/`` and to ``/metrics``: who may come in gets a grant, others learn why not.
 
 A key is shown as ``Authorization: Bearer KEY``; a browser, whose WebSocket has no headers, offers it as the
 subprotocol ``openai-insecure-api-key.KEY``. Neither comes back in an answer, nor into a log.
@@ -29,7 +29,7 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 BETA = "realtime=v1"
 # What a client secret opens: it is given to browsers, which talk and do nothing else.
-SECRET_PATHS = {"/v1/realtime", "/v1/realtime/calls"}
+SECRET_PATHS = {"/v1/realtime", "/v1/realtime/calls", "/v1/admission"}
 ANYONE = "anyone"
 HOW = (
     "Send the header 'Authorization: Bearer KEY'; in a browser's WebSocket offer the subprotocols 'realtime' and "
@@ -40,7 +40,7 @@ WRONG_KEY = f"This key is not known here. {HOW}"
 DEAD_SECRET = (
     "This client secret has expired or is not known here. Ask POST /v1/realtime/client_secrets for another one."
 )
-NOT_FOR_SECRETS = "A client secret opens /v1/realtime and /v1/realtime/calls. For anything else show a key."
+NOT_FOR_SECRETS = "A client secret opens /v1/realtime, /v1/realtime/calls and /v1/admission. For anything else show a key."
 FOREIGN_PAGE = (
     "This page may not connect. Add its origin to allowed_origins (--allowed-origin), or, behind a reverse proxy, "
     "let that hand on the Host header."
@@ -77,11 +77,13 @@ class Rules:
     keys: Keys
     origins: frozenset[str]
     names: OwnNames
+    guarded: tuple[str, ...] = ("/v1/", "/metrics/", "/ops/state/")
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
         """Raises ConfigError for keys or origins that cannot be."""
-        return cls(read_keys(settings), origins(settings.allowed_origins), OwnNames.of(settings))
+        guarded = tuple(path for path in cls.guarded if path != "/metrics/" or not settings.metrics_open)
+        return cls(read_keys(settings), origins(settings.allowed_origins), OwnNames.of(settings), guarded)
 
 
 class _Refused(Exception):
@@ -99,7 +101,7 @@ def wants_beta(scope: Scope) -> bool:
 
 
 class Access:
-    """ASGI middleware; what is not under ``/v1/``, health and the page, is open. ``clock``: seconds, monotonic."""
+    """ASGI middleware; what is not guarded, health and the page, is open. ``clock``: seconds, monotonic."""
 
     def __init__(
         self, app: ASGIApp, rules: Rules, secrets: Secrets, clock: Callable[[], float] = time.monotonic
@@ -107,10 +109,11 @@ class Access:
         self._app = app
         self._secrets = secrets
         self._keys, self._origins, self._names = rules.keys, rules.origins, rules.names
+        self._guarded = rules.guarded
         self._guesses = Guesses(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or not f"{scope['path']}/".startswith("/v1/"):
+        if scope["type"] not in ("http", "websocket") or not f"{scope['path']}/".startswith(self._guarded):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

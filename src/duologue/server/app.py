@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 
+from anyio.lowlevel import checkpoint
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -15,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duologue.server import client_secrets
+from duologue.server import admission, client_secrets, ops
 from duologue.server.access import Access, Rules
 from duologue.server.rest import absent, models, speech, transcriptions
 from duologue.server.state import State
@@ -32,7 +33,10 @@ def make_app(state: State) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
+        Route("/metrics", _metrics),
         WebSocketRoute("/v1/realtime", realtime),
+        *admission.ROUTES,
+        *ops.ROUTES,
         *client_secrets.ROUTES,
         *calls.ROUTES,
         *transcriptions.ROUTES,
@@ -77,15 +81,24 @@ async def _healthz(_request: Request) -> Response:
 async def _readyz(request: Request) -> Response:
     """200 once the engines are warm; the body tells whether one more conversation would be admitted."""
     state: State = request.app.state.duologue
-    sessions = {"sessions": state.slots.taken, "max_sessions": state.slots.capacity}
-    if not state.is_ready:
-        return JSONResponse(
-            {"status": "warming", "message": "Loading the models.", **sessions}, 503, {"Retry-After": "2"}
-        )
-    if not state.slots.can_lease:
-        message = "Every place is taken. Try again when a conversation has ended."
-        return JSONResponse({"status": "full", "message": message, **sessions})
-    return JSONResponse({"status": "ready", "message": "Ready to talk.", **sessions})
+    status, message = ops.status_of(state)
+    sessions = {"sessions": state.slots.taken, "max_sessions": state.slots.capacity, "places": state.admission.places}
+    body = {"status": status, "message": message, **sessions}
+    if status in ("ready", "full"):
+        return JSONResponse(body)
+    details = state.warmup.progress if status == "warming" else {"unhealthy": state.warmup.unhealthy}
+    return JSONResponse({**body, **details}, 503, {"Retry-After": str(state.warmup.RETRY_AFTER_S)})
+
+
+async def _metrics(request: Request) -> Response:
+    """For Prometheus, in its own text format or, where it asks for that, OpenMetrics."""
+    state: State = request.app.state.duologue
+    pages, content_type = state.metrics.scrape(request.headers.get("accept", ""))
+    whole = []
+    for page in pages:
+        whole.append(page)
+        await checkpoint()
+    return Response(b"".join(whole), headers={"Content-Type": content_type})
 
 
 async def _no_page(_request: Request) -> Response:

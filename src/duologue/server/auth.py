@@ -108,6 +108,12 @@ def is_loopback(host: str) -> bool:
     return all(address is not None and address.is_loopback for address in addresses)
 
 
+def is_this_machine(address: str) -> bool:
+    """Whether a connection's other end, an address, is on this machine. Asks nobody."""
+    found = _address(address)
+    return found is not None and found.is_loopback
+
+
 def _address(host: str) -> Address | None:
     """None: a name. Of an IPv4 address in IPv6 clothes, the IPv4 one."""
     try:
@@ -200,13 +206,13 @@ class Guesses:
 
     def wait_s(self, address: str) -> float:
         """How long ``address`` must wait before its next try; 0: it need not."""
-        since, count = self._by_address.get(_group(address), (0.0, 0))
+        since, count = self._by_address.get(network_of(address), (0.0, 0))
         left_s = since + GUESSES_WINDOW_S - self._clock()
         return max(left_s, 0.0) if count >= self._most else 0.0
 
     def note(self, address: str) -> None:
         """One more wrong key from ``address``."""
-        group, now = _group(address), self._clock()
+        group, now = network_of(address), self._clock()
         since, count = self._by_address.pop(group, (now, 0))
         if now - since >= GUESSES_WINDOW_S:
             since, count = now, 0
@@ -215,8 +221,8 @@ class Guesses:
             self._by_address.popitem(last=False)
 
 
-def _group(host: str) -> str:
-    """Of IPv6 the network: one customer has 2^64 addresses."""
+def network_of(host: str) -> str:
+    """Whom an address counts for. Of IPv6 the network: one customer has 2^64 addresses."""
     address = _address(host)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))

@@ -37,7 +37,7 @@ def _endpoint(make: Callable[[Request, State, Json], Json]) -> Callable[[Request
     async def answer(request: Request) -> Response:
         state: State = request.app.state.duologue
         if not state.is_ready:
-            return warming_up()
+            return warming_up(state)
         try:
             with anyio.fail_after(BODY_S):
                 body = await _body(request)

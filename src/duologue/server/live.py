@@ -2,67 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import anyio
 import structlog
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from duologue import telemetry
 from duologue.errors import DuologueError, SessionExpired, SlowClient
 from duologue.events import AppendAudio, Event, Reached
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.observe import Watch
+from duologue.server.roster import Transport
 from duologue.server.state import State
 from duologue.session.session import Session
 
 log = structlog.get_logger(__name__)
 
 # Up to so much a message is only counted: a second of sound is 64 kB.
-LIGHT_CHARS = 64 * 1024
+LIGHT_BYTES = 64 * 1024
 # What a client has not read yet: 25 s of sound. One that is so far behind is not listening.
 UNREAD_EVENTS = 256
 # Clients read this code of a WebSocket as an end of theirs that is worth connecting anew for (RFC 6455, 7.4.1).
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1008, 1011
 
 Frames = list[bytes]
+Watcher = Callable[[Event], None]
 
 
-def _ignore(_event: Event) -> None:
-    pass
+class Channel(Protocol):
+    """What carries a conversation's frames to a client, in plain calls that do not wait.
+
+    ``is_full``: what was sent last has not left yet; ``on_room``, if set, is called when there is room again.
+    """
+
+    is_full: bool
+    on_room: Callable[[], None] | None
+
+    def send_frames(self, frames: Sequence[bytes]) -> bool:
+        """Take them, in order. False where too much waits already."""
+
+    def end(self) -> None:
+        """Nothing more comes: the conversation is over, or this channel was left behind."""
 
 
 class Live:
     """One session and whoever takes part in it.
 
-    ``watch`` is told of each event before its frames go out, and must not wait; a transport that carries the sound
-    by itself finds it there.
+    ``watchers`` are told of each event, in the session's turn and before its frames go out, and must not wait; a
+    transport that carries the sound by itself finds it there.
     """
 
-    def __init__(self, state: State, protocol: RealtimeProtocol, watch: Callable[[Event], None] = _ignore) -> None:
+    def __init__(
+        self,
+        state: State,
+        protocol: RealtimeProtocol,
+        watchers: tuple[Watcher, ...] = (),
+        transport: Transport = "websocket",
+    ) -> None:
         self.protocol = protocol
+        self._roster, self._transport = state.roster, transport
+        self._metrics = state.metrics
+        self._counts = Watch(self.id, state.metrics, state.traces, state.engines)
+        self._watchers: tuple[Watcher, ...] = (self._counts, *watchers)
         self._expires_in_s = state.settings.max_session_s
-        self._watch = watch
-        self._outbox, self._said = anyio.create_memory_object_stream[Event | Frames](UNREAD_EVENTS)
-        self._session = Session(state.engines, protocol.config(), self._put, state.ways, state.tool_servers)
-        self._channels: list[MemoryObjectSendStream[Frames]] = []
+        self._session = Session(state.engines, protocol.config(), self._say, state.ways, state.tool_servers)
+        self._channels: list[Channel] = []
+        # What was said while the first channel was full.
+        self._unsent: deque[Event | Frames] = deque()
         self._over = anyio.Event()
+        self._is_silent = False
         self.close_code, self.close_reason = 1000, ""
 
     @property
     def id(self) -> str:
         return self.protocol.session_id
 
-    def join(self, *, greets: bool = True) -> MemoryObjectReceiveStream[Frames]:
-        """All frames from now on, to be closed by who takes them. The first to join sets the pace: when it is slow the
-        session waits for it, and in the end fails; a later one that is slow is left behind and its stream ends."""
-        is_first = not self._channels
-        frames_in, frames = anyio.create_memory_object_stream[Frames](0 if is_first else UNREAD_EVENTS)
-        self._channels.append(frames_in)
+    def join(self, channel: Channel, *, greets: bool = True) -> None:
+        """``channel`` gets all frames from now on. The first to join sets the pace: while it is full what the session
+        says waits, and in the end the session fails; a later one that is too slow is left behind."""
+        self._channels.append(channel)
+        if self._channels[0] is channel:
+            channel.on_room = self._send_unsent
         if greets:
-            self._outbox.send_nowait(self.protocol.greet())
-        return frames
+            channel.send_frames(self.protocol.greet())
+
+    def leave(self, channel: Channel) -> None:
+        """``channel`` gets nothing more."""
+        channel.end()
+        if channel in self._channels:
+            self._channels.remove(channel)
 
     async def run(self) -> None:
         """Hold the conversation until ``end``, or until its time is over; then all channels end, and ``close_code`` and
@@ -72,63 +104,66 @@ class Live:
             await self._run()
         except* SlowClient as slow:
             log.warning(telemetry.SESSION_EVICTED, session=self.id, reason="slow_client")
+            self._metrics.count(telemetry.CLIENTS_EVICTED)
             self.close_code, self.close_reason = POLICY_VIOLATION, _first(slow).message
         except* Exception:
             log.exception(telemetry.SESSION_FAILED, session=self.id)
+            self._metrics.count(telemetry.SESSIONS_FAILED)
             self.close_code, self.close_reason = INTERNAL_ERROR, "The server failed in this session."
         finally:
+            self._is_silent = True
+            self._unsent.clear()
+            self._counts.end()
             for channel in self._channels:
-                channel.close()
+                channel.on_room = None
+                channel.end()
         log.info(telemetry.SESSION_ENDED, session=self.id)
 
     async def _run(self) -> None:
-        # ``_said`` stays open to the end: that the client vanished while the session spoke is no fault of the session.
-        with self._said, self._outbox:
+        with self._roster.present(self.id, self._transport) as entry:
+            self._watchers = (*self._watchers, entry.note)
             async with anyio.create_task_group() as tg:
-                tg.start_soon(self._distribute)
                 tg.start_soon(self._session.run)
                 with anyio.move_on_after(self._expires_in_s):
                     await self._over.wait()
+                # What a session says while it is being taken down is for nobody.
+                self._is_silent = True
                 if not self._over.is_set():
-                    await self._expire()
+                    self._expire()
                 tg.cancel_scope.cancel()
 
-    async def _expire(self) -> None:
+    def _expire(self) -> None:
         self.close_code, self.close_reason = GOING_AWAY, "The session has reached its longest duration."
         minutes = self._expires_in_s / 60
         expired = SessionExpired(f"Your session hit the maximum duration of {minutes:g} minutes.")
         for channel in self._channels:
-            with anyio.move_on_after(1):
-                await channel.send(self.protocol.tell(expired))
+            channel.send_frames(self.protocol.tell(expired))
 
     def end(self) -> None:
         """The conversation is over."""
         self._over.set()
 
-    async def take(self, text: str | None) -> None:
-        """One frame of a client, from any channel; None: a binary one."""
-        received = self.protocol.receive(text)
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def ask(self, lives: Callable[[], None]) -> None:
+        """``lives`` is called when the session's loop turns; never again once the conversation is over."""
+        self._session.ask(lives)
+
+    def take(self, message: bytes | str | None, go_on: Callable[[], None]) -> bool:
+        """One message of a client, from any channel; None: a binary one. False where the channel is to hold back what
+        follows until ``go_on`` is called: the session is behind, or the message was large; of those only one is held
+        at a time, however fast they come."""
+        received = self.protocol.receive(message)
         if received.frames:
             # In its turn: what the client said before is answered before.
-            self._session.tell(Reached(tell=partial(self._put, received.frames)))
+            self._session.tell(Reached(tell=partial(self._say_next, received.frames)))
         for event in received.told:
             self._session.tell(event)
-        if text is not None and len(text) > LIGHT_CHARS:
-            await self._catch_up()
-        elif self._session.is_behind:
-            await self._session.caught_up()
-
-    def _put(self, said: Event | Frames) -> None:
-        try:
-            self._outbox.send_nowait(said)
-        except anyio.WouldBlock:
-            raise SlowClient from None
-
-    async def _catch_up(self) -> None:
-        """Of large messages only one is held at a time, however fast they come."""
-        reached = anyio.Event()
-        self._session.tell(Reached(tell=reached.set))
-        await reached.wait()
+        is_large = message is not None and len(message) > LIGHT_BYTES
+        if not is_large and not self._session.is_behind:
+            return True
+        self._session.tell(Reached(tell=partial(_soon, go_on)))
+        return False
 
     async def take_sound(self, pcm: bytes, rate_hz: int) -> None:
         """The client's sound from a transport that carries it by itself: s16le mono."""
@@ -136,38 +171,39 @@ class Live:
         if self._session.is_behind:
             await self._session.caught_up()
 
-    async def _distribute(self) -> None:
-        async for event in self._said:
-            frames = self._frames(event)
-            # All that waits goes together: a conversation that is replayed makes events faster than tasks take turns.
-            with suppress(anyio.WouldBlock, anyio.EndOfStream):
-                while True:
-                    frames += self._frames(self._said.receive_nowait())
-            if frames:
-                await self._send(frames)
+    # --- out --------------------------------------------------------------------------------------------------------
 
-    def _frames(self, event: Event | Frames) -> Frames:
-        if isinstance(event, list):
-            return event
-        self._watch(event)
-        return self.protocol.send(event)
-
-    async def _send(self, frames: Frames) -> None:
-        for index, channel in enumerate(list(self._channels)):
-            try:
-                if index == 0:
-                    await channel.send(frames)
-                else:
-                    channel.send_nowait(frames)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.WouldBlock):
-                self._leave(channel, is_first=index == 0)
-
-    def _leave(self, channel: MemoryObjectSendStream[Frames], *, is_first: bool) -> None:
-        if is_first:
-            self.end()
+    def _say(self, event: Event) -> None:
+        if self._is_silent:
             return
-        channel.close()
-        self._channels.remove(channel)
+        for watch in self._watchers:
+            watch(event)
+        self._say_next(event)
+
+    def _say_next(self, said: Event | Frames) -> None:
+        """After all that waits. Raises SlowClient."""
+        if not self._unsent and not (self._channels and self._channels[0].is_full):
+            self._send(said)
+        elif len(self._unsent) < UNREAD_EVENTS:
+            self._unsent.append(said)
+        else:
+            raise SlowClient
+
+    def _send_unsent(self) -> None:
+        while self._unsent and not self._channels[0].is_full:
+            self._send(self._unsent.popleft())
+
+    def _send(self, said: Event | Frames) -> None:
+        frames = said if isinstance(said, list) else self.protocol.send(said)
+        if not frames:
+            return
+        for channel in [channel for channel in self._channels if not channel.send_frames(frames)]:
+            self.leave(channel)
+
+
+def _soon(call: Callable[[], None]) -> None:
+    """Not at once: a session may be caught up before ``take`` has returned."""
+    asyncio.get_running_loop().call_soon(call)
 
 
 def _first(group: BaseExceptionGroup[DuologueError]) -> DuologueError:

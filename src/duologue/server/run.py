@@ -15,9 +15,12 @@ from duologue.engines.registry import assemble
 from duologue.errors import ConfigError
 from duologue.server.app import make_app
 from duologue.server.auth import check_access
+from duologue.server.connection import Connection
+from duologue.server.metrics import Metrics, release
 from duologue.server.own_certificate import TlsFiles
 from duologue.server.state import State
 from duologue.server.tls import tls_files
+from duologue.server.traces import open_traces
 
 # A peer that acknowledges nothing for so long is gone; without this, one that never reads is never noticed.
 USER_TIMEOUT_MS = 10_000
@@ -37,9 +40,11 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     check_access(settings)
     tls = tls_files(settings)
     require(setup, look())
+    traces = open_traces(settings, {"service.version": release(), "duologue.profile": setup.profile})
     listener = listen(settings.host, settings.port)
-    engines = await assemble(setup)
-    state = State(settings, setup, engines)
+    metrics = Metrics()
+    engines = await assemble(setup, metrics)
+    state = State(settings, setup, engines, metrics=metrics, traces=traces)
     server = uvicorn.Server(uvicorn_config(settings, state, tls))
 
     url = f"{'https' if tls else 'http'}://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
@@ -47,12 +52,14 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     async def load() -> None:
         await engines.start()
         state.voice, state.has_partials = engines.voices[0], engines.gives_partials
+        state.load.begin()
         state.is_ready = True
         announce(url, {stage: stats.engine for stage, stats in engines.stats().items()})
         await engines.warm_up()
 
     async with anyio.create_task_group() as tg:
         tg.start_soon(state.calls.run)
+        tg.start_soon(state.load.run)
         tg.start_soon(load)
         try:
             await server.serve(sockets=[listener])
@@ -61,6 +68,8 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
             tg.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await engines.aclose()
+                if traces is not None:
+                    await traces.aclose()
 
 
 def uvicorn_config(settings: Settings, state: State, tls: TlsFiles | None = None) -> uvicorn.Config:
@@ -68,7 +77,7 @@ def uvicorn_config(settings: Settings, state: State, tls: TlsFiles | None = None
     return uvicorn.Config(
         make_app(state),
         log_config=None,
-        ws="websockets-sansio",
+        ws=Connection,
         ws_max_size=int(settings.max_message_mib * 2**20),
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
+from duologue import telemetry
 from duologue.config import Settings, Setup
 from duologue.engines.client import EngineClient
 from duologue.engines.mcp_http import Permits
 from duologue.engines.mcp_servers import McpServers
+from duologue.engines.pressure import Pressure
 from duologue.engines.slots import Slots
 from duologue.engines.tools import ToolServers
 from duologue.items import SessionConfig, TurnDetection
+from duologue.server.admission import Admission
 from duologue.server.auth import is_loopback
+from duologue.server.load import Load
+from duologue.server.metrics import Metrics
+from duologue.server.roster import Roster
 from duologue.server.secrets import Secrets
+from duologue.server.traces import Traces
+from duologue.server.warmup import WarmUp
 from duologue.server.webrtc.calls import Calls
 from duologue.session.replies import Ways
 
@@ -29,15 +38,34 @@ class State:
     has_partials: bool = True
     model: str = "duologue"
     is_ready: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
+    traces: Traces | None = None
+    pressure: Pressure = field(default_factory=Pressure)
     slots: Slots = field(init=False)
+    admission: Admission = field(init=False)
+    load: Load = field(init=False)
     calls: Calls = field(init=False)
+    warmup: WarmUp = field(init=False)
     tool_servers: ToolServers = field(init=False)
     secrets: Secrets = field(default_factory=Secrets)
+    roster: Roster = field(default_factory=Roster)
+    began_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.max_sessions)
+        self.admission = Admission(self.settings, self.slots, self.metrics, self.pressure)
+        self.load = Load(self)
         self.calls = Calls(self)
+        self.warmup = WarmUp(self.engines)
         self.tool_servers = McpServers(self._mcp_permits(), tool_timeout_s=self.settings.tool_timeout_s)
+        self.metrics.profile = self.setup.profile
+        self.metrics.show(telemetry.SESSIONS_ACTIVE, lambda: self.slots.taken)
+        self.metrics.show(telemetry.SESSIONS_LIMIT, lambda: self.slots.capacity)
+        self.metrics.show(telemetry.SESSIONS_PLACES, lambda: self.admission.places)
+        self.metrics.show(telemetry.CLIENTS_WAITING, lambda: self.admission.waiting)
+        self.metrics.show(telemetry.PRESSURE, lambda: self.pressure.level)
+        self.metrics.show(telemetry.READY, lambda: float(self.is_ready))
+        self.metrics.show_engines(self.engines.stats)
 
     def _mcp_permits(self) -> Permits:
         """Whoever can reach a server that listens beyond this machine must not reach through it into the house."""
@@ -57,6 +85,7 @@ class State:
             tool_steps=self.settings.max_tool_steps,
             filler=self.settings.tool_filler,
             filler_after_s=self.settings.tool_filler_after_s,
+            pressure=self.pressure,
         )
 
     @property

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import structlog
-from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from duologue import telemetry
@@ -16,8 +16,10 @@ from duologue.errors import ClientError, NoSlot
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.protocols.openai_realtime.settings import Kind
 from duologue.server.access import wants_beta
-from duologue.server.live import Frames, Live
-from duologue.server.problems import WARMING_UP, problem, problem_of
+from duologue.server.admission import ticket_of, who_of
+from duologue.server.connection import Connection
+from duologue.server.live import Live
+from duologue.server.problems import problem, problem_of, warming_up
 from duologue.server.state import State
 
 log = structlog.get_logger(__name__)
@@ -33,7 +35,8 @@ async def realtime(ws: WebSocket) -> None:
     state: State = ws.app.state.duologue
     call_id = ws.query_params.get("call_id")
     if not state.is_ready:
-        await _refuse(ws, 503, *WARMING_UP)
+        log.info(telemetry.SESSION_REFUSED, status=503, reason="warming_up")
+        await ws.send_denial_response(warming_up(state))
     elif call_id is not None:
         await _join(ws, state, call_id)
     elif wants_beta(ws.scope):
@@ -45,14 +48,17 @@ async def realtime(ws: WebSocket) -> None:
 async def _admit(ws: WebSocket, state: State) -> None:
     try:
         protocol = _protocol(ws, state)
-        with state.slots.lease():
+        with state.admission.enter(who_of(ws.scope), ticket_of(ws.headers, ws.query_params)) as lease:
             await _accept(ws)
-            await _converse(ws, Live(state, protocol))
+            live = Live(state, protocol)
+            lease.ask = live.ask
+            await _converse(ws, live)
     except ClientError as error:
         log.info(telemetry.SESSION_REFUSED, status=400, reason=error.code)
         await ws.send_denial_response(problem_of(error))
     except NoSlot as full:
-        await _refuse(ws, 503, full.code, full.message)
+        log.info(telemetry.SESSION_REFUSED, status=503, reason=full.code)
+        await ws.send_denial_response(problem_of(full))
 
 
 def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
@@ -86,12 +92,24 @@ async def _join(ws: WebSocket, state: State, call_id: str) -> None:
     if call is None:
         await _refuse(ws, 404, "call_not_found", "There is no such call; it may have ended.")
         return
-    frames = call.live.join(greets=False)
     await _accept(ws)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(_write, ws, frames, tg.cancel_scope)
-        await _read(ws, call.live)
-        tg.cancel_scope.cancel()
+    connection = _connection(ws)
+    call.live.join(connection, greets=False)
+    connection.listen(call.live.take)
+    try:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(_close_when_over, ws, connection)
+            await _gone(ws)
+            tg.cancel_scope.cancel()
+    finally:
+        call.live.leave(connection)
+
+
+async def _close_when_over(ws: WebSocket, connection: Connection) -> None:
+    """When the call has ended, or this channel was left behind: not before what was said is on its way."""
+    await connection.ended.wait()
+    await connection.writable.wait()
+    await _close(ws, connection, 1000, "The call has ended.")
 
 
 async def _turn_away(ws: WebSocket, state: State) -> None:
@@ -114,45 +132,37 @@ async def _accept(ws: WebSocket) -> None:
     await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
 
 
+def _connection(ws: WebSocket) -> Connection:
+    """What carries ``ws``, past ASGI."""
+    connection: Connection = ws.scope["state"]["connection"]
+    return connection
+
+
 async def _converse(ws: WebSocket, live: Live) -> None:
-    frames = live.join()
+    connection = _connection(ws)
+    live.join(connection)
     async with anyio.create_task_group() as tg:
-        tg.start_soon(_write, ws, frames, None)
-        tg.start_soon(_hear, ws, live)
+        tg.start_soon(_end_when_gone, ws, live)
+        connection.listen(live.take)
         await live.run()
-        await _close(ws, live.close_code, live.close_reason)
+        await _close(ws, connection, live.close_code, live.close_reason)
         tg.cancel_scope.cancel()
 
 
-async def _hear(ws: WebSocket, live: Live) -> None:
-    """Every frame of the client until it leaves, and with it the conversation ends."""
-    await _read(ws, live)
+async def _end_when_gone(ws: WebSocket, live: Live) -> None:
+    await _gone(ws)
     live.end()
 
 
-async def _read(ws: WebSocket, live: Live) -> None:
-    while (message := await ws.receive())["type"] != "websocket.disconnect":
-        await live.take(message.get("text"))
+async def _gone(ws: WebSocket) -> None:
+    """Until the client has left. What it says goes another way."""
+    while (await ws.receive())["type"] != "websocket.disconnect":
+        pass
 
 
-async def _write(ws: WebSocket, frames: MemoryObjectReceiveStream[Frames], leave: anyio.CancelScope | None) -> None:
-    """Everything for the client, in order, by the only task that writes to the socket; ``leave`` when it is gone."""
-    with frames:
-        async for batch in frames:
-            for frame in batch:
-                try:
-                    await ws.send_text(frame.decode())
-                except (WebSocketDisconnect, RuntimeError):
-                    if leave is not None:
-                        leave.cancel()
-                    return
-    if leave is not None:
-        await _close(ws, 1000, "The call has ended.")
-        leave.cancel()
-
-
-async def _close(ws: WebSocket, code: int, reason: str) -> None:
+async def _close(ws: WebSocket, connection: Connection, code: int, reason: str) -> None:
     """Say goodbye, briefly: to a client that does not read, no goodbye gets through and its place is wanted."""
     if ws.application_state is WebSocketState.CONNECTED and ws.client_state is WebSocketState.CONNECTED:
-        with anyio.move_on_after(GOODBYE_S):
+        with anyio.move_on_after(GOODBYE_S), suppress(WebSocketDisconnect, RuntimeError):
             await ws.close(code, reason)
+    connection.forget_unsent()

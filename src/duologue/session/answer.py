@@ -22,7 +22,6 @@ from duologue.events import (
     ReplyItemStarted,
     ReplyStarted,
     ReplyText,
-    ReplyTimed,
 )
 from duologue.items import (
     FunctionCall,
@@ -34,21 +33,21 @@ from duologue.items import (
     PartKind,
     ReplyOptions,
     ReplyStatus,
-    Usage,
     new_id,
 )
-from duologue.session.given import Caller, Gate, Given, Turned, Unheard, as_function
+from duologue.session.given import Caller, Gate, Given, Turned, Unheard, as_function, usage_of
 from duologue.session.history import Entry, HeardWord, History
 from duologue.session.playout import Playout
-from duologue.session.reply import Reply
+from duologue.session.reply import Reply, next_of
 from duologue.session.speak import Piece
+from duologue.session.timing import timed
 from duologue.session.writing import Call
 
 # How far the sending may run ahead of the hearing: enough to ride out a network's pauses, little enough that an
 # interrupted answer was hardly made in vain.
 LEAD_MS = 2_000.0
-# OpenAI's tokens of sound: one for each 50 ms out. Only counted, for clients that add up usage.
-MS_PER_AUDIO_TOKEN = 50.0
+# Pieces leave two at a time: to wake up for each would cost as much as all else that is done for it.
+STRIDE_MS = 100.0
 
 
 class Answer:
@@ -72,6 +71,7 @@ class Answer:
         turn: Turned | None = None,
         is_filler: bool = False,
         is_follow_up: bool = False,
+        is_rest: bool = False,
     ) -> None:
         self.id = new_id("resp")
         self.reply = reply
@@ -86,6 +86,7 @@ class Answer:
         self.has_started = False
         self.is_filler = is_filler
         self.is_follow_up = is_follow_up
+        self._is_rest = is_rest
         self.options = options or ReplyOptions()
         self.status: ReplyStatus | None = None
         self.given: list[Given] = []
@@ -102,6 +103,7 @@ class Answer:
         self._next: Answer | None = None
         self._is_playing = False
         self._is_heard_out = False
+        self._stop_ms: float | None = None
         self._failure: DuologueError | None = None
 
     @property
@@ -118,18 +120,19 @@ class Answer:
         return self.reply.manner.modality == "audio"
 
     async def run(self, on_audible: Callable[[], None]) -> None:
-        """Send the reply until its end, then wait until it has been heard."""
-        async with self.reply.take() as pieces:
-            async for piece in pieces:
+        """Send the reply until its end, then wait until it has been heard. ``on_audible``: told of its first sound."""
+        async with self.reply.take(self.playout) as pieces:
+            while (piece := await next_of(pieces)) is not None:
                 if isinstance(piece, Call):
                     await self._give_call(piece)
                     continue
-                await self._keep_pace()
+                now_s = await self._keep_pace()
                 # A task that was stopped may have one more step to go.
                 if self.is_finished:
                     return
-                self.take(piece)
-                if piece.pcm is not None:
+                is_first = piece.pcm is not None and not self.playout.sent_ms
+                self._take(piece, now_s)
+                if is_first:
                     on_audible()
         self.finish()
         self._hearing.deadline = self.playout.ends_at_s
@@ -137,22 +140,28 @@ class Answer:
             await anyio.sleep_forever()
         self.end_playout()
 
-    async def _keep_pace(self) -> None:
-        await self.gate.passed()
-        while (ahead_ms := self.playout.lead_ms(anyio.current_time()) - LEAD_MS) > 0:
-            await anyio.sleep(ahead_ms / 1000)
-            await self.gate.passed()
+    async def _keep_pace(self) -> float:
+        """Until the next piece may leave; the present second."""
+        # What need not be waited for is not: each pass through the loop costs more than all else that a piece does.
+        while True:
+            if not self.gate.is_open:
+                await self.gate.passed()
+            now_s = anyio.current_time()
+            ahead_ms = self.playout.lead_ms(now_s) - LEAD_MS
+            if ahead_ms <= 0:
+                return now_s
+            await anyio.sleep((ahead_ms + STRIDE_MS) / 1000)
 
     def start(self) -> None:
         """Announce the reply. Its items follow with the first words, so that a failure needs no empty item."""
         self.has_started = True
-        self._say(ReplyStarted(reply_id=self.id, manner=self.reply.manner))
+        self._say(ReplyStarted(reply_id=self.id, manner=self.reply.manner, is_rest=self._is_rest))
 
-    def take(self, piece: Piece) -> None:
+    def _take(self, piece: Piece, now_s: float) -> None:
         """Send one piece and note when its words will have been heard."""
-        if self.is_finished:
-            return
-        self._tell_times()
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            self._say(timed(self.id, self.reply, turn, now_s))
         given = self._message()
         entry = given.entry
         if piece.text:
@@ -173,34 +182,13 @@ class Answer:
             middle_ms = (word.start_ms + word.end_ms) / 2
             entry.words.append(HeardWord(self._phrase_start + word.text_end, self._phrase_start_ms + middle_ms))
         if piece.pcm is not None:
-            self._send_sound(given, piece.pcm)
+            self._send_sound(given, piece.pcm, now_s)
 
-    def _tell_times(self) -> None:
-        """Once, as the first of the answer leaves."""
-        turn, self._turn = self._turn, None
-        if turn is None:
-            return
-
-        def since_ms(at_s: float) -> float:
-            return round((at_s - turn.ended_at_s) * 1000, 1)
-
-        known_at_s, began_at_s = turn.words.known_at_s, self.reply.writing.began_at_s
-        self._say(
-            ReplyTimed(
-                reply_id=self.id,
-                item_id=turn.item_id,
-                committed_ms=since_ms(turn.committed_at_s),
-                words_ms=None if known_at_s is None else since_ms(known_at_s),
-                text_ms=None if began_at_s is None else since_ms(began_at_s),
-                given_ms=since_ms(anyio.current_time()),
-            )
-        )
-
-    def _send_sound(self, given: Given, pcm: Int16) -> None:
+    def _send_sound(self, given: Given, pcm: Int16, now_s: float) -> None:
         if not self.playout.sent_ms:
             self._begin_playout()
         length_ms = len(pcm) * 1000 / VOICE_RATE_HZ
-        self.playout.send(length_ms, anyio.current_time())
+        self.playout.send(length_ms, now_s)
         given.length_ms += length_ms
         sound = encode_pcm16(pcm)
         self._say(ReplyAudio(reply_id=self.id, item_id=given.entry.item.id, pcm=sound, index=given.index))
@@ -280,11 +268,16 @@ class Answer:
         if not isinstance(item, McpApprovalRequest):
             self._say(ReplyArguments(reply_id=self.id, item=item, text=delta, index=given.index))
 
-    def stop(self, reason: str) -> Unheard | None:
+    def stop(self, reason: str, onset_at_s: float | None = None) -> Unheard | None:
         """Cut the answer off, now: nothing more is sent, and what was not heard is not remembered.
 
         What there would have been to hear, None if it was all heard. Its text is still being made: ``drop`` it.
+        ``onset_at_s``: when the speech that interrupts it began.
         """
+        began_at_s = self.playout.began_at_s
+        # What began to sound while somebody spoke already was not interrupted by the beginning of that.
+        if onset_at_s is not None and self._is_playing and began_at_s is not None and began_at_s <= onset_at_s:
+            self._stop_ms = round((anyio.current_time() - onset_at_s) * 1000, 1)
         self.reply.hush()
         self.scope.cancel()
         self._cut_to_heard()
@@ -334,12 +327,20 @@ class Answer:
     def _say_playout_ended(self) -> None:
         heard_ms = self.playout.heard_ms(anyio.current_time())
         if heard_ms >= self.playout.sent_ms:
-            self._say(PlayoutStopped(reply_id=self.id))
+            self._say(PlayoutStopped(reply_id=self.id, underruns=self.playout.underruns))
             return
         spoken = [given for given in self.given if given.length_ms]
         given = next((g for g in spoken if heard_ms < g.starts_ms + g.length_ms), spoken[-1])
         here_ms = int(max(0.0, heard_ms - given.starts_ms))
-        self._say(PlayoutCleared(reply_id=self.id, item_id=given.entry.item.id, heard_ms=here_ms))
+        self._say(
+            PlayoutCleared(
+                reply_id=self.id,
+                item_id=given.entry.item.id,
+                heard_ms=here_ms,
+                underruns=self.playout.underruns,
+                stop_ms=self._stop_ms,
+            )
+        )
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""
@@ -362,7 +363,7 @@ class Answer:
                 error_code=failure.code if failure else None,
                 error_message=failure.message if failure else None,
                 output=tuple(given.entry.item for given in self.given),
-                usage=self._usage(),
+                usage=usage_of(self.reply.writing, self.given, self.playout.sent_ms),
             )
         )
 
@@ -385,14 +386,4 @@ class Answer:
                 in_conversation=self._history is not None,
                 index=given.index,
             )
-        )
-
-    def _usage(self) -> Usage:
-        counted = self.reply.writing.usage
-        texts = [given.entry.text or "" for given in self.given]
-        return Usage(
-            input_text_tokens=self.reply.writing.prompt_words if counted is None else counted.prompt_tokens,
-            output_text_tokens=len(" ".join(texts).split()) if counted is None else counted.completion_tokens,
-            output_audio_tokens=int(self.playout.sent_ms / MS_PER_AUDIO_TOKEN),
-            cached_tokens=0 if counted is None else counted.cached_tokens,
         )

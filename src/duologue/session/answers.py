@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakSet
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,6 +17,7 @@ from duologue.session.given import Turned, Unheard
 from duologue.session.history import History
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
+from duologue.session.writing import Writing
 
 # Each has a stream of the chat server's for itself.
 MOST_ASIDE = 8
@@ -45,6 +47,8 @@ class Answers:
         self._on_over = on_over
         self._sounding: list[Answer] = []
         self._aside: list[Answer] = []
+        # What speech has stopped, as long as somebody keeps it: where it is said after all, that was none.
+        self._cut: WeakSet[Writing] = WeakSet()
 
     @property
     def is_empty(self) -> bool:
@@ -95,6 +99,10 @@ class Answers:
         ``turn``: the spoken turn that it answers."""
         in_conversation = reply.manner.in_conversation
         before = self._sounding[-1] if self._sounding and in_conversation else None
+        is_rest = reply.writing in self._cut
+        if is_rest:
+            # Of several answers that were stopped at once the first tells.
+            self._cut.clear()
         answer = Answer(
             reply,
             self._history if in_conversation else None,
@@ -106,6 +114,7 @@ class Answers:
             turn=turn,
             is_filler=is_filler,
             is_follow_up=is_follow_up,
+            is_rest=is_rest,
         )
         (self._sounding if in_conversation else self._aside).append(answer)
         tasks.start_soon(self._deliver, answer, before, words)
@@ -144,16 +153,19 @@ class Answers:
         for answer in self._sounding:
             answer.gate.open()
 
-    def stop(self, reason: str) -> list[Unheard]:
-        """Stop all that sounds, and what waits to; what is left of each that was not heard out, in order."""
+    def stop(self, reason: str, onset_at_s: float | None = None) -> list[Unheard]:
+        """Stop all that sounds, and what waits to; what is left of each that was not heard out, in order.
+
+        ``onset_at_s``: when the speech that interrupts began, on the event loop's clock; None where none did."""
         stopped, self._sounding = self._sounding, []
         left: list[Unheard] = []
         for answer in stopped:
-            unheard = answer.stop(reason)
+            unheard = answer.stop(reason, onset_at_s)
             if unheard is not None and answer.is_filler:
                 unheard.drop()
             elif unheard is not None:
                 left.append(unheard)
+        self._cut.update(unheard.writing for unheard in left)
         return left
 
     def cancel(self, reply_id: str | None) -> None:

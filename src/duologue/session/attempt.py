@@ -12,9 +12,9 @@ from duologue.engines.base import TurnRequest
 from duologue.engines.client import TURN, EngineClient
 from duologue.errors import CapacityError, EngineError
 from duologue.items import SessionConfig
+from duologue.session.floor import EndOfTurnKnown, WordsKnown
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
-from duologue.session.turn import EndOfTurnKnown, WordsKnown
 
 # The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
 TURN_DUE_S = 0.15

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import anyio
 
-from duologue.items import FunctionCall, McpApprovalRequest, McpCall, new_id
+from duologue.items import FunctionCall, McpApprovalRequest, McpCall, Usage, new_id
 from duologue.session.history import Entry
 from duologue.session.transcribe import Transcription
 from duologue.session.writing import Call, Writing
+
+# OpenAI's tokens of sound: one for each 50 ms out. Only counted, for clients that add up usage.
+MS_PER_AUDIO_TOKEN = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,12 @@ class Gate:
         self._opened = anyio.Event()
         self._opened.set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened.is_set()
+
     def shut(self) -> None:
-        if self._opened.is_set():
+        if self.is_open:
             self._opened = anyio.Event()
 
     def open(self) -> None:
@@ -74,3 +81,15 @@ Caller = Callable[[Call], FunctionCall | McpCall | McpApprovalRequest]
 def as_function(call: Call) -> FunctionCall:
     """A call that the client carries out."""
     return FunctionCall(id=new_id("item"), status="in_progress", call_id=call.id, name=call.name, arguments="")
+
+
+def usage_of(writing: Writing, given: Iterable[Given], sent_ms: float) -> Usage:
+    """As the model counted it, in words where it does not."""
+    counted = writing.usage
+    texts = [each.entry.text or "" for each in given]
+    return Usage(
+        input_text_tokens=writing.prompt_words if counted is None else counted.prompt_tokens,
+        output_text_tokens=len(" ".join(texts).split()) if counted is None else counted.completion_tokens,
+        output_audio_tokens=int(sent_ms / MS_PER_AUDIO_TOKEN),
+        cached_tokens=0 if counted is None else counted.cached_tokens,
+    )

@@ -45,7 +45,7 @@ class Phraser:
 
     def _find_end(self) -> int | None:
         sentences = list(segment("en", self._text)) if self._text.strip() else []
-        if len(sentences) > 1:
+        if len(sentences) > 1 and len(sentences[0]) <= LONGEST_PHRASE_CHARS:
             return len(sentences[0])
         if self._is_first and (end := self._first_clause_end()) is not None:
             return end

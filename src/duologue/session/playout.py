@@ -36,6 +36,11 @@ class Playout:
         """When the last sample sent so far will have been played."""
         return self._ends_at_s
 
+    @property
+    def began_at_s(self) -> float | None:
+        """When the first sample began to be played, None before it was sent."""
+        return self._stretches[0].start_s if self._stretches else None
+
     def send(self, length_ms: float, now_s: float) -> None:
         """``length_ms`` more of sound left for the client at ``now_s``."""
         if now_s > self._ends_at_s or not self._stretches:
@@ -59,5 +64,10 @@ class Playout:
         return sum(stretch.played_ms(now_s) for stretch in self._stretches)
 
     def lead_ms(self, now_s: float) -> float:
-        """How much of what was sent is still to be played."""
-        return self.sent_ms - self.heard_ms(now_s)
+        """How much of what was sent is still to be played; ``now_s``: no earlier than the last sending. Sound is sent
+        behind other sound or after its end, so that all before the last stretch has been played."""
+        return min(self._stretches[-1].length_ms, max(0.0, (self._ends_at_s - now_s) * 1000)) if self.sent_ms else 0.0
+
+    def silent_at_s(self, made_ms: float, now_s: float) -> float:
+        """When the listener falls silent, where ``made_ms`` of the answer have been made, sent or not."""
+        return max(now_s, self._ends_at_s) + max(0.0, made_ms - self.sent_ms) / 1000

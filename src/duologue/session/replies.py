@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from duologue.audio.frame import Float32
 from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.client import SPEECH, EngineClient
+from duologue.engines.pressure import NO_PRESSURE, Pressure
 from duologue.errors import CapacityError, ClientError, EngineError
 from duologue.items import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
 from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
@@ -34,7 +35,8 @@ class Ways(msgspec.Struct, frozen=True):
     ``speculates``: answers are prepared in pauses, before the turn is known to be over. ``hears``: the model that
     answers is given the turn as sound. ``has_partials``: words are shown while somebody speaks. ``sees``: the model
     takes images. ``tool_steps``: how often it may call tools before it has to answer. ``filler``: what is said when a
-    tool has not answered ``filler_after_s`` after the call, "" for nothing.
+    tool has not answered ``filler_after_s`` after the call, "" for nothing. ``pressure``: what is left undone under
+    load, now.
     """
 
     speculates: bool = True
@@ -44,6 +46,7 @@ class Ways(msgspec.Struct, frozen=True):
     tool_steps: int = 5
     filler: str = ""
     filler_after_s: float = 1.0
+    pressure: Pressure = NO_PRESSURE
 
 
 # Transcribed, then answered.

@@ -1,10 +1,11 @@
 """START HERE: one conversation, from the user's sound to the answer's.
 
 Everything that happens to a session goes through ``_inbox`` and is handled, one at a time and without waiting, by
-``_handle``; so no two things ever happen to a conversation at once. What takes time runs beside it in the
-session's one task group and posts what it finds:
+``_handle``, which only ``run`` calls; so no two things ever happen to a conversation at once, and whoever posts goes on
+before anything comes of it. What takes time runs beside it in the session's one task group and posts what it finds:
 
-* ``hearing`` takes what the client sends, finds speech in the sound, and passes all else on in order.
+* ``hearing`` takes what the client sends, finds speech in the sound, and passes all else on in order. It posts nothing
+  while nobody speaks.
 * ``turns`` makes turns of it: the turn machine (``turn``) says what a change means, in commands.
 * A pause starts an ``Attempt``: the words (``transcribe``), whether the turn is over (``endpointing``), the answer's
   text (``asking``, ``writing``) and its sound (``reply``, ``phrase``, ``speak``), all unheard; ``replies`` makes them.
@@ -15,9 +16,7 @@ session's one task group and posts what it finds:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,20 +40,24 @@ from duologue.events import (
     TruncateItem,
 )
 from duologue.items import McpApprovalResponse, SessionConfig, TurnDetection
-from duologue.session import turn as floor
+from duologue.session import floor
 from duologue.session.answers import Answers
 from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
 from duologue.session.following import Following, ToolsAnswered, ToolSlow
 from duologue.session.hearing import Heard, Marked, without_sound
+from duologue.session.mailbox import Mailbox
 from duologue.session.prompts import NEWS
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
 from duologue.session.tools import NoServers, Tools
 from duologue.session.turns import Idle, Turns, WordsIn
 
-INBOX_EVENTS = 1_024
-# What a client has sent waits here while its sound is looked at; whoever brings it holds back the rest.
-TOLD_EVENTS = 256
+# So much of what a client sent waits to be handled that whoever brings it holds back the rest.
+BEHIND_EVENTS = 256
+
+
+class _HungUp(Told, frozen=True):
+    """The client has left, and all that it sent has been taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,11 @@ class Session:
         servers: ToolServers | None = None,
     ) -> None:
         self._say = say
-        self._told_in, self._told = anyio.create_memory_object_stream[Told](math.inf)
-        self._inbox_in, self._inbox = anyio.create_memory_object_stream[Any](INBOX_EVENTS)
+        self._inbox = Mailbox()
+        self._post = self._inbox.post
+        self._has_hung_up = False
+        self._is_over = False
+        self._waiting: set[anyio.Event] = set()
         self._conversation = Conversation(self._say)
         history = self._conversation.history
         self._tools = Tools(servers or NoServers(), self._conversation, self._say)
@@ -108,53 +114,60 @@ class Session:
 
     def tell(self, event: Told) -> None:
         """The client has sent this. Taken at once, in order; what comes after ``hang_up`` is nobody's."""
-        with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-            self._told_in.send_nowait(event)
+        if not self._has_hung_up:
+            self._turns.hearing.take(event)
+
+    def ask(self, lives: Callable[[], None]) -> None:
+        """``lives`` is called by the loop that handles everything, whatever sound waits to be looked at."""
+        self._post(Reached(tell=lives))
 
     @property
     def is_behind(self) -> bool:
         """So much waits that whoever brings it should hold back the rest until ``caught_up``."""
-        return self._told.statistics().current_buffer_used >= TOLD_EVENTS
+        return self._turns.hearing.is_behind or len(self._inbox) >= BEHIND_EVENTS
 
     async def caught_up(self) -> None:
-        """Until it is not behind any more, or has ended."""
-        while self.is_behind:  # noqa: ASYNC110
-            await anyio.sleep(0.01)
+        """Until all that it was told has been taken, or it has ended; at once where it is not behind."""
+        if not self.is_behind or self._is_over:
+            return
+        reached = anyio.Event()
+        self._waiting.add(reached)
+        self.tell(Reached(tell=reached.set))
+        await reached.wait()
+        self._waiting.discard(reached)
 
     def hang_up(self) -> None:
         """The client has left: the conversation ends when all that it was told has been looked at."""
-        self._told_in.close()
+        self.tell(_HungUp())
+        self._has_hung_up = True
 
     async def run(self) -> None:
         """Hold the conversation until ``hang_up``. Raises SlowClient."""
-        with self._inbox, self._told_in, self._told:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    for worker in (self._replies, self._tools, self._calling, self._turns):
-                        worker.tasks = tasks
-                    for timer in (self._turns.idle, *self._following.timers):
-                        timer.tasks = tasks
-                    self._apply(self.config)
-                    tasks.start_soon(self._hear)
-                    async for event in self._inbox:
-                        self._handle(event)
-                    tasks.cancel_scope.cancel()
-            finally:
-                self._answers.abandon()
-                self._turns.abandon()
-                self._tools.close()
-                # Sessions are rings of objects, which Python finds late: their sound would stay for minutes.
-                self._turns.hearing.forget()
-                self._conversation.history.forget_sound()
+        try:
+            async with anyio.create_task_group() as tasks:
+                for worker in (self._replies, self._tools, self._calling, self._turns):
+                    worker.tasks = tasks
+                self._apply(self.config)
+                tasks.start_soon(self._turns.hearing.run)
+                while not isinstance(event := await self._inbox.next(), _HungUp):
+                    self._handle(event)
+                tasks.cancel_scope.cancel()
+        finally:
+            self._end()
 
-    async def _hear(self) -> None:
-        with self._inbox_in, self._told:
-            await self._turns.hearing.run(self._told, self._inbox_in.send)
-
-    def _post(self, event: object) -> None:
-        # Where the client has left, nothing matters any more.
-        with suppress(anyio.ClosedResourceError):
-            self._inbox_in.send_nowait(event)
+    def _end(self) -> None:
+        self._has_hung_up = self._is_over = True
+        self._inbox.close()
+        self._answers.abandon()
+        self._turns.abandon()
+        self._tools.close()
+        for timer in (self._turns.idle, *self._following.timers):
+            timer.stop()
+        # Sessions are rings of objects, which Python finds late: their sound would stay for minutes.
+        self._turns.hearing.close()
+        self._conversation.history.forget_sound()
+        for reached in self._waiting:
+            reached.set()
 
     def _handle(self, event: Any) -> None:
         try:

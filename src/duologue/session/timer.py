@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-
-import anyio
-from anyio.abc import TaskGroup
 
 
 class Timer:
-    """Calls ``due`` a while after ``start``, unless stopped or started anew by then. On the event loop's clock."""
+    """Calls ``due`` a while after ``start``, unless stopped or started anew by then. On the event loop's clock.
+
+    One that is started anew again and again is only put off: it wakes the loop when it was first due and looks again,
+    instead of costing the loop an entry for each frame of sound. Stopped, it wakes nobody.
+    """
 
     def __init__(self, due: Callable[[], None]) -> None:
         self._due = due
-        self._scope: anyio.CancelScope | None = None
-        self.tasks: TaskGroup
+        self._due_s: float | None = None
+        self._handle: asyncio.TimerHandle | None = None
 
     @property
     def is_running(self) -> bool:
-        return self._scope is not None
+        return self._due_s is not None
 
     def start(self, seconds: float) -> None:
-        self.stop()
-        scope = self._scope = anyio.CancelScope()
-        self.tasks.start_soon(self._run, scope, seconds)
+        loop = asyncio.get_running_loop()
+        self._due_s = due_s = loop.time() + seconds
+        if self._handle is None or self._handle.when() > due_s:
+            self._wake_at(due_s, loop)
 
     def stop(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
-            self._scope = None
+        self._due_s = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
 
-    async def _run(self, scope: anyio.CancelScope, seconds: float) -> None:
-        with scope:
-            await anyio.sleep(seconds)
-            if self._scope is scope:
-                self._scope = None
-                self._due()
+    def _wake_at(self, due_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = loop.call_at(due_s, self._wake)
+
+    def _wake(self) -> None:
+        assert self._handle is not None, "only a handle wakes"
+        assert self._due_s is not None, "stopped, it wakes nobody"
+        woken_s, self._handle = self._handle.when(), None
+        if self._due_s > woken_s:
+            self._wake_at(self._due_s, asyncio.get_running_loop())
+            return
+        self._due_s = None
+        self._due()

@@ -8,12 +8,32 @@ Moments are samples on the session's input clock. The machine does no I/O and kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
 from duologue.items import TurnDetection
 from duologue.session.endpointing import Evidence, wait_ms
+from duologue.session.floor import (
+    Clock,
+    CommitTurn,
+    DropAttempt,
+    EndOfTurnKnown,
+    FloorReset,
+    HoldReply,
+    OpenTurn,
+    ReplyAudible,
+    ReplyOver,
+    ReplyWanted,
+    ResumeReply,
+    SpeechBegan,
+    SpeechEnded,
+    StartAttempt,
+    StopReply,
+    TurnCommand,
+    TurnEvent,
+    WordsKnown,
+)
 from duologue.session.interruption import Verdict, judge
 
 # A turn this long is taken as it is: memory and the transcriber are bounded, and nobody should wait for ever.
@@ -33,121 +53,6 @@ class State(Enum):
     """The answer is being heard."""
     CONTESTED = "contested"
     """There is sound over the answer; the answer is held until it is known what it is."""
-
-
-# --- what happens ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechEnded:
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """It is ``now``; ``loud_until``: the user made sound up to here."""
-
-    now: int
-    loud_until: int
-
-
-@dataclass(frozen=True, slots=True)
-class EndOfTurnKnown:
-    attempt: int
-    prob: float
-
-
-@dataclass(frozen=True, slots=True)
-class WordsKnown:
-    attempt: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyWanted:
-    """The client asks for an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyAudible:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyOver:
-    """Played to its end, cancelled, failed, or there was nothing to answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class FloorReset:
-    """The client committed or cleared the audio by hand, or changed who detects turns."""
-
-
-TurnEvent = (
-    SpeechBegan
-    | SpeechEnded
-    | Clock
-    | EndOfTurnKnown
-    | WordsKnown
-    | ReplyWanted
-    | ReplyAudible
-    | ReplyOver
-    | FloorReset
-)
-
-
-# --- what to do about it --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OpenTurn:
-    """The user's speech, from sample ``at``, is a turn."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
-    """Prepare an answer to the turn's sound up to ``until``, unheard."""
-
-    attempt: int
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
-class DropAttempt:
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class CommitTurn:
-    """The turn ended at ``until``; ``attempt``: the one to let out, None if there is none."""
-
-    attempt: int | None
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
-class HoldReply:
-    """Send nothing more of the answer for now."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeReply:
-    """It was a false alarm: go on from the exact sample."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopReply:
-    """The user interrupts: stop, and cut the history to what was heard."""
-
-
-TurnCommand = OpenTurn | StartAttempt | DropAttempt | CommitTurn | HoldReply | ResumeReply | StopReply
 
 
 class TurnMachine:
@@ -182,6 +87,15 @@ class TurnMachine:
             raise AssertionError(f"{method} led from {self.state.name} to {target.name}: not in the table")
         self.state = target
         return self._out
+
+    @property
+    def clock_due(self) -> int | None:
+        """The first moment at which a ``Clock`` could change anything; None while none could."""
+        if self.state is State.PAUSE:
+            return self._ended + ms_to_samples(wait_ms(self._evidence, self.detection))
+        if self.state is State.USER:
+            return self._began + MAX_TURN_SAMPLES
+        return 0 if self.state is State.CONTESTED else None
 
     # Each method below is one transition: it may add commands and says where to go.
 

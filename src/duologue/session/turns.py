@@ -28,7 +28,7 @@ from duologue.events import (
     TranscriptFailed,
 )
 from duologue.items import ReplyOptions, SessionConfig, TurnDetection, new_id
-from duologue.session import turn as floor
+from duologue.session import floor
 from duologue.session.answers import Answers
 from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
@@ -40,12 +40,15 @@ from duologue.session.replies import AS_CONFIGURED, Replies, Ways
 from duologue.session.reply import Reply
 from duologue.session.timer import Timer
 from duologue.session.transcribe import Partials, Transcription
+from duologue.session.turn import State, TurnMachine
 from duologue.session.vad import Onset
 
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
 TAIL_SAMPLES = ms_to_samples(96)
+
+_USERS_TURN = (State.USER, State.PAUSE, State.CONTESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Turns:
         say: Callable[[Event], None],
         post: Callable[[object], None],
     ) -> None:
-        self.hearing = Hearing(engines, detection.threshold, self._is_in_turn)
+        self.hearing = Hearing(engines, detection.threshold, self, post)
         self._engines = engines
         self._conversation = conversation
         self._replies = replies
@@ -95,7 +98,7 @@ class Turns:
         self._ways = ways
         self._say = say
         self._post = post
-        self._machine = floor.TurnMachine(detection, speculates=ways.speculates)
+        self._machine = TurnMachine(detection, speculates=ways.speculates)
         self.idle = Timer(lambda: post(Idle()))
         self._turn: _Turn | None = None
         # What the client will commit: in it nobody knows of speech, but words are shown all the same.
@@ -108,7 +111,7 @@ class Turns:
     @property
     def is_idle(self) -> bool:
         """Nobody has the floor, and nobody is about to take it."""
-        return self._machine.state is floor.State.IDLE and self._answers.is_empty
+        return self._machine.state is State.IDLE and self._answers.is_empty
 
     def configure(self, detection: TurnDetection | None) -> None:
         """None: the client commits by hand from now on, and what was not committed is left to it."""
@@ -131,7 +134,7 @@ class Turns:
         """Something has happened to the floor: do what the machine makes of it."""
         for command in self._machine.take(event):
             _PERFORMERS[type(command)](self, command)
-        if self.idle.is_running and self._machine.state is not floor.State.IDLE:
+        if self.idle.is_running and self._machine.state is not State.IDLE:
             self.idle.stop()
 
     def answer(
@@ -151,8 +154,25 @@ class Turns:
     def _shows_words(self) -> bool:
         return self._replies.config.show_transcript
 
-    def _is_in_turn(self) -> bool:
-        return self._machine.state in (floor.State.USER, floor.State.PAUSE, floor.State.CONTESTED)
+    # --- what the ears want to know ---------------------------------------------------------------------------------
+
+    @property
+    def is_in_turn(self) -> bool:
+        """The user is in the middle of something."""
+        return self._machine.state in _USERS_TURN
+
+    @property
+    def clock_due(self) -> int | None:
+        """The moment at which it matters what the time is."""
+        if self.hearing.detects_speech or self._turn_by_hand is not None:
+            return self._machine.clock_due
+        return self._uncommitted + 1
+
+    def needed_since(self, now: int) -> int:
+        """The first sample that may still be asked for."""
+        if not self.hearing.detects_speech:
+            return now - LONGEST_UNCOMMITTED_SAMPLES
+        return now - IDLE_KEEP_SAMPLES if self._turn is None else self._turn.start
 
     # --- a turn, from its first sound to its last ---------------------------------------------------------------
 
@@ -162,12 +182,9 @@ class Turns:
             self.take(floor.Clock(found.at, found.at))
             self.take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
         self.take(floor.Clock(heard.now, heard.loud_until))
-        if not self.hearing.detects_speech:
-            self.hearing.forget_before(heard.now - LONGEST_UNCOMMITTED_SAMPLES)
-            if self._turn_by_hand is None and heard.now > self._uncommitted:
-                self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
-        elif self._turn is None:
-            self.hearing.forget_before(heard.now - IDLE_KEEP_SAMPLES)
+        is_by_hand = not self.hearing.detects_speech and self._turn_by_hand is None
+        if is_by_hand and heard.now > self._uncommitted:
+            self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
@@ -326,7 +343,7 @@ class Turns:
     def _await_user(self) -> None:
         """The idle timeout counts from the end of what sounded last."""
         timeout_ms = self._machine.detection.idle_timeout_ms
-        if timeout_ms is not None and self.hearing.detects_speech and self._machine.state is floor.State.IDLE:
+        if timeout_ms is not None and self.hearing.detects_speech and self._machine.state is State.IDLE:
             self.idle.start(timeout_ms / 1000)
 
     def on_idle(self, _idle: Idle) -> None:

@@ -45,6 +45,11 @@ class SpeechGate:
         self._run = 0
         self.loud_until = 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Nobody speaks, and nothing suggests that somebody begins to."""
+        return not self.is_speaking and self._run == 0
+
     def push(self, prob: float, window_end: int) -> Onset | Pause | None:
         """``window_end``: the sample after the window that ``prob`` is of."""
         if self.is_speaking:

@@ -15,11 +15,11 @@ T = TypeVar("T")
 async def watched(items: AsyncIterator[T], patience_s: float, who: str) -> AsyncIterator[T]:
     """``items``, but EngineLost when the next one does not come within ``patience_s``."""
     while True:
-        try:
-            with anyio.fail_after(patience_s):
+        with anyio.CancelScope(deadline=anyio.current_time() + patience_s) as scope:
+            try:
                 item = await anext(items)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise EngineLost(f"{who} said nothing for {patience_s:.0f} s.") from None
+            except StopAsyncIteration:
+                return
+        if scope.cancelled_caught:
+            raise EngineLost(f"{who} said nothing for {patience_s:.0f} s.")
         yield item

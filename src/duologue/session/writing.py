@@ -31,13 +31,17 @@ class Growth:
     """Something that grows, and who waits for more of it."""
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
+        # Most of the time nobody waits.
+        self._event: anyio.Event | None = None
 
     def happened(self) -> None:
-        self._event.set()
-        self._event = anyio.Event()
+        if self._event is not None:
+            self._event.set()
+            self._event = None
 
     async def next(self) -> None:
+        if self._event is None:
+            self._event = anyio.Event()
         await self._event.wait()
 
 

@@ -15,8 +15,10 @@ import pytest
 from duologue.audio.frame import Int16
 from duologue.engines.base import SpeakRequest, WordTime
 from duologue.engines.tts import espeak_process as wire
-from duologue.engines.tts.espeak import Espeak, espeak_library
+from duologue.engines.tts.espeak import Espeak
+from duologue.engines.tts.espeak_pipe import espeak_library
 from duologue.errors import EngineError, EngineLost
+from duologue.options import EspeakOptions
 
 TEXT = "Well, one of the 25 cats — naïve & 'quoted' \U0001f600 — cost $3.50. Is it so?  Yes!"
 LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 100
@@ -24,7 +26,7 @@ LONG_TEXT = "The quick brown fox jumps over the lazy dog. " * 100
 
 @pytest.fixture
 async def espeak() -> AsyncIterator[Espeak]:
-    engine = Espeak()
+    engine = Espeak(EspeakOptions(processes=1))
     await engine.start()
     yield engine
     await engine.aclose()
@@ -61,7 +63,8 @@ async def test_chunks_are_small_and_the_first_is_there_before_the_last_is_made(e
         lengths_ms = [len(chunk.pcm) / 24 async for chunk in chunks]
     assert len(lengths_ms) > 20
     assert all(40 <= length_ms <= 100 for length_ms in lengths_ms[:-1])
-    assert 0 < lengths_ms[-1] <= 100
+    # The end of the sound, and what the resampler still held.
+    assert 0 < lengths_ms[-1] <= 220
 
 
 @pytest.mark.anyio
@@ -122,7 +125,7 @@ async def test_speed_changes_length(espeak: Espeak) -> None:
 @pytest.mark.anyio
 async def test_a_phrase_left_in_the_middle_does_not_reach_the_next(espeak: Espeak) -> None:
     alone, alone_words = await speak(espeak, "Good morning.")
-    process_id = espeak.process_id
+    process_ids = espeak.process_ids
     for _ in range(5):
         async with espeak.stream(SpeakRequest(text=LONG_TEXT)) as chunks:
             async for _chunk in chunks:
@@ -130,7 +133,7 @@ async def test_a_phrase_left_in_the_middle_does_not_reach_the_next(espeak: Espea
         pcm, words = await speak(espeak, "Good morning.")
         assert abs(len(pcm) - len(alone)) < 24 * 100
         assert len(words) == len(alone_words)
-    assert espeak.process_id == process_id
+    assert espeak.process_ids == process_ids
 
 
 @pytest.mark.anyio
@@ -172,43 +175,29 @@ async def speak_through_a_kill(engine: Espeak, process_id: int) -> None:
 
 @pytest.mark.anyio
 async def test_a_killed_process_loses_its_phrases_and_is_replaced(espeak: Espeak) -> None:
-    process_id = espeak.process_id
-    assert process_id is not None
+    [process_id] = espeak.process_ids
     with pytest.raises(EngineLost, match="next phrase"):
         await speak_through_a_kill(espeak, process_id)
     pcm, _ = await speak(espeak, "Good morning.")
     assert len(pcm) > 24 * 300
-    assert espeak.process_id != process_id
+    assert process_id not in espeak.process_ids
 
 
 @pytest.mark.anyio
 async def test_a_process_killed_while_idle_costs_one_phrase_at_most(espeak: Espeak) -> None:
-    process_id = espeak.process_id
-    assert process_id is not None
+    [process_id] = espeak.process_ids
     os.kill(process_id, signal.SIGKILL)
     with suppress(EngineLost):
         await speak(espeak, "Good morning.")
     pcm, _ = await speak(espeak, "Good morning.")
     assert len(pcm) > 24 * 300
-    assert espeak.process_id != process_id
+    assert process_id not in espeak.process_ids
 
 
 @pytest.mark.anyio
 async def test_a_phrase_without_end_is_refused(espeak: Espeak) -> None:
     with pytest.raises(EngineError, match="cut the text"):
         await speak(espeak, "a" * 5001)
-
-
-@pytest.mark.anyio
-async def test_closing_ends_the_process() -> None:
-    engine = Espeak()
-    await engine.start()
-    process_id = engine.process_id
-    assert process_id is not None
-    await engine.aclose()
-    assert engine.process_id is None
-    with pytest.raises(ProcessLookupError):
-        os.kill(process_id, 0)
 
 
 @pytest.fixture

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from pyee.asyncio import AsyncIOEventEmitter
 
-from duologue.server.webrtc.channel import EARLY_BYTES, HIGH_BYTES, EventChannel
+from duologue.server.webrtc.channel import EARLY_BYTES, HIGH_BYTES, MAX_UNTAKEN_BYTES, EventChannel
 
 pytestmark = pytest.mark.anyio
-
-NO_LIVE: Any = None
 
 
 class Wire(AsyncIOEventEmitter):
@@ -39,58 +37,68 @@ async def _settle() -> None:
         await checkpoint()
 
 
+class Taker:
+    """Stands for a conversation: takes one message, and the next when it is asked to go on."""
+
+    def __init__(self) -> None:
+        self.taken: list[str | None] = []
+        self.go_on: Callable[[], None] = lambda: None
+
+    def take(self, message: str | None, go_on: Callable[[], None]) -> bool:
+        self.taken.append(message)
+        self.go_on = go_on
+        return False
+
+
 async def test_what_was_said_before_the_channel_opened_comes_first() -> None:
     channel, wire = EventChannel(), Wire()
-    frames_in, frames = anyio.create_memory_object_stream[list[bytes]](0)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(channel.write, NO_LIVE, frames)
-        await frames_in.send([b"1", b"2"])
-        await _settle()
-        channel.open(wire)  # type: ignore[arg-type]
-        await frames_in.send([b"3"])
-        await _settle()
-        assert wire.sent == ["1", "2", "3"]
-        frames_in.close()
+    channel.send_frames([b"1", b"2"])
+    channel.open(wire)  # type: ignore[arg-type]
+    channel.send_frames([b"3"])
+    assert wire.sent == ["1", "2", "3"]
 
 
 async def test_little_is_kept_for_a_channel_that_never_opens() -> None:
     channel, wire = EventChannel(), Wire()
-    frames_in, frames = anyio.create_memory_object_stream[list[bytes]](0)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(channel.write, NO_LIVE, frames)
-        for n in range(64):
-            await frames_in.send([str(n).encode() * (EARLY_BYTES // 16)])
-        await _settle()
-        channel.open(wire)  # type: ignore[arg-type]
-        await _settle()
-        assert sum(map(len, wire.sent)) <= EARLY_BYTES
-        assert wire.sent[-1][:2] == "63"
-        frames_in.close()
+    for n in range(64):
+        channel.send_frames([str(n).encode() * (EARLY_BYTES // 16)])
+    assert not channel.is_full, "a caller may do without one"
+    channel.open(wire)  # type: ignore[arg-type]
+    assert sum(map(len, wire.sent)) <= EARLY_BYTES
+    assert wire.sent[-1][:2] == "63"
 
 
 async def test_a_caller_that_does_not_read_holds_the_session_up() -> None:
     channel, wire = EventChannel(), Wire()
     channel.open(wire)  # type: ignore[arg-type]
-    frames_in, frames = anyio.create_memory_object_stream[list[bytes]](0)
-    async with anyio.create_task_group() as tg:
-        tg.start_soon(channel.write, NO_LIVE, frames)
-        for _ in range(2):
-            await frames_in.send([bytes(HIGH_BYTES)])
-        await frames_in.send([b"held"])
-        with pytest.raises(anyio.WouldBlock):
-            await _settle()
-            frames_in.send_nowait([b"too much"])
-        assert len(wire.sent) == 2
-        wire.flush()
-        await _settle()
-        assert wire.sent[-1] == "held"
-        frames_in.close()
+    held = [b"held"]
+    channel.on_room = lambda: channel.send_frames(held) and None
+    channel.send_frames([bytes(HIGH_BYTES)])
+    assert not channel.is_full
+    channel.send_frames([b"one more"])
+    assert channel.is_full
+    wire.flush()
+    assert (channel.is_full, wire.sent[-1]) == (False, "held")
+
+
+async def test_messages_wait_until_they_are_asked_for_but_not_without_end() -> None:
+    channel, wire, taker = EventChannel(), Wire(), Taker()
+    channel.open(wire)  # type: ignore[arg-type]
+    wire.emit("message", "early")
+    channel.listen(taker)  # type: ignore[arg-type]
+    for message in ("second", b"third", "fourth"):
+        wire.emit("message", message)
+    assert taker.taken == ["early"]
+    taker.go_on()
+    taker.go_on()
+    assert taker.taken == ["early", "second", None]
+    wire.emit("message", "x" * MAX_UNTAKEN_BYTES)
+    assert channel.closed.is_set()
 
 
 async def test_a_goodbye_waits_for_the_last_word() -> None:
     channel, wire = EventChannel(), Wire()
     channel.open(wire)  # type: ignore[arg-type]
-    frames_in, frames = anyio.create_memory_object_stream[list[bytes]](0)
     has_left = anyio.Event()
 
     async def leave() -> None:
@@ -101,9 +109,8 @@ async def test_a_goodbye_waits_for_the_last_word() -> None:
         tg.start_soon(leave)
         await _settle()
         assert not has_left.is_set(), "nothing waits, and more may come"
-        tg.start_soon(channel.write, NO_LIVE, frames)
-        await frames_in.send([b"last"])
-        frames_in.close()
+        channel.send_frames([b"last"])
+        channel.end()
         await _settle()
         assert (wire.sent, has_left.is_set()) == (["last"], False)
         wire.flush()

@@ -5,12 +5,23 @@ import { RemoteVoice } from "../audio/remote-voice";
 import { type Entries, split } from "./entries";
 import { newItemId, SESSION, type ServerEvent, typedItem } from "./events";
 import { type Choice, type Decision, decide } from "./fallback";
+import { Line } from "./line";
+import { sleep } from "./sleep";
 import type { LocalEvent } from "./state";
-import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
+import {
+  type Failure,
+  type Transport,
+  TransportError,
+  type TransportKind,
+  type TransportOptions,
+} from "./transport";
 import { accessTrouble, diagnose, type Trouble, TroubleError, troubleOf } from "./trouble";
 import { TurnClock } from "./turn-clock";
 import { WebRtcTransport } from "./webrtc";
 import { WebSocketTransport } from "./websocket";
+
+// A server that gives a place and refuses it all the same is not asked in a circle.
+const AGAIN_MS = 2000;
 
 export interface CallOptions {
   base: string;
@@ -31,6 +42,7 @@ export class Call {
   #microphone: Microphone | null = null;
   #voice: RemoteVoice | null = null;
   #transport: Transport | null = null;
+  #line: Line | null = null;
   #wakeLock: Promise<WakeLockSentinel | null> | null = null;
   #isLive = false;
   #isOver = false;
@@ -44,8 +56,7 @@ export class Call {
   async start(): Promise<void> {
     const resumed = this.#context.resume();
     const { kind, reason } = this.#options.choice;
-    const voice = kind === "webrtc" ? new RemoteVoice() : null;
-    this.#voice = voice;
+    if (kind === "webrtc") this.#voice = new RemoteVoice();
     try {
       await this.#prepare();
       await resumed;
@@ -54,15 +65,14 @@ export class Call {
     }
     if (this.#isOver) return;
     this.#options.tell({ type: "page.transport", kind, reason });
-    await this.#connect((options) =>
-      voice ? new WebRtcTransport(options, voice) : new WebSocketTransport(options),
-    );
+    await this.#connect(kind);
   }
 
   hangUp(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     void this.#transport?.close();
+    this.#line?.leave();
     this.#voice?.close();
     this.#microphone?.close();
     void this.#wakeLock?.then((lock) => lock?.release());
@@ -81,18 +91,23 @@ export class Call {
 
   /** The key first: nobody is asked for a microphone only to be turned away. */
   async #prepare(): Promise<void> {
-    const { base, key, hasMicrophone } = this.#options;
+    const { base, key } = this.#options;
     if (!window.isSecureContext) throw new TroubleError("insecure");
     const trouble = await accessTrouble(base, key);
     if (trouble) throw new TroubleError(trouble.kind, trouble.detail);
-    if (!hasMicrophone || this.#isOver) return;
+    await this.#openMicrophone();
+  }
+
+  async #openMicrophone(): Promise<void> {
+    if (!this.#options.hasMicrophone || this.#isOver) return;
     this.#microphone = await Microphone.open(() => this.#fail({ kind: "microphone-lost" }));
     // The page may have hung up while the browser was still asking.
     if (this.#isOver) this.#microphone.close();
   }
 
-  async #connect(make: (options: TransportOptions) => Transport): Promise<void> {
-    const transport = make(this.#transportOptions(() => this.#transport === transport));
+  async #connect(kind: TransportKind): Promise<void> {
+    if (kind === "websocket" && !(await this.#admit(null, null))) return;
+    const transport: Transport = this.#make(kind, () => this.#transport === transport);
     this.#transport = transport;
     try {
       await transport.connect();
@@ -102,12 +117,21 @@ export class Call {
     }
   }
 
+  #make(kind: TransportKind, isCurrent: () => boolean): Transport {
+    const options = this.#transportOptions(isCurrent);
+    if (kind === "websocket") return new WebSocketTransport(options);
+    const voice = this.#voice ?? new RemoteVoice();
+    this.#voice = voice;
+    return new WebRtcTransport(options, voice);
+  }
+
   #transportOptions(isCurrent: () => boolean): TransportOptions {
     const { base, key, hear, tell } = this.#options;
     const microphone = this.#microphone?.stream ?? null;
     return {
       base,
       key,
+      ticket: this.#line?.take() ?? null,
       context: this.#context,
       microphone,
       events: {
@@ -167,13 +191,54 @@ export class Call {
   async #lose(failure: Failure): Promise<void> {
     if (this.#isOver) return;
     const decision = await this.#judge(failure);
-    if (decision.act === "show") return this.#fail(decision.trouble);
+    if (decision.act === "show") {
+      const { trouble } = decision;
+      return mayCome(trouble) ? this.#queue(trouble, failure) : this.#fail(trouble);
+    }
     this.#isLive = false;
     this.#clock = new TurnClock();
     this.#options.tell({ type: "page.transport", kind: "websocket", reason: decision.reason });
     // The server may have one place only: the lost call gives it back before the next one asks.
     await this.#transport?.close();
-    if (!this.#isOver) await this.#connect((options) => new WebSocketTransport(options));
+    if (!this.#isOver) await this.#connect("websocket");
+  }
+
+  /** Resolves with whether there is a place for us, as far as can be known. While we wait nobody listens. */
+  async #admit(refused: Trouble | null, ticket: string | null): Promise<boolean> {
+    const { base, key, tell } = this.#options;
+    const line = new Line(base, key, ticket, sleep);
+    this.#line = line;
+    let hasWaited = false;
+    const trouble = await line.wait(refused, (wait) => {
+      hasWaited = true;
+      this.#microphone?.close();
+      tell({ type: "page.waiting", wait });
+    });
+    if (this.#isOver) return false;
+    if (trouble) this.#fail(trouble);
+    else if (hasWaited) await this.#return();
+    return !this.#isOver;
+  }
+
+  /** It is our turn. */
+  async #return(): Promise<void> {
+    this.#options.tell({ type: "page.admitted" });
+    try {
+      await this.#openMicrophone();
+    } catch (error) {
+      this.#fail(troubleOf(error));
+    }
+  }
+
+  /** The server has no place, or none yet. */
+  async #queue(trouble: Trouble, failure: Failure): Promise<void> {
+    const kind = this.#transport?.kind ?? this.#options.choice.kind;
+    await this.#transport?.close();
+    this.#voice = null;
+    if (this.#line) await sleep(AGAIN_MS);
+    if (this.#isOver) return;
+    const ticket = failure.kind === "refused" ? (failure.ticket ?? null) : null;
+    if (kind === "websocket" || (await this.#admit(trouble, ticket))) await this.#connect(kind);
   }
 
   async #judge(failure: Failure): Promise<Decision> {
@@ -191,6 +256,11 @@ export class Call {
     this.hangUp();
     this.#options.tell({ type: "page.failed", trouble });
   }
+}
+
+/** Whether waiting helps. */
+function mayCome({ kind }: Trouble): boolean {
+  return kind === "server-full" || kind === "server-warming";
 }
 
 /** A phone that falls asleep takes the microphone with it. Where staying awake is refused, talk goes on. */

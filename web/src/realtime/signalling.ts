@@ -1,7 +1,8 @@
 /** The HTTP side of a WebRTC call: an offer for an answer, and the end of the call. */
 
 import { bearer } from "./key";
-import { TransportError } from "./transport";
+import { withTicket } from "./line";
+import { TransportError, type TransportOptions } from "./transport";
 import { readError } from "./trouble";
 
 const MOST_WAIT_MS = 5000;
@@ -13,8 +14,15 @@ export interface Answer {
 }
 
 /** Sends the offer. Rejects with a TransportError that tells what the server said, if anything. */
-export async function exchange(base: string, key: string | null, sdp: string): Promise<Answer> {
-  const response = await post(base, key, sdp);
+export async function exchange(
+  { base, key, ticket }: Pick<TransportOptions, "base" | "key" | "ticket">,
+  sdp: string,
+): Promise<Answer> {
+  const response = await post(
+    withTicket(new URL("v1/realtime/calls?model=duologue", base), ticket),
+    key,
+    sdp,
+  );
   if (!response.ok) {
     throw new TransportError({ kind: "refused", status: response.status, ...(await readError(response)) });
   }
@@ -29,9 +37,9 @@ export async function hangUp(base: string, key: string | null, callId: string): 
   await fetch(url, { method: "POST", headers: bearer(key), keepalive: true, signal }).catch(() => {});
 }
 
-async function post(base: string, key: string | null, sdp: string): Promise<Response> {
+async function post(url: URL, key: string | null, sdp: string): Promise<Response> {
   try {
-    return await fetch(new URL("v1/realtime/calls?model=duologue", base), {
+    return await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/sdp", ...bearer(key) },
       body: sdp,

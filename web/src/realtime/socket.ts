@@ -1,7 +1,10 @@
 /** One WebSocket to `/v1/realtime`: JSON events both ways. */
 
 import type { ClientEvent, ServerEvent } from "./events";
-import type { Failure } from "./transport";
+import { withTicket } from "./line";
+import type { Failure, TransportOptions } from "./transport";
+
+type Way = Pick<TransportOptions, "base" | "key" | "ticket">;
 
 export interface SocketEvents {
   event(event: ServerEvent): void;
@@ -14,8 +17,8 @@ export class RealtimeSocket {
   #wasOpen = false;
 
   /** Throws a SyntaxError if the key holds a sign that no subprotocol's name may hold. */
-  constructor(base: string, key: string | null, events: SocketEvents) {
-    const url = new URL("v1/realtime?model=duologue", base);
+  constructor({ base, key, ticket }: Way, events: SocketEvents) {
+    const url = withTicket(new URL("v1/realtime?model=duologue", base), ticket);
     url.protocol = url.protocol.replace("http", "ws");
     const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
     this.#socket = new WebSocket(url, protocols);

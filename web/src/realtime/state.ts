@@ -18,12 +18,14 @@ import {
 } from "./entries";
 import type { ServerEvent, WireItem, WireResponse } from "./events";
 import type { FallbackReason } from "./fallback";
+import type { Wait } from "./line";
 import type { TransportKind } from "./transport";
 import type { Trouble } from "./trouble";
 
 export type Phase =
   | "idle"
   | "connecting"
+  | "waiting"
   | "listening"
   | "hearing"
   | "thinking"
@@ -32,8 +34,10 @@ export type Phase =
   | "error";
 
 export interface ConversationState {
-  link: "idle" | "connecting" | "open" | "ended" | "failed";
+  link: "idle" | "connecting" | "waiting" | "open" | "ended" | "failed";
   trouble: Trouble | null;
+  /** What is waited for while `link` is "waiting". */
+  wait: Wait | null;
   /** What the call goes over; null before one is made. */
   transport: TransportKind | null;
   /** Why it does not go over WebRTC. */
@@ -57,6 +61,8 @@ export interface ConversationState {
 export type LocalEvent =
   | { type: "page.connecting"; hasMicrophone: boolean }
   | { type: "page.transport"; kind: TransportKind; reason: FallbackReason | null }
+  | { type: "page.waiting"; wait: Wait }
+  | { type: "page.admitted" }
   | { type: "page.opened" }
   | { type: "page.ended" }
   | { type: "page.failed"; trouble: Trouble }
@@ -70,6 +76,7 @@ export type LocalEvent =
 export const INITIAL: ConversationState = {
   link: "idle",
   trouble: null,
+  wait: null,
   transport: null,
   fallback: null,
   hasSwitched: false,
@@ -111,12 +118,16 @@ function fromPage(state: ConversationState, event: LocalEvent): Change {
       return connecting(state, event.hasMicrophone);
     case "page.transport":
       return over(state, event.kind, event.reason);
+    case "page.waiting":
+      return { ...QUIET, link: "waiting", wait: event.wait };
+    case "page.admitted":
+      return { link: "connecting", wait: null };
     case "page.opened":
-      return { link: "open" };
+      return { link: "open", wait: null };
     case "page.ended":
-      return { ...QUIET, link: "ended", entries: closeAll(entries) };
+      return { ...QUIET, link: linkAfter(state), wait: null, entries: closeAll(entries) };
     case "page.failed":
-      return { ...QUIET, link: "failed", trouble: event.trouble, entries: closeAll(entries) };
+      return { ...QUIET, link: "failed", wait: null, trouble: event.trouble, entries: closeAll(entries) };
     case "page.typed":
       return { ...typed(entries, event.id, event.text), notice: null, hasSwitched: false };
     case "page.sound":
@@ -130,6 +141,11 @@ function fromPage(state: ConversationState, event: LocalEvent): Change {
     case "page.cut":
       return { isPlaying: false, entries: interrupt(entries, event.id, event.heardMs) };
   }
+}
+
+/** Who leaves the line has had no conversation that could end. */
+function linkAfter({ link, entries }: ConversationState): ConversationState["link"] {
+  return link === "waiting" && entries.length === 0 ? "idle" : "ended";
 }
 
 /** After an accident the words stay on the page; a conversation that was ended is over. */

@@ -2,6 +2,7 @@
 
 import type { ClientEvent, ServerEvent } from "./events";
 import type { LocalEvent } from "./state";
+import type { WireProblem } from "./trouble";
 
 export type TransportKind = "webrtc" | "websocket";
 
@@ -10,7 +11,7 @@ export type Failure =
   /** This browser has no WebRTC, or it is switched off. */
   | { kind: "unsupported" }
   /** The server answered the call's offer with this HTTP status, and perhaps with OpenAI's error object. */
-  | { kind: "refused"; status: number; code?: string; message?: string }
+  | ({ kind: "refused"; status: number } & WireProblem)
   /** The offer got no answer at all. */
   | { kind: "unanswered" }
   /** An answer came, but no connection within its time. */
@@ -69,6 +70,8 @@ export interface TransportOptions {
   /** The address that `v1/realtime` is found under. */
   base: string;
   key: string | null;
+  /** The place that the server gave; null to be let in as anybody. */
+  ticket: string | null;
   context: AudioContext;
   /** Null where the user only types. */
   microphone: MediaStream | null;

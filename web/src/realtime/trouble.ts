@@ -82,12 +82,23 @@ export function refusal(status: number, hasKey: boolean, message?: string): Trou
   return null;
 }
 
+export interface WireProblem {
+  code?: string;
+  message?: string;
+  /** A place in the line. */
+  ticket?: string;
+  /** How far the server is with its start. */
+  progress?: { ready?: number; of?: number };
+}
+
 /** OpenAI's error object, if there is one. */
-export async function readError(answer: Response): Promise<{ code?: string; message?: string }> {
-  const { code, message } = Object((await readJson(answer)).error);
+export async function readError(answer: Response): Promise<WireProblem> {
+  const { code, message, ticket, progress } = Object((await readJson(answer)).error);
   return {
     ...(typeof code === "string" ? { code } : {}),
     ...(typeof message === "string" ? { message } : {}),
+    ...(typeof ticket === "string" ? { ticket } : {}),
+    ...(progress ? { progress } : {}),
   };
 }
 

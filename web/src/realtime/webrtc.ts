@@ -43,13 +43,13 @@ export class WebRtcTransport implements Transport {
   }
 
   async connect(): Promise<void> {
-    const { base, key, context } = this.#options;
+    const { context } = this.#options;
     const peer = this.#open();
     await loadMeter(context);
     await peer.setLocalDescription();
     await gathered(peer);
     if (this.#isClosed) return;
-    const answer = await exchange(base, key, peer.localDescription?.sdp ?? "");
+    const answer = await exchange(this.#options, peer.localDescription?.sdp ?? "");
     this.#callId = answer.callId;
     if (this.#isClosed) return this.close();
     await Promise.all([this.#greeting(), accept(peer, answer.sdp)]);

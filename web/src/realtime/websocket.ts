@@ -34,7 +34,7 @@ export class WebSocketTransport implements Transport {
     await this.#openSound();
     if (this.#isClosed) return;
     await new Promise<void>((resolve, reject) => {
-      this.#socket = new RealtimeSocket(this.#options.base, this.#options.key, {
+      this.#socket = new RealtimeSocket(this.#options, {
         event: (event) => {
           if (event.type === "session.created") this.#greet(resolve);
           this.#receive(event);

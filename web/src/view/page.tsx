@@ -10,27 +10,28 @@ import { Meters, useLevels } from "./levels";
 import { Presence } from "./presence";
 import { Status } from "./status";
 import { Transcript } from "./transcript";
-import { buttonLabel, noticeOf, offersTyping, phaseLine, troubleLine } from "./words";
+import { buttonLabel, noticeOf, offersTyping, phaseLine, titleOf, troubleLine } from "./words";
 
 export function Page({ conversation }: { conversation: Conversation }) {
   const state = useConversation(conversation);
   const main = useRef<HTMLElement>(null);
   const isOpen = state.link === "open";
-  const isUnderWay = isOpen || state.link === "connecting";
+  const isUnderWay = isOpen || state.link === "connecting" || state.link === "waiting";
   const hasWords = state.entries.some((entry) => entry.text);
   const phase = phaseOf(state);
   const figure = state.trouble?.kind === "key-needed" ? "locked" : phase;
   useLevels(main, conversation, isOpen);
   useEscape(conversation);
+  useTitle(titleOf(state));
   return (
     <main ref={main} data-state={phase} class={isUnderWay || hasWords ? "docked" : "welcome"}>
       <header>
         <h1>Duologue</h1>
         <Status state={state} />
       </header>
-      {hasWords ? <Transcript entries={state.entries} /> : <Presence figure={figure} />}
+      {hasWords ? <Transcript entries={state.entries} /> : <Presence figure={figure} wait={state.wait} />}
       <section class="dock" aria-label="Conversation">
-        {hasWords && <Presence figure={figure} />}
+        {hasWords && <Presence figure={figure} wait={state.wait} />}
         <Words phase={phase} state={state} />
         <Actions conversation={conversation} state={state} isUnderWay={isUnderWay} />
         {isOpen && <Meters hasMicrophone={state.hasMicrophone} />}
@@ -87,6 +88,12 @@ function useConversation(conversation: Conversation): ConversationState {
   const [, render] = useReducer((count: number) => count + 1, 0);
   useEffect(() => conversation.watch(() => render(undefined as never)), [conversation]);
   return conversation.state;
+}
+
+function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
 }
 
 function useEscape(conversation: Conversation): void {

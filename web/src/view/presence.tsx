@@ -1,26 +1,31 @@
 /** The shape that shows the state: a different figure for each, moved by CSS alone. */
 
+import type { Wait } from "../realtime/line";
 import type { Phase } from "../realtime/state";
+import { shareOf } from "./words";
 
 const BARS = [0.45, 0.8, 1, 0.7, 0.4];
 
 /** What is shown: a state of the conversation, or that a key is wanted, which is no fault. */
 export type Figure = Phase | "locked";
 
-export function Presence({ figure }: { figure: Figure }) {
+/** `wait`: what is waited for, if anything is. */
+export function Presence({ figure, wait }: { figure: Figure; wait: Wait | null }) {
   return (
     <svg class="presence" viewBox="-100 -100 200 200" aria-hidden="true">
-      {figureOf(figure)}
+      {figureOf(figure, wait)}
     </svg>
   );
 }
 
-function figureOf(figure: Figure) {
+function figureOf(figure: Figure, wait: Wait | null) {
   switch (figure) {
     case "idle":
       return <Duo />;
     case "connecting":
       return <Arc />;
+    case "waiting":
+      return wait?.kind === "line" ? <Queue ahead={wait.position - 1} /> : <Portion share={shareOf(wait)} />;
     case "listening":
       return <Rings />;
     case "hearing":
@@ -52,6 +57,39 @@ function Arc() {
     <g key="arc" class="figure turning">
       <circle class="line faint" r="56" />
       <path class="line" d="M 0 -56 A 56 56 0 0 1 56 0" />
+    </g>
+  );
+}
+
+const MOST_AHEAD = 3;
+
+/** Those before us, faint; us, solid. */
+function Queue({ ahead }: { ahead: number }) {
+  const shown = Math.min(ahead, MOST_AHEAD);
+  const leftmost = -28 * shown;
+  return (
+    <g key="queue" class="figure">
+      {Array.from({ length: shown }, (_, i) => (
+        <circle key={i} class="line faint" cx={leftmost + 56 * (i + 1)} r="14" />
+      ))}
+      <circle class="solid" cx={leftmost} r="20" />
+      {shown === 0 && <circle class="line faint breathing" r="46" />}
+    </g>
+  );
+}
+
+/** A ring that closes; it is never quite empty, or it would look like nothing. */
+function Portion({ share }: { share: number }) {
+  const round = 2 * Math.PI * 56;
+  return (
+    <g key="portion" class="figure">
+      <circle class="line faint" r="56" />
+      <circle
+        class="line portion"
+        r="56"
+        transform="rotate(-90)"
+        stroke-dasharray={`${Math.max(0.04, share) * round} ${round}`}
+      />
     </g>
   );
 }

@@ -1,6 +1,7 @@
 /** All that the page says of its own accord. */
 
 import type { FallbackReason } from "../realtime/fallback";
+import type { Wait } from "../realtime/line";
 import type { ConversationState, Phase } from "../realtime/state";
 import type { TransportKind } from "../realtime/transport";
 import type { Trouble, TroubleKind } from "../realtime/trouble";
@@ -10,7 +11,7 @@ interface Line {
   hint: string;
 }
 
-const PHASES: Record<Exclude<Phase, "error">, Line> = {
+const PHASES: Record<Exclude<Phase, "error" | "waiting">, Line> = {
   idle: {
     title: "Ready when you are",
     hint: "Speak as you would with a person. You can interrupt at any time.",
@@ -126,12 +127,42 @@ export function troubleLine({ kind, detail }: Trouble): Line & { detail: string 
 }
 
 export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationState): Line {
+  if (phase === "waiting") return waitLine(state.wait);
   if (phase === "listening" && !state.hasMicrophone) return { title: "Ready", hint: "Type a message below." };
   if (phase === "connecting" && state.hasSwitched) {
     return { title: "Reconnecting", hint: "The connection over WebRTC broke." };
   }
   if (phase === "connecting" && !state.hasMicrophone) return { title: "Connecting", hint: "One moment." };
   return PHASES[phase];
+}
+
+const WAITING_LINE = "Keep this page open: you are connected as soon as it is your turn.";
+
+export function waitLine(wait: Wait | null): Line {
+  if (wait?.kind === "line") {
+    const { position, of } = wait;
+    const title = position > 1 ? `You are ${ordinal(position)} of ${of} in line` : "You are next in line";
+    return { title, hint: WAITING_LINE };
+  }
+  const hint = wait?.message || "It is loading its models.";
+  return { title: "The server is starting", hint: `${hint} You are connected as soon as it is ready.` };
+}
+
+/** How much of the wait for a server that starts is over, as far as is known: from 0 to 1. */
+export function shareOf(wait: Wait | null): number {
+  return wait?.kind === "warming" && wait.of > 0 ? Math.min(1, wait.ready / wait.of) : 0;
+}
+
+const ENDINGS: Record<string, string> = { one: "st", two: "nd", few: "rd", other: "th" };
+const ORDINALS = new Intl.PluralRules("en", { type: "ordinal" });
+
+export function ordinal(count: number): string {
+  return `${count}${ENDINGS[ORDINALS.select(count)]}`;
+}
+
+/** The tab's title: who waits looks at something else meanwhile. */
+export function titleOf({ link, wait }: ConversationState): string {
+  return link === "waiting" && wait ? `${waitLine(wait).title} · Duologue` : "Duologue";
 }
 
 /** What the user should know of a conversation that goes on. */
@@ -143,7 +174,8 @@ export function noticeOf({ link, notice, hasSwitched }: ConversationState): stri
 
 export function buttonLabel(state: ConversationState): string {
   if (state.link === "open") return "End";
-  if (state.link === "connecting") return "Cancel";
+  if (state.link === "waiting" && state.wait?.kind === "line") return "Leave the line";
+  if (state.link === "connecting" || state.link === "waiting") return "Cancel";
   if (state.trouble) return RECONNECTS.has(state.trouble.kind) ? "Reconnect" : "Try again";
   return state.link === "ended" ? "Talk again" : "Start talking";
 }

@@ -8,7 +8,10 @@ On one core 1 s of speech costs 20-40 ms, 4 s 90, 8 s 190, 15 s 490: 10 ms to en
 
 Requests are stepped one by one. A batch of 4 would cost 1.6 times less a clip, but the model quantises its
 activations with one scale for the whole batch: its neighbours move a clip's encoder states by up to 0.75 of
-6.3, and so its words.
+6.3, and so its words. With the encoder alone and only the decoder batched, clips of like length four by four, the
+words stay (23 errors in 215 words of commands instead of 22, one clip of them differs), and a clip costs only 1.14
+to 1.18 times less: most of a token is matrices read for each row anyway, and a batch writes on until its last clip
+has ended. For that nobody should wait for three others.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
-from duologue.engines.asr.clip import pieces_of, speech_of
+from duologue.engines.asr.clip import pieces_of, speech_of, syllables
 from duologue.engines.base import TranscribeRequest, TranscribeResult
 from duologue.engines.weights import OnnxSession, onnx_session, packaged_file
 from duologue.errors import EngineUnavailable
@@ -77,6 +80,14 @@ class Moonshine:
     def step(self, requests: Sequence[TranscribeRequest]) -> list[TranscribeResult]:
         """One text a request. Longer sound than 15 s is cut at quiet places and the texts joined."""
         return [TranscribeResult(text=self._transcribe(request.audio)) for request in requests]
+
+    def cost(self, request: TranscribeRequest) -> float:
+        """In seconds of sound."""
+        return len(request.audio) / SESSION_RATE_HZ
+
+    def sample(self) -> TranscribeRequest:
+        """3 s that sound like syllables to the model: it writes 13 tokens, as for speech of that length."""
+        return TranscribeRequest(syllables(3.0))
 
     def close(self) -> None:
         """Let the weights go."""

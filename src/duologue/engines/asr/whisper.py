@@ -19,6 +19,7 @@ import numpy as np
 
 from duologue.audio.frame import SESSION_RATE_HZ
 from duologue.engines.asr import whisper_guard as guard
+from duologue.engines.asr.clip import syllables
 from duologue.engines.asr.whisper_model import WhisperModel, resolve_device, rows_of
 from duologue.engines.asr.whisper_sound import Stretch, features_of, stretches_of
 from duologue.engines.asr.whisper_words import timed_words
@@ -107,6 +108,14 @@ class Whisper:
             heard += self._hear(model, flat[start : start + self._options.batch])
         rest = iter(heard)
         return [_joined(list(islice(rest, len(row)))) for row in jobs]
+
+    def cost(self, request: TranscribeRequest) -> float:
+        """In seconds of sound."""
+        return len(request.audio) / SESSION_RATE_HZ
+
+    def sample(self) -> TranscribeRequest:
+        """3 s of a voice without words."""
+        return TranscribeRequest(syllables(3.0))
 
     def close(self) -> None:
         """Let the weights go."""

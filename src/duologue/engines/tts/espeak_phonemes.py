@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from duologue.engines.tts import espeak_process as wire
-from duologue.engines.tts.espeak import espeak_library
+from duologue.engines.tts.espeak_pipe import espeak_library
 from duologue.engines.tts.espeak_sound import speakable
 from duologue.engines.weights import install_hint
 from duologue.errors import EngineLost, EngineUnavailable

@@ -23,7 +23,7 @@ kind   from        payload
 ====== =========== ============================================================================
 
 Requests are answered in their order; a phrase of 3 s takes about 9 ms. A cancelled one ends within
-60 ms of sound. The process ends when its standard input does.
+100 ms of sound. The process ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ END = 19
 FAILED = 20
 IPA = 21
 
-CHUNK_MS = 60
+# 60 would cost the server a third more per second of sound; the first leaves 0.2 ms later.
+CHUNK_MS = 100
 
 # From espeak-ng's public header, speak_lib.h.
 _OUTPUT_SYNCHRONOUS = 2

@@ -69,6 +69,14 @@ class Kokoro:
             for request, (parts, _) in zip(requests, planned, strict=True)
         ]
 
+    def cost(self, request: SpeakRequest) -> float:
+        """In characters."""
+        return float(max(1, len(request.text)))
+
+    def sample(self) -> SpeakRequest:
+        """A short sentence, in the default voice."""
+        return SpeakRequest(text=_WARM_UP)
+
     def close(self) -> None:
         """Give the network's memory back and end espeak-ng's process; also after a ``load`` that failed."""
         for part in (self._phonemes, self._net):

@@ -75,6 +75,14 @@ class SileroVad:
                 probs[row][index] = prob
         return [VadResult(speech_probs=probs[row], state=streams.state(row)) for row in range(len(requests))]
 
+    def cost(self, request: VadRequest) -> float:
+        """In windows."""
+        return len(request.windows)
+
+    def sample(self) -> VadRequest:
+        """One window, of silence: it costs as much as speech."""
+        return VadRequest(windows=np.zeros((1, VAD_WINDOW_SAMPLES), np.float32))
+
     def close(self) -> None:
         """Let the weights go."""
         self._session = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -36,12 +35,11 @@ Frame = dict[str, Any]
 _NOT_OF_TRANSCRIPTION = wire.ResponseCreate | wire.ResponseCancel | wire.ItemTruncate | wire.OutputClear
 
 
-@dataclass
-class Received:
+class Received(msgspec.Struct):
     """What one client frame leads to: ``told`` for the session, ``frames`` back to the client at once."""
 
-    told: list[Told] = field(default_factory=list)
-    frames: list[bytes] = field(default_factory=list)
+    told: list[Told] = []
+    frames: list[bytes] = []
 
 
 class RealtimeProtocol:

@@ -232,6 +232,8 @@ class ServerEvents:
             "committed": e.committed_ms,
             "transcript": e.words_ms,
             "first_text": e.text_ms,
+            "first_phrase": e.phrase_ms,
+            "first_sound": e.spoken_ms,
             "first_sent": e.given_ms,
         }
         frame = {"type": "duologue.response.timing", "response_id": e.reply_id, "item_id": e.item_id}

@@ -106,7 +106,7 @@ class Work(Generic[Asked]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if not request.app.state.duologue.is_ready:
-            await warming_up()(scope, receive, send)
+            await warming_up(request.app.state.duologue)(scope, receive, send)
             return
         room = self._room(request)
         try:

@@ -44,7 +44,7 @@ class Call:
     async def answer(self, offer: str) -> str:
         """The SDP that answers ``offer``. Raises ClientError for one that cannot be used."""
         sdp = await answer(self._peer, offer, self._microphone)
-        self.live = Live(self._state, self._protocol, watch=self._watch)
+        self.live = Live(self._state, self._protocol, watchers=(self._watch,), transport="webrtc")
         return sdp
 
     def hang_up(self) -> None:
@@ -52,11 +52,10 @@ class Call:
 
     async def run(self) -> None:
         """Hold the conversation. Ends with it, or when the other side is gone."""
-        frames = self.live.join()
+        self.live.join(self._channel)
+        self._channel.listen(self.live)
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._microphone.run, self.live.take_sound)
-            tg.start_soon(self._channel.read, self.live)
-            tg.start_soon(self._channel.write, self.live, frames)
             tg.start_soon(self._end_when_gone)
             tg.start_soon(self._end_when_closed)
             await self.live.run()

@@ -18,6 +18,7 @@ from duologue import telemetry
 from duologue.errors import Overloaded
 from duologue.items import new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.line import NOBODY, Who
 from duologue.server.webrtc.ice import mend, parse_servers
 
 if TYPE_CHECKING:
@@ -61,11 +62,14 @@ class Calls:
         finally:
             self._tasks = None
 
-    async def open(self, offer: str, protocol: RealtimeProtocol) -> Answered:
-        """Begin a call. Raises ClientError for an ``offer`` that cannot be used, NoSlot and Overloaded."""
+    async def open(
+        self, offer: str, protocol: RealtimeProtocol, who: Who = NOBODY, ticket: str | None = None
+    ) -> Answered:
+        """Begin a call of ``who``, whose place in the line is ``ticket``. Raises ClientError for an ``offer`` that
+        cannot be used, NoSlot and Overloaded."""
         if self._tasks is None:
             raise Overloaded("Calls cannot be taken yet. Try again in a few seconds.")
-        answered: Answered = await self._tasks.start(self._hold, offer, protocol)
+        answered: Answered = await self._tasks.start(self._hold, offer, protocol, who, ticket)
         return answered
 
     def find(self, call_id: str) -> Call | None:
@@ -81,15 +85,22 @@ class Calls:
         return call is not None
 
     async def _hold(
-        self, offer: str, protocol: RealtimeProtocol, *, task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED
+        self,
+        offer: str,
+        protocol: RealtimeProtocol,
+        who: Who,
+        ticket: str | None,
+        *,
+        task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """What it raises before the call has begun is ``open``'s."""
         from duologue.server.webrtc.call import Call
 
-        with self._state.slots.lease():
+        with self._state.admission.enter(who, ticket) as lease:
             call = Call(new_id("rtc"), self._state, protocol, self._servers)
             try:
                 sdp = await call.answer(offer)
+                lease.ask = call.live.ask
                 self._open[call.id] = call
                 task_status.started(Answered(call.id, sdp))
                 await self._run(call)

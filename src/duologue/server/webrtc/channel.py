@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import anyio
 import structlog
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
-from anyio.streams.memory import MemoryObjectReceiveStream
 
 from duologue.events import Failed
-from duologue.server.live import Frames, Live
+from duologue.server.live import Live
 
 log = structlog.get_logger(__name__)
 
@@ -25,20 +25,24 @@ EARLY_BYTES = 1 << 20
 
 
 class EventChannel:
-    """Both ways of one data channel, which the client opens when the connection is up."""
+    """Both ways of one data channel, which the client opens when the connection is up.
+
+    The session does not wait for it to open: a caller may do without one, and only listen.
+    """
 
     def __init__(self) -> None:
         self.closed = anyio.Event()
-        self.opened = anyio.Event()
+        self.is_full = False
+        self.on_room: Callable[[], None] | None = None
         self._channel: RTCDataChannel | None = None
-        self._room = anyio.Event()
-        self._order = anyio.Lock()
+        self._live: Live | None = None
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
-        self._has_written = anyio.Event()
+        self._has_ended = anyio.Event()
+        self._is_empty = anyio.Event()
         self._untaken: deque[str | None] = deque()
         self._untaken_bytes = 0
-        self._arrived = anyio.Event()
+        self._is_held = False
 
     def open(self, channel: RTCDataChannel) -> None:
         """The first one is for the events, whatever its label; clients that follow OpenAI call it ``oai-events``."""
@@ -49,74 +53,15 @@ class EventChannel:
         channel.on("message", self._receive)
         channel.on("bufferedamountlow", self._make_room)
         channel.on("close", self._close)
-        self.opened.set()
+        self.send_frames(self._early)
+        self._early.clear()
 
-    async def read(self, live: Live) -> None:
-        """Give ``live`` every message. Runs until cancelled."""
-        while True:
-            while self._untaken:
-                message = self._untaken.popleft()
-                self._untaken_bytes -= _cost(message)
-                await live.take(message)
-            self._arrived = anyio.Event()
-            await self._arrived.wait()
+    # --- in -----------------------------------------------------------------------------------------------------
 
-    async def write(self, live: Live, frames: MemoryObjectReceiveStream[Frames]) -> None:
-        """Send ``frames`` until they end or the channel closes. The session does not wait for a channel to open: a
-        caller may do without one, and only listen."""
-        with frames:
-            async with anyio.create_task_group() as tg:
-                tg.start_soon(self._send_early, live)
-                async for batch in frames:
-                    if not self.opened.is_set():
-                        self._keep(batch)
-                    elif not await self._send_all(batch, live):
-                        break
-                tg.cancel_scope.cancel()
-        self._has_written.set()
-
-    def _keep(self, batch: Frames) -> None:
-        self._early.extend(batch)
-        self._early_bytes += sum(map(len, batch))
-        while self._early_bytes > EARLY_BYTES:
-            self._early_bytes -= len(self._early.popleft())
-
-    async def _send_early(self, live: Live) -> None:
-        await self.opened.wait()
-        await self._send_all([], live)
-
-    async def _send_all(self, batch: Frames, live: Live) -> bool:
-        """What waited for the channel, then ``batch``. False when the channel is closed."""
-        async with self._order:
-            self._early.extend(batch)
-            while self._early:
-                if not await self._send(self._early.popleft().decode(), live):
-                    return False
-        return True
-
-    async def drain(self) -> None:
-        """Until everything is on its way, once the frames have ended."""
-        await self._has_written.wait()
-        if self._channel is not None:
-            self._channel.bufferedAmountLowThreshold = 0
-            await self._wait_for_room(0)
-
-    async def _send(self, text: str, live: Live) -> bool:
-        assert self._channel is not None
-        await self._wait_for_room(HIGH_BYTES)
-        try:
-            self._channel.send(text)
-        except InvalidStateError:
-            return False
-        except ValueError:
-            self._channel.send(_too_large(live, len(text)))
-        return True
-
-    async def _wait_for_room(self, most_bytes: int) -> None:
-        assert self._channel is not None
-        while self._channel.bufferedAmount > most_bytes and not self.closed.is_set():
-            self._room = anyio.Event()
-            await self._room.wait()
+    def listen(self, live: Live) -> None:
+        """From now on ``live`` is given every message."""
+        self._live = live
+        self._take_waiting()
 
     def _receive(self, message: str | bytes) -> None:
         text = message if isinstance(message, str) else None
@@ -126,22 +71,76 @@ class EventChannel:
             log.warning("The client sends more than its session can take; the call ends.")
             self._untaken.clear()
             self._close()
-        self._arrived.set()
+        self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        while self._untaken and self._live is not None and not self._is_held:
+            message = self._untaken.popleft()
+            self._untaken_bytes -= _cost(message)
+            self._is_held = not self._live.take(message, self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_held = False
+        self._take_waiting()
+
+    # --- out ----------------------------------------------------------------------------------------------------
+
+    def send_frames(self, frames: Sequence[bytes]) -> bool:
+        """Send them, or keep them until the channel is open. True: whoever sends looks at ``is_full`` first."""
+        if self._channel is None:
+            self._keep(frames)
+            return True
+        for frame in frames:
+            self._send(self._channel, frame.decode())
+        self.is_full = self._channel.bufferedAmount > HIGH_BYTES
+        return True
+
+    def _keep(self, frames: Sequence[bytes]) -> None:
+        self._early.extend(frames)
+        self._early_bytes += sum(map(len, frames))
+        while self._early_bytes > EARLY_BYTES:
+            self._early_bytes -= len(self._early.popleft())
+
+    def _send(self, channel: RTCDataChannel, text: str) -> None:
+        try:
+            channel.send(text)
+        except InvalidStateError:
+            self._close()
+        except ValueError:
+            channel.send(_too_large(self._live, len(text)))
+
+    def end(self) -> None:
+        """Nothing more will be sent."""
+        self._has_ended.set()
+
+    async def drain(self) -> None:
+        """Until everything is on its way, once the frames have ended."""
+        await self._has_ended.wait()
+        if self._channel is None or self.closed.is_set():
+            return
+        self._channel.bufferedAmountLowThreshold = 0
+        while self._channel.bufferedAmount > 0 and not self.closed.is_set():
+            self._is_empty = anyio.Event()
+            await self._is_empty.wait()
 
     def _make_room(self) -> None:
-        self._room.set()
+        self.is_full = False
+        self._is_empty.set()
+        if self.on_room is not None:
+            self.on_room()
 
     def _close(self) -> None:
         self.closed.set()
-        self._room.set()
+        self._is_empty.set()
 
 
 def _cost(message: str | None) -> int:
     return MESSAGE_COST_BYTES + len(message or "")
 
 
-def _too_large(live: Live, length: int) -> str:
+def _too_large(live: Live | None, length: int) -> str:
     """What is sent in place of a frame that the client's SCTP would not take (256 KiB in browsers)."""
+    assert live is not None
     failed = Failed(
         kind="server_error",
         code="message_too_large",

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from duologue import telemetry
 from duologue.errors import DuologueError
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.admission import ticket_of, who_of
 from duologue.server.problems import problem, problem_of, too_slow, warming_up
 from duologue.server.state import State
 from duologue.server.webrtc.offer import read
@@ -28,11 +29,12 @@ BODY_S = 10.0
 async def _create(request: Request) -> Response:
     state: State = request.app.state.duologue
     if not state.is_ready:
-        return _refused(warming_up())
+        return _refused(warming_up(state))
     try:
         with anyio.fail_after(BODY_S):
             asked = await read(request)
-        answered = await state.calls.open(asked.offer, _protocol(request, state, asked.session))
+        who, ticket = who_of(request.scope), ticket_of(request.headers, request.query_params)
+        answered = await state.calls.open(asked.offer, _protocol(request, state, asked.session), who, ticket)
     except TimeoutError:
         return _refused(too_slow(BODY_S))
     except ClientDisconnect:

@@ -1,0 +1,169 @@
+"""What the operator's page is told, and who may ask."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from duologue.engines.client import StageStats
+from duologue.engines.scripted import InlineEngines, ScriptedChat, ScriptedTranscriber
+from duologue.events import (
+    Event,
+    PlayoutCleared,
+    PlayoutStarted,
+    PlayoutStopped,
+    ReplyDone,
+    ReplyManner,
+    ReplyStarted,
+    SpeechStarted,
+    SpeechStopped,
+    TurnCommitted,
+)
+from duologue.server.roster import Roster
+from tests.server.caller import calling
+from tests.server.serving import engines, serving, until
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sk-operator"
+SECRET_WORDS = "the moon is made of green cheese"
+
+
+async def _state(web: httpx2.AsyncClient, **headers: str) -> dict[str, Any]:
+    answer = await web.get("/ops/state", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_it_shows_who_is_there_and_how_quick_the_answers_are() -> None:
+    async with serving(max_sessions=3) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        assert (await _state(web))["sessions"] == []
+        async with calling(server.ws) as caller, calling(server.ws):
+            await caller.say()
+            await caller.wait("response.done")
+            state = await _state(web)
+            assert (state["status"], state["admission"]["taken"], state["admission"]["most"]) == ("ready", 2, 3)
+            first, second = state["sessions"]
+            assert caller.frames[0]["session"]["id"].endswith(first["id"])
+            assert (first["transport"], first["turns"], second["turns"]) == ("websocket", 1, 0)
+            assert 0 <= second["age_s"] <= first["age_s"] <= state["up_s"]
+            assert state["admission"]["admitted"] == 2
+            assert (state["load"]["pressure"], state["shed"]) == (0, [])
+        await until(lambda: not server.state.roster.look())
+
+
+async def test_it_tells_when_it_is_full_and_why_some_were_refused() -> None:
+    async with (
+        serving(max_sessions=1, max_waiting=0) as server,
+        httpx2.AsyncClient(base_url=server.http) as web,
+        calling(server.ws),
+    ):
+        assert (await web.post("/v1/admission")).status_code == 503
+        state = await _state(web)
+        assert state["status"] == "full"
+        assert state["admission"]["refused"] == {"session_limit_reached": 1}
+
+
+async def test_each_engine_is_shown_once_with_all_that_it_serves() -> None:
+    async with serving(_Told()) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        shown = (await _state(web))["engines"]
+        assert [(each["stages"], each["stats"]["engine"]) for each in shown] == [(["vad"], "a"), (["asr", "chat"], "b")]
+        assert shown[1]["stats"]["batches"] == {"1": 7, "4": 2}
+
+
+class _Told(InlineEngines):
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def stats(self) -> dict[str, StageStats]:
+        both = StageStats("b", "cuda:0", 1, batches={1: 7, 4: 2})
+        return {"vad": StageStats("a"), "asr": both, "chat": both}
+
+
+async def test_nothing_that_people_said_is_in_it() -> None:
+    told = engines(asr=ScriptedTranscriber(SECRET_WORDS), chat=ScriptedChat(answer=lambda _request: SECRET_WORDS))
+    async with (
+        serving(told, api_key=KEY) as server,
+        httpx2.AsyncClient(base_url=server.http) as web,
+        calling(server.ws, additional_headers={"Authorization": f"Bearer {KEY}"}) as caller,
+    ):
+        await caller.say()
+        await caller.wait("response.done")
+        assert SECRET_WORDS in json.dumps(caller.frames)
+        shown = json.dumps(await _state(web, Authorization=f"Bearer {KEY}"))
+        for word in (*SECRET_WORDS.split()[1:], KEY, "127.0.0.1"):
+            assert f" {word}" not in shown
+            assert f'"{word}"' not in shown
+
+
+async def test_where_there_is_a_key_it_wants_one_and_no_client_secret() -> None:
+    async with serving(api_key=KEY) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        assert (await web.get("/ops/state")).status_code == 401
+        assert (await web.get("/ops/state", headers={"Authorization": "Bearer sk-wrong"})).status_code == 401
+        key = {"Authorization": f"Bearer {KEY}"}
+        await _state(web, **key)
+        secret = (await web.post("/v1/realtime/client_secrets", headers=key)).json()["value"]
+        refused = await web.get("/ops/state", headers={"Authorization": f"Bearer {secret}"})
+        assert refused.status_code == 401
+        assert (await web.get("/ops/")).status_code in (200, 404), "the page itself holds nothing"
+
+
+async def test_without_a_key_a_strange_page_or_name_may_not_ask() -> None:
+    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as web:
+        for header in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+            assert (await web.get("/ops/state", headers=header)).status_code == 403
+
+
+MANNER = ReplyManner(modality="audio")
+STARTED = ReplyStarted(reply_id="r", manner=MANNER)
+DONE = ReplyDone(reply_id="r", manner=MANNER, status="completed")
+TURN: list[Event] = [
+    SpeechStarted(item_id="i", at_ms=0),
+    SpeechStopped(item_id="i", at_ms=900),
+    TurnCommitted(item_id="i", previous_item_id=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "does"),
+    [
+        ([], "listening"),
+        (TURN[:1], "hearing"),
+        (TURN[:2], "listening"),
+        (TURN, "thinking"),
+        ([*TURN, STARTED, PlayoutStarted(reply_id="r")], "speaking"),
+        # Made, and still to be heard.
+        ([*TURN, STARTED, PlayoutStarted(reply_id="r"), DONE], "speaking"),
+        ([*TURN, STARTED, PlayoutStarted(reply_id="r"), DONE, PlayoutStopped(reply_id="r")], "listening"),
+        # Never heard: it failed, or was written.
+        ([*TURN, STARTED, DONE], "listening"),
+        ([*TURN, STARTED, PlayoutStarted(reply_id="r"), TURN[0], DONE], "hearing"),
+        (
+            [STARTED, PlayoutStarted(reply_id="r"), PlayoutCleared(reply_id="r", item_id="i", heard_ms=10), DONE],
+            "listening",
+        ),
+    ],
+)
+def test_what_somebody_does_follows_from_the_events(events: list[Event], does: str) -> None:
+    roster = Roster(clock=lambda: 5.0)
+    with roster.present("sess_0123456789abcdef", "webrtc") as entry:
+        for event in events:
+            entry.note(event)
+        (seen,) = roster.look()
+        assert (seen.id, seen.transport, seen.state) == ("89abcdef", "webrtc", does)
+        assert seen.turns == sum(isinstance(event, TurnCommitted) for event in events)
+    assert roster.look() == []
+
+
+def test_who_is_there_longest_comes_first() -> None:
+    now_s = 0.0
+    roster = Roster(clock=lambda: now_s)
+    with roster.present("sess_a", "webrtc"):
+        now_s = 3.0
+        with roster.present("sess_b", "websocket"):
+            assert [(seen.id, seen.age_s) for seen in roster.look()] == [("sess_a", 3.0), ("sess_b", 0.0)]

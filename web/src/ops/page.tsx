@@ -1,0 +1,82 @@
+/** The operator's page: how the server does, and for whom. */
+
+import { useEffect, useReducer } from "preact/hooks";
+import { KeyForm } from "../view/key-form";
+import { Engines } from "./engines";
+import { duration } from "./numbers";
+import { AdmissionPanel, PressurePanel, Sessions, Stages, StartUp } from "./panels";
+import type { Poll, View } from "./poll";
+import { Tiles } from "./tiles";
+import type { OpsState } from "./wire";
+
+export function OpsPage({ poll }: { poll: Poll }) {
+  const { state, samples, trouble } = usePoll(poll);
+  return (
+    <main>
+      <header>
+        <h1>Duologue operations</h1>
+        {state && <Status state={state} />}
+      </header>
+      <div role="alert">{trouble && <Trouble trouble={trouble} hasState={state !== null} />}</div>
+      {state && !isWell(state) && <p class="hint complaint">{state.message}</p>}
+      {trouble?.kind.startsWith("key-") && <KeyForm unlock={(key) => poll.unlock(key)} />}
+      {state && (
+        <div class={trouble ? "panels stale" : "panels"}>
+          <Tiles state={state} samples={samples} />
+          <Sessions sessions={state.sessions} />
+          <Stages stages={state.stages} />
+          <AdmissionPanel admission={state.admission} load={state.load} />
+          <PressurePanel load={state.load} shed={state.shed} />
+          <Engines engines={state.engines} unhealthy={state.unhealthy} />
+          <StartUp engines={state.warm_up} />
+        </div>
+      )}
+    </main>
+  );
+}
+
+const STATUS: Record<OpsState["status"], string> = {
+  ready: "Ready",
+  full: "Full",
+  warming: "Starting",
+  unhealthy: "Unhealthy",
+};
+
+function isWell({ status }: OpsState): boolean {
+  return status === "ready" || status === "full";
+}
+
+function Status({ state }: { state: OpsState }) {
+  return (
+    <div class="status">
+      <p class={isWell(state) ? "word" : "word warning"}>{STATUS[state.status]}</p>
+      <p>{state.profile}</p>
+      <p>up {duration(state.up_s)}</p>
+    </div>
+  );
+}
+
+const TROUBLES: Record<NonNullable<View["trouble"]>["kind"], string> = {
+  "key-needed": "This server asks for a key. Any of its API keys opens this page; this tab remembers it.",
+  "key-wrong": "The key was not accepted.",
+  "not-allowed": "The server does not let this page in.",
+  away: "The server does not answer.",
+};
+
+function Trouble({ trouble, hasState }: { trouble: NonNullable<View["trouble"]>; hasState: boolean }) {
+  return (
+    <div class="trouble">
+      <p class="title">{TROUBLES[trouble.kind]}</p>
+      {trouble.detail && <p class="hint">{trouble.detail}</p>}
+      {trouble.kind === "away" && (
+        <p class="hint">{hasState ? "Below is what it said last. " : ""}It is asked again each second.</p>
+      )}
+    </div>
+  );
+}
+
+function usePoll(poll: Poll): View {
+  const [, render] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => poll.watch(() => render(undefined as never)), [poll]);
+  return poll.view;
+}
