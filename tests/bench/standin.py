@@ -175,7 +175,7 @@ async def standing_in(script: Script, clock: Clock) -> AsyncIterator[StandIn]:
         if script.refuses_with is None and not is_full:
             standin.inside += 1
             return None
-        body = json.dumps({"error": {"message": "every place is taken", "code": "queued"}})
+        body = json.dumps({"error": {"message": "every place is taken", "code": "queued", "position": 1}})
         refusal = socket.respond(HTTPStatus(script.refuses_with or 503), body)
         refusal.headers["Retry-After"] = "2"
         return refusal

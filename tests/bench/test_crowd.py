@@ -49,7 +49,8 @@ async def test_refusals_are_timed_and_carry_the_servers_word(clip: Clip) -> None
         crowd = Crowd(target=Target(url=standin.url), clips=[clip], habits=QUICK, callers=2, arrivals="at-once")
         calls = await hold_calls(crowd, clock=WallClock(SPEED))
     assert (refused.value.status, refused.value.reason) == (503, "queued")
-    assert refused.value.retry_after_s == 2.0
+    assert (refused.value.position, refused.value.retry_after_s) == (1, 2.0)
+    assert all(outcome.is_queued for outcome in calls.outcomes)
     assert [outcome.refused_as for outcome in calls.outcomes] == ["queued", "queued"]
     assert all(outcome.connect_ms > 0 for outcome in calls.outcomes)
 

@@ -86,7 +86,7 @@ async def _process(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> AsyncIterat
     }
     listener, is_ready = run.listen("127.0.0.1", 0), anyio.Event()
 
-    async def assemble(_setup: object) -> LocalEngines:
+    async def assemble(*_: object) -> LocalEngines:
         return LocalEngines(stages)
 
     servers: list[uvicorn.Server] = []

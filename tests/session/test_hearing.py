@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import anyio
+import anyio.lowlevel
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duologue.audio.frame import ms_to_samples
+from duologue.engines.base import VadRequest, VadResult
 from duologue.engines.client import EngineClient
+from duologue.engines.scripted import ScriptedVad
 from duologue.events import AppendAudio, ClearAudio, CommitAudio, CreateReply, Told
-from duologue.session.hearing import FORGET_EVERY_SAMPLES, IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.hearing import (
+    FORGET_EVERY_SAMPLES,
+    IDLE_KEEP_SAMPLES,
+    LEAD_WINDOWS,
+    PIECE_BYTES,
+    WINDOWS_PER_CALL,
+    Heard,
+    Hearing,
+    Marked,
+)
 from duologue.session.vad import Onset, Pause
 from tests.conversations.talk import SILENCE, VOICE, engines
 from tests.virtual_time import VIRTUAL
@@ -141,3 +154,79 @@ async def test_without_detection_nothing_is_found_and_nothing_is_missed() -> Non
     await ears.hear(*_audio(*[VOICE] * 50), then_s=0.1)
     [onset] = ears.found()
     assert onset.at == pytest.approx(16_000, abs=LATE_SAMPLES)
+
+
+async def test_nothing_is_told_while_nobody_speaks() -> None:
+    ears = Ears()
+    await ears.hear(*_audio(*[SILENCE] * 500), then_s=1.0)
+    assert ears.told == []
+
+
+async def test_the_time_is_told_when_it_is_due_and_not_before() -> None:
+    ears = Ears()
+    ears.clock_due = 10_000
+    await ears.hear(*_audio(*[SILENCE] * 31))
+    assert ears.told == []
+    await ears.hear(*_audio(SILENCE))
+    assert {event.now for event in ears.told if isinstance(event, Heard)} == {10_240}
+
+
+class Shown(ScriptedVad):
+    """Notes how many windows it is shown at a time."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
+        self.counts += [len(request.windows) for request in requests]
+        return super().step(requests)
+
+
+async def test_a_long_recording_is_looked_at_in_small_pieces_and_others_go_on_meanwhile() -> None:
+    vad = Shown()
+    ears = Ears(client=engines(vad=vad))
+    passes = 0
+
+    async def count_passes() -> None:
+        nonlocal passes
+        while not ears.told or not isinstance(ears.told[-1], CreateReply):
+            passes += 1
+            await anyio.lowlevel.checkpoint()
+
+    recording = (SILENCE * 50 + VOICE * 50) * 60 + SILENCE * 50
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(count_passes)
+        await ears.hear(AppendAudio(pcm=recording), CreateReply(), then_s=0.1)
+    assert len(ears.found()) == 120, "what was asked after it is passed on after it"
+    assert max(vad.counts) <= WINDOWS_PER_CALL + LEAD_WINDOWS
+    assert passes >= len(recording) / PIECE_BYTES
+
+
+async def test_it_is_behind_while_much_waits_and_not_any_more_when_it_was_looked_at() -> None:
+    ears = Ears(client=engines(delays_s={"vad": 0.1}))
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(ears.hearing.run)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(50):
+            ears.hearing.take(AppendAudio(pcm=VOICE))
+        assert not ears.hearing.is_behind, "a second may wait"
+        for _ in range(200):
+            ears.hearing.take(AppendAudio(pcm=VOICE))
+        assert ears.hearing.is_behind
+        await anyio.sleep(10)
+        assert not ears.hearing.is_behind
+        tg.cancel_scope.cancel()
+    assert ears.hearing.now == 250 * 320
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 48_000])
+async def test_the_rate_may_change_at_any_moment(rate_hz: int) -> None:
+    ears = Ears()
+    other = (np.sin(np.arange(rate_hz) * 0.2) * 8_000).astype("<i2").tobytes()
+    await ears.hear(
+        *_audio(*[SILENCE] * 50), AppendAudio(pcm=other, rate_hz=rate_hz), *_audio(*[SILENCE] * 50), then_s=0.1
+    )
+    assert ears.hearing.now == pytest.approx(3 * 16_000, abs=4)
+    onset, pause = ears.found()
+    assert onset.at == pytest.approx(16_000, abs=512)
+    assert pause.at == pytest.approx(32_000, abs=512)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -72,14 +73,14 @@ def embedded() -> Setup:
     )
 
 
-async def converse(socket: WebSocket, setup: Setup) -> None:
+async def converse(client: WebSocket, setup: Setup) -> None:
     """One session, until the client hangs up."""
-    await socket.accept()
+    await client.accept()
     conversation = Conversation()
     params = FastAPIWebsocketParams(
         audio_in_enabled=True, audio_out_enabled=True, serializer=RealtimeWire(conversation)
     )
-    transport = FastAPIWebsocketTransport(websocket=socket, params=params)
+    transport = FastAPIWebsocketTransport(websocket=client, params=params)
     context = LLMContextAggregatorPair(LLMContext(), user_params=setup.turns())
     steps = [
         transport.input(),
@@ -97,7 +98,7 @@ async def converse(socket: WebSocket, setup: Setup) -> None:
 
     @worker.event_handler("on_pipeline_started")
     async def _ready(_worker: object, _frame: object) -> None:
-        await socket.send_text(json.dumps({"type": "session.created", "session": {"type": "realtime"}}))
+        await client.send_text(json.dumps({"type": "session.created", "session": {"type": "realtime"}}))
 
     @transport.event_handler("on_client_disconnected")
     async def _gone(_transport: object, _client: object) -> None:
@@ -117,8 +118,8 @@ def app(setup: Setup) -> FastAPI:
         return {"status": "ready"}
 
     @served.websocket("/v1/realtime")
-    async def realtime(socket: WebSocket) -> None:
-        await converse(socket, setup)
+    async def realtime(client: WebSocket) -> None:
+        await converse(client, setup)
 
     return served
 
@@ -126,13 +127,14 @@ def app(setup: Setup) -> FastAPI:
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--engines", choices=("scripted", "embedded"), default="scripted")
-    words.add_argument("--port", type=int, default=8720)
+    words.add_argument("--port", type=int, default=0, help="0 takes a free one")
     given = words.parse_args()
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
     setup = scripted() if given.engines == "scripted" else embedded()
-    print(f"Pipecat is ready: http://127.0.0.1:{given.port}", flush=True)
-    uvicorn.run(app(setup), host="127.0.0.1", port=given.port, log_level="warning")
+    door = socket.create_server(("127.0.0.1", given.port), backlog=512)
+    print(f"Pipecat is ready: http://127.0.0.1:{door.getsockname()[1]}", flush=True)
+    uvicorn.Server(uvicorn.Config(app(setup), log_level="warning")).run(sockets=[door])
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 class Outcome(msgspec.Struct, kw_only=True):
     """What one caller brought home. ``connect_ms``: from the first packet to ``session.created``, or to the refusal;
-    ``refused``: why it never got in, ``refused_as`` in the server's own word."""
+    ``refused``: why it never got in, ``refused_as`` in the server's own word; ``is_queued``: it has a place in line."""
 
     turns: list[TurnLog] = []
     interruptions: list[Interruption] = []
@@ -52,6 +52,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     connect_ms: float = 0.0
     refused: str = ""
     refused_as: str = ""
+    is_queued: bool = False
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +133,9 @@ async def _call_in(target: Target, person: Person, beat: Metronome, voice: Voice
     except* WireError as group:
         outcome.connect_ms = outcome.connect_ms or (time.perf_counter() - called_at) * 1000
         outcome.refused = "; ".join(str(error) for error in group.exceptions)
-        outcome.refused_as = next((each.reason for each in group.exceptions if isinstance(each, Refused)), "")
+        for each in group.exceptions:
+            if isinstance(each, Refused):
+                outcome.refused_as, outcome.is_queued = each.reason, each.position is not None
     outcome.gap_ms = person.ears.speaker.gap_ms
     return outcome
 

@@ -25,13 +25,13 @@ SCHEMA = "duologue-bench-overload/1"
 WARM_CONNECTIONS = 2
 # Those who hung up are forgotten by the server before the next crowd calls.
 BETWEEN_RUNS_S = 3.0
-QUEUED = "queued"
 
 
 class OverloadReport(msgspec.Struct, frozen=True, kw_only=True):
     """``full``: exactly ``capacity`` callers at once; ``crowded``: ``callers`` at once, its figures of those who got
-    in. ``refused``: how many, by the server's word; ``refusal_ms``: from the first packet to the refusal.
-    ``p95_ratio``: voice-to-voice p95 of ``crowded`` to that of ``full``."""
+    in. ``queued``: told their place in the line; ``refused``: how many were not, by the server's word. ``refusal_ms``:
+    from the first packet to either. ``p95_ratio``: voice-to-voice p95 of ``crowded`` to that of ``full``.
+    """
 
     machine: Machine
     options: dict[str, Any]
@@ -96,8 +96,8 @@ def _report(capacity: int, full: Run, crowded: Run, options: dict[str, Any]) -> 
         capacity=capacity,
         callers=crowded.callers,
         admitted=crowded.callers - len(turned_away),
-        queued=sum(each.refused_as == QUEUED for each in turned_away),
-        refused=dict(Counter(_word(each) for each in turned_away if each.refused_as != QUEUED)),
+        queued=sum(each.is_queued for each in turned_away),
+        refused=dict(Counter(_word(each) for each in turned_away if not each.is_queued)),
         refusal_ms=summarise(each.connect_ms for each in turned_away),
         full=full_report,
         crowded=crowded_report,

@@ -41,12 +41,21 @@ class WireError(DuologueError):
 
 class Refused(WireError):
     """The server answered, and let nobody in. ``status``: of HTTP; ``reason``: its error's ``code``, "" where it
-    names none; ``retry_after_s``: when it asks to be called again."""
+    names none; ``position``: in its line, where it keeps one; ``retry_after_s``: when it asks to be called again."""
 
-    def __init__(self, message: str, *, status: int, reason: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str = "",
+        position: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.position = position
         self.retry_after_s = retry_after_s
 
 
@@ -250,15 +259,16 @@ def _refusal(url: str, refused: InvalidStatus) -> Refused:
     response = refused.response
     try:
         error = msgspec.json.decode(response.body or b"null")["error"]
-        words, code = str(error["message"]), str(error.get("code") or "")
+        words, code, position = str(error["message"]), str(error.get("code") or ""), error.get("position")
     except (msgspec.MsgspecError, TypeError, KeyError):
-        words, code = response.reason_phrase, ""
+        words, code, position = response.reason_phrase, "", None
     status = response.status_code
     hint = "; give the key with --api-key" if status == 401 else ""
     return Refused(
         f"{url} refused the call with {status}: {words.removesuffix('.')}{hint}",
         status=status,
         reason=code,
+        position=position if isinstance(position, int) else None,
         retry_after_s=_seconds(response.headers.get("Retry-After", "")),
     )
 

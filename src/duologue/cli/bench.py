@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -210,6 +212,16 @@ def pairs(given: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in found}
 
 
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM is taken as Ctrl-C: the servers that the bench started are stopped, not left behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _carry_out(plan: Plan) -> Report:
     """Run the plan with a progress bar, and show the table."""
     import anyio
@@ -222,7 +234,7 @@ def _carry_out(plan: Plan) -> Report:
     from duologue.bench.table import render
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with ended_in_order(), Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=plan.turns_in_all())
         progress = Progress(stage=lambda words: bar.update(task, description=words), turn=lambda: bar.advance(task))
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
-from duologue.cli.bench import EXIT_STOPPED, EXIT_UNREACHABLE, pairs, require_folders, write_json
+from duologue.cli.bench import EXIT_STOPPED, EXIT_UNREACHABLE, WIDE, ended_in_order, pairs, require_folders, write_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -149,10 +149,11 @@ def carry_out(
 
     try:
         require_folders(json_file)
-        with Console(stderr=True).status("starting") as status:
+        with ended_in_order(), Console(stderr=True).status("starting") as status:
             progress = Progress(stage=status.update)
             report: Any = anyio.run(measure, plan, progress)
-        Console().print(render(report))
+        console = Console()
+        (console if console.is_terminal else Console(width=WIDE)).print(render(report))
         write_json(report.to_json(), json_file)
     except (DuologueError, BaseExceptionGroup) as raised:
         error = lone(raised)

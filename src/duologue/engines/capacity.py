@@ -26,56 +26,73 @@ PER_TURN = {"turn": 1.5, "asr": 1.5, "speech": 1.5, "chat": 1.5, "tts": 3.0, "va
 # The stages that a listener waits for, one after the other; with a model that hears, and without.
 PATH_HEARD, PATH = ("speech", "tts"), ("asr", "chat", "tts")
 # Of the event loop, a second of a session: a measured session of ours takes 4 to 8 ms.
-LOOP_SHARE = 0.006
+LOOP_SHARE = 0.005
 # One thing that the loop does, how much these vary (squared coefficient of variation), and how often an answer waits
 # for its turn there between the end of speech and its first frame.
 LOOP_STEP_S, LOOP_VARIES, LOOP_TURNS = 0.0005, 4.0, 12
 # Requests of one stage vary so (the same): sentences of two and of eight seconds. A pause asks for two things at once:
 # for the words, and whether the turn is over.
 VARIES, TOGETHER = 0.5, 2
-# What was measured fades by half in this time. What is believed beforehand counts as so many seconds of one session,
-# as so many seconds of the machine, and as so many requests.
-HALF_S, TRUST_S, TRUST_WALL_S, TRUST_REQUESTS = 60.0, 30.0, 10.0, 4.0
+# A window of sound in a step with many others costs so much of one by itself: 0.07 ms of 0.20.
+SHARED = 0.35
+# What a session does is learned over minutes, and what is believed beforehand counts as one of them; what is done
+# besides, and what a request costs, is learned sooner. Each fades by half in so long.
+HALF_S, TRUST_S = 180.0, 60.0
+SOON_S, TRUST_SOON_S, TRUST_REQUESTS = 20.0, 2.0, 4.0
+# How wrong a belief of what a session does may well be; and of what is done besides, in seconds of a thread, or of the
+# loop, a second. The loop takes 5 ms more for each further session, but 30 for the first: wakes are shared.
+UNSURE, OTHER_S, LOOP_OTHER_S = 0.5, 0.1, 0.1
 # A session is never taken for less, or more, than so many times what is believed beforehand: a crowd that is silent
-# now may speak all at once; and what goes beyond is other work, that does not grow with sessions.
-LEAST, MOST = 0.25, 8.0
+# now may speak all at once.
+LEAST, MOST = 0.5, 8.0
 # Where one session alone takes longer than the target, or nearly, all may take so much longer than one.
 SLOWER = 1.2
 
 
+class _Fading:
+    """Sums over time that fade by half in ``half_s``."""
+
+    def __init__(self, half_s: float) -> None:
+        self._half_s = half_s
+        self.amount = self.session_s = self.wall_s = 0.0
+
+    def add(self, amount: float, sessions: int, seconds: float, weight: float = 1.0) -> None:
+        kept = 0.5 ** (seconds / self._half_s)
+        self.amount = self.amount * kept + amount * weight
+        self.session_s = self.session_s * kept + sessions * seconds * weight
+        self.wall_s = self.wall_s * kept + seconds * weight
+
+
 class _Learned:
-    """How much of something a session does in a second, and how much is done besides."""
+    """How much of something a session does in a second, and how much is done besides.
+
+    What was measured is a sum of both. Of what is beyond belief each has the part that fits how uncertain it was
+    (``other`` for what is done besides, a second): from few sessions little is learned of what one more would add.
+    """
 
     def __init__(self, believed: float) -> None:
         self._believed = believed
-        self._amount = self._wall_s = self._session_s = 0.0
-        self._idle_amount = self._idle_s = 0.0
+        self._long, self._short = _Fading(HALF_S), _Fading(SOON_S)
 
     def learn(self, amount: float, sessions: int, seconds: float, weight: float) -> None:
-        """``amount`` in ``seconds`` with ``sessions``."""
-        kept = 0.5 ** (seconds / HALF_S)
-        self._amount, self._wall_s, self._session_s = (
-            each * kept for each in (self._amount, self._wall_s, self._session_s)
-        )
-        self._idle_amount, self._idle_s = self._idle_amount * kept, self._idle_s * kept
-        if sessions:
-            self._amount += amount * weight
-            self._wall_s += seconds * weight
-            self._session_s += sessions * seconds * weight
-        else:
-            self._idle_amount += amount
-            self._idle_s += seconds
+        """``amount`` in ``seconds`` with ``sessions``; so much of it counts as being like it will be."""
+        self._short.add(amount, sessions, seconds)
+        self._long.add(amount, sessions, seconds, weight if sessions else 0.0)
 
-    @property
-    def a_session(self) -> float:
-        others = self._wall_s * self._idle_amount / (self._idle_s + TRUST_WALL_S)
-        found = (self._amount - others + self._believed * TRUST_S) / (self._session_s + TRUST_S)
+    def a_session(self, other: float) -> float:
+        if self._long.session_s < 1:
+            return self._believed
+        sessions = self._long.session_s / self._long.wall_s
+        beyond = self._long.amount / self._long.wall_s - self._believed * sessions
+        unsure = (UNSURE * self._believed * sessions) ** 2
+        theirs = unsure / (unsure + other**2) if beyond > 0 else 1.0
+        trusted = self._long.wall_s / (self._long.wall_s + TRUST_S)
+        found = self._believed + trusted * theirs * beyond / sessions
         return min(max(found, LEAST * self._believed), MOST * self._believed)
 
-    @property
-    def besides(self) -> float:
-        rest = self._amount + self._idle_amount - self.a_session * self._session_s
-        return max(0.0, rest) / (self._wall_s + self._idle_s + TRUST_WALL_S)
+    def besides(self, other: float) -> float:
+        rest = self._short.amount - self.a_session(other) * self._short.session_s
+        return max(0.0, rest) / (self._short.wall_s + TRUST_SOON_S)
 
 
 class _StageCost:
@@ -95,7 +112,7 @@ class _StageCost:
         if not stats.device and stats.step_p50_ms is not None:
             self._best_s = min(self._best_s, stats.step_p50_ms / 1000)
         self._rate.learn(max(0, requests), sessions, seconds, weight)
-        kept = 0.5 ** (seconds / HALF_S)
+        kept = 0.5 ** (seconds / SOON_S)
         self._requests = self._requests * kept + max(0, requests)
         self._busy_s = self._busy_s * kept + max(0.0, busy_s)
 
@@ -111,24 +128,32 @@ class _StageCost:
     def alone_s(self) -> float:
         """How long a listener waits for it when nobody else is there; for what is stepped elsewhere, the best that
         was seen: what others ask of it there is not known here."""
-        if self.stats.alone_ms is not None:
-            return self.stats.alone_ms / 1000
         if self.stats.device:
-            return self.cost_s
+            return max(self.cost_s, (self.stats.alone_ms or 0.0) / 1000)
         return 0.0 if math.isinf(self._best_s) else self._best_s
 
     @property
     def a_session(self) -> float:
         """Thread-seconds that a session takes each second."""
-        return self._rate.a_session * self.cost_s
+        return self.rate * self._more_s
 
     @property
     def besides(self) -> float:
-        return self._rate.besides * self.cost_s
+        return self._rate.besides(self._other) * self.cost_s
 
     @property
     def rate(self) -> float:
-        return self._rate.a_session
+        """Requests of a session a second."""
+        return self._rate.a_session(self._other)
+
+    @property
+    def _more_s(self) -> float:
+        """What a request more costs: less than one alone, where all that listen share one step."""
+        return self.cost_s if not self.stats.is_realtime else min(self.cost_s, SHARED * self.alone_s)
+
+    @property
+    def _other(self) -> float:
+        return OTHER_S / max(self.cost_s, LOOP_STEP_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +239,8 @@ class Capacity:
 
     def _stations(self) -> Iterator[Station]:
         square_s2 = LOOP_STEP_S**2 * (1 + LOOP_VARIES)
-        loop = Station(1, self._loop.a_session, self._loop.besides, LOOP_STEP_S, square_s2, LOOP_TURNS)
+        a_session, besides = self._loop.a_session(LOOP_OTHER_S), self._loop.besides(LOOP_OTHER_S)
+        loop = Station(1, a_session, besides, LOOP_STEP_S, square_s2, LOOP_TURNS)
         yield loop
         for device in {each.stats.device for each in self._stages.values() if each.stats.device}:
             yield self._device(device, loop)

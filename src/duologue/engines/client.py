@@ -95,7 +95,7 @@ class Observer(Protocol):
         """One step of so many requests took so long. A stream engine's request is a step of one."""
 
     def queued(self, engine: str, seconds: float) -> None:
-        """A request waited so long before its step began."""
+        """A request waited so long before its step began. Of a realtime step only the longest wait is told."""
 
     def dropped(self, engine: str, reason: Literal["cancelled", "expired", "failed"]) -> None:
         """A request got no result."""

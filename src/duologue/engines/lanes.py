@@ -34,6 +34,10 @@ GATHER_S = 0.001
 _ALONE = 2.0
 # Of the rate at which requests come.
 _RATE_OVER_S = 0.5
+# Best-effort work begins only while the threads were busy for less than this share of the last seconds, itself
+# included: it fills an idle device, and thins out before anybody has to wait for it.
+SPARE_SHARE = 0.35
+_BUSY_OVER_S = 2.0
 
 Dropped = Literal["cancelled", "expired"]
 
@@ -64,6 +68,8 @@ class Lane:
         self.jobs: list[Job] = []
         self.running: list[Step] = []
         self._shares = shares
+        self._busy_s = 0.0
+        self._busy_at_s = 0.0
 
     @property
     def free(self) -> int:
@@ -71,6 +77,18 @@ class Lane:
 
     def add(self, job: Job) -> None:
         self.jobs.append(job)
+
+    def ran(self, seconds: float, now_s: float) -> None:
+        """A step has held a thread for so long."""
+        self._busy_s = self._busy_s_at(now_s) + seconds
+        self._busy_at_s = now_s
+
+    def busy_share(self, now_s: float) -> float:
+        """How much of its threads it has used of late, 0 to 1; a step that goes on is not counted yet."""
+        return self._busy_s_at(now_s) / (_BUSY_OVER_S * self.threads)
+
+    def _busy_s_at(self, now_s: float) -> float:
+        return self._busy_s * math.exp((self._busy_at_s - now_s) / _BUSY_OVER_S)
 
     def take(self, now_s: float) -> list[Job]:
         """The jobs of the next step, most urgent first; empty where none may begin now."""
@@ -108,6 +126,8 @@ class Lane:
         return job.best_effort, job.deadline_s + self._shares.debt_s(job.lease, now_s)
 
     def _may_begin(self, job: Job, now_s: float) -> bool:
+        if job.best_effort and self.busy_share(now_s) > SPARE_SHARE:
+            return False
         if self.threads < 2:
             return True
         if self.free == 1 and (job.best_effort or self._shares.debt_s(job.lease, now_s) > 0):

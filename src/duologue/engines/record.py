@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from duologue.engines.base import BatchEngine, HasCost, Plain
-from duologue.engines.calibration import TOO_SLOW_S, Findings
+from duologue.engines.calibration import Findings
 from duologue.engines.client import Observer
 from duologue.engines.health import Health
 from duologue.engines.tally import Tally
@@ -81,11 +81,6 @@ class EngineRecord:
     def dropped(self, reason: Literal["cancelled", "expired", "failed"]) -> None:
         """A request got no result."""
         self.tally.dropped(reason)
-
-    @property
-    def is_short(self) -> bool:
-        """Whether its single step was measured, and may be measured further."""
-        return self.alone_s is not None and self.alone_s <= TOO_SLOW_S
 
     def take(self, found: Findings | None, sample: Plain) -> None:
         """What the start found out with ``sample``."""

@@ -75,7 +75,8 @@ class Runner:
         run = asyncio.get_running_loop().run_in_executor
         for record, sample in known:
             record.take(await run(self._work.pool, calibration.measure, record.engine, sample, budget), sample)
-        short = [each for each in known if each[0].is_short and not each[0].engine.is_realtime]
+        # The longest for which there is time enough: it takes all cores at once, then half of them ..
+        short = [e for e in known if not e[0].engine.is_realtime and budget.allows(3 * (e[0].alone_s or math.inf))]
         if self._finds_threads and short:
             record, sample = max(short, key=lambda each: each[0].alone_s or 0.0)
             threads = await calibration.best_threads(self._work.pool, self._work.threads, record.engine, sample, budget)
@@ -184,6 +185,7 @@ class Runner:
         lane.running.remove(step)
         record, now_s = batch[0].record, loop.time()
         cost = sum(job.cost for job in batch)
+        lane.ran(step.seconds, now_s)
         for job in batch:
             share_s = step.seconds * job.cost / cost if cost else 0.0
             self._shares.charge(job.lease, share_s, now_s)

@@ -40,7 +40,9 @@ WRONG_KEY = f"This key is not known here. {HOW}"
 DEAD_SECRET = (
     "This client secret has expired or is not known here. Ask POST /v1/realtime/client_secrets for another one."
 )
-NOT_FOR_SECRETS = "A client secret opens /v1/realtime, /v1/realtime/calls and /v1/admission. For anything else show a key."
+NOT_FOR_SECRETS = (
+    "A client secret opens /v1/realtime, /v1/realtime/calls and /v1/admission. For anything else show a key."
+)
 FOREIGN_PAGE = (
     "This page may not connect. Add its origin to allowed_origins (--allowed-origin), or, behind a reverse proxy, "
     "let that hand on the Host header."

@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from duologue import telemetry
+from duologue.engines.client import Leased
 from duologue.errors import DuologueError, SessionExpired, SlowClient
 from duologue.events import AppendAudio, Event, Reached
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
@@ -69,7 +70,8 @@ class Live:
         self._counts = Watch(self.id, state.metrics, state.traces, state.engines)
         self._watchers: tuple[Watcher, ...] = (self._counts, *watchers)
         self._expires_in_s = state.settings.max_session_s
-        self._session = Session(state.engines, protocol.config(), self._say, state.ways, state.tool_servers)
+        self._engines = Leased(state.engines, self.id)
+        self._session = Session(self._engines, protocol.config(), self._say, state.ways, state.tool_servers)
         self._channels: list[Channel] = []
         # What was said while the first channel was full.
         self._unsent: deque[Event | Frames] = deque()
@@ -112,6 +114,7 @@ class Live:
             self.close_code, self.close_reason = INTERNAL_ERROR, "The server failed in this session."
         finally:
             self._is_silent = True
+            self._engines.release()
             self._unsent.clear()
             self._counts.end()
             for channel in self._channels:

@@ -40,9 +40,9 @@ HEAD_START_LOOKS = 8
 BEGIN_S = 5.0
 # Who has been here for so long has talked.
 SETTLED_S = 2 * TURN_EVERY_S
-# Attempts begin 96 ms after the last sound. Until it was measured how long after that a turn is over, 300 ms; a machine
-# that is slow to know it gains no capacity by that.
-ATTEMPT_MS, ENDPOINTING_MS, MOST_HEAD_START_MS = 96.0, 300.0, 300.0
+# Attempts begin 96 ms after the last sound. How long after that a turn is over is measured; beyond 300 ms it is the
+# machine that is slow to know it, which gives it no more capacity.
+ATTEMPT_MS, ENDPOINTING_MS = 96.0, 300.0
 
 
 class LoadNow(msgspec.Struct, frozen=True):
@@ -156,8 +156,8 @@ class Load:
         if not (self._state.setup.turns.speculates and self._state.pressure.allows_attempts):
             return 0.0
         measured = self._state.metrics.recent().get(telemetry.ENDPOINTING_SPAN)
-        endpointing_ms = ENDPOINTING_MS if measured is None else measured.p50_ms
-        return min(max(0.0, endpointing_ms - ATTEMPT_MS), MOST_HEAD_START_MS)
+        endpointing_ms = ENDPOINTING_MS if measured is None else min(measured.p50_ms, ENDPOINTING_MS)
+        return max(0.0, endpointing_ms - ATTEMPT_MS)
 
     def _feel(self, stats: Mapping[str, StageStats], now_s: float) -> None:
         self._overdue_ms.append(max((each.overdue_ms for each in stats.values()), default=0.0))

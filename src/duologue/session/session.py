@@ -50,7 +50,8 @@ from duologue.session.mailbox import Mailbox
 from duologue.session.prompts import NEWS
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
 from duologue.session.tools import NoServers, Tools
-from duologue.session.turns import Idle, Turns, WordsIn
+from duologue.session.turns import Turns
+from duologue.session.users_turn import Idle, WordsIn
 
 # So much of what a client sent waits to be handled that whoever brings it holds back the rest.
 BEHIND_EVENTS = 256
@@ -221,7 +222,7 @@ class Session:
             self._calling.respond(item)
         if spoken is not None:
             transcription = self._replies.transcribe(spoken, item.id, is_answered=False)
-            self._turns.await_words(entry, transcription)
+            self._turns.await_words(WordsIn(entry, transcription, is_shown=False))
 
     def _on_truncate_item(self, event: TruncateItem) -> None:
         self._conversation.truncate(event)

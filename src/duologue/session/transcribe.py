@@ -11,6 +11,7 @@ import numpy as np
 from duologue.audio.frame import SESSION_RATE_HZ, Float32
 from duologue.engines.base import TimedWord, TranscribeRequest
 from duologue.engines.client import ASR, EngineClient
+from duologue.engines.pressure import NO_PRESSURE, Pressure
 from duologue.errors import EngineError, EngineLost, Overloaded
 
 # A listener notices a final transcript that is later than this: the answer waits for it.
@@ -109,7 +110,7 @@ class Transcription:
 
 
 class Partials:
-    """The words so far while someone speaks. Best effort: with no idle engine there are none.
+    """The words so far while someone speaks. Best effort: with no idle engine, and under ``pressure``, there are none.
 
     ``sound``: the turn from a sample of it on, float32 at 16 kHz. ``say`` gets words that two transcripts in a row
     agree on; such words are never taken back ("local agreement", Liu et al. 2020, "Low-Latency Sequence-to-Sequence
@@ -123,8 +124,10 @@ class Partials:
         language: str | None,
         stream: str,
         say: Callable[[str], None],
+        pressure: Pressure = NO_PRESSURE,
     ) -> None:
         self._engines = engines
+        self._pressure = pressure
         self._stream = stream
         self._sound = sound
         self._language = language
@@ -145,6 +148,8 @@ class Partials:
             wait_s, heard = PARTIAL_EVERY_S, 0
             while True:
                 await anyio.sleep(wait_s)
+                if not self._pressure.allows_partials:
+                    continue
                 sound = self._sound(self._start)
                 if self._start + len(sound) == heard:
                     continue

@@ -8,7 +8,6 @@ What an interruption cut off is kept until its words are known: if there are non
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -41,6 +40,7 @@ from duologue.session.reply import Reply
 from duologue.session.timer import Timer
 from duologue.session.transcribe import Partials, Transcription
 from duologue.session.turn import State, TurnMachine
+from duologue.session.users_turn import Idle, UsersTurn, WordsIn
 from duologue.session.vad import Onset
 
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
@@ -49,31 +49,6 @@ LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 TAIL_SAMPLES = ms_to_samples(96)
 
 _USERS_TURN = (State.USER, State.PAUSE, State.CONTESTED)
-
-
-@dataclass(frozen=True, slots=True)
-class WordsIn:
-    """The transcript of an item is there; ``is_shown``: the client wants to know."""
-
-    entry: Entry
-    transcription: Transcription
-    is_shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """Nobody has spoken for as long as the client set."""
-
-
-@dataclass(slots=True)
-class _Turn:
-    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answers
-    that it interrupted, to be said after all if it turns out to be no speech."""
-
-    item_id: str
-    start: int
-    partials: Partials
-    unheard: list[Unheard] = field(default_factory=list)
 
 
 class Turns:
@@ -100,9 +75,9 @@ class Turns:
         self._post = post
         self._machine = TurnMachine(detection, speculates=ways.speculates)
         self.idle = Timer(lambda: post(Idle()))
-        self._turn: _Turn | None = None
+        self._turn: UsersTurn | None = None
         # What the client will commit: in it nobody knows of speech, but words are shown all the same.
-        self._turn_by_hand: _Turn | None = None
+        self._turn_by_hand: UsersTurn | None = None
         self._attempt: Attempt | None = None
         self._unheard: list[Unheard] = []
         self._uncommitted = 0
@@ -178,6 +153,7 @@ class Turns:
 
     def on_heard(self, heard: Heard) -> None:
         """The user's sound has been looked at."""
+        self._machine.speculates = self._ways.speculates and self._ways.pressure.allows_attempts
         for found in heard.found:
             self.take(floor.Clock(found.at, found.at))
             self.take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
@@ -193,7 +169,7 @@ class Turns:
         self._say(SpeechStarted(item_id=turn.item_id, at_ms=samples_to_ms(start)))
         self.tasks.start_soon(self._replies.prepare)
 
-    def _new_turn(self, start: int) -> _Turn:
+    def _new_turn(self, start: int) -> UsersTurn:
         """With words as they are said, where they are wanted."""
         item_id = new_id("item")
         partials = Partials(
@@ -202,10 +178,11 @@ class Turns:
             self._replies.config.language,
             item_id,
             lambda text: self._say(TranscriptDelta(item_id=item_id, text=text)),
+            self._ways.pressure,
         )
         if self._shows_words and self._ways.has_partials:
             self.tasks.start_soon(partials.run)
-        return _Turn(item_id, start, partials)
+        return UsersTurn(item_id, start, partials)
 
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
@@ -214,7 +191,7 @@ class Turns:
         sound = self.hearing.sound(self._turn.start, command.until + TAIL_SAMPLES) if is_judged else None
         self.tasks.start_soon(attempt.weigh, self._engines, sound, self._post)
 
-    def _attempt_at(self, turn: _Turn, until: int, number: int = 0) -> Attempt:
+    def _attempt_at(self, turn: UsersTurn, until: int, number: int = 0) -> Attempt:
         """Transcript and reply for the turn up to ``until``, begun."""
         sound = self.hearing.sound(turn.start, until + TAIL_SAMPLES)
         is_answered = self._machine.detection.create_reply
@@ -246,14 +223,14 @@ class Turns:
         attempt.scope.cancel()
         reply = self._fresh_reply(attempt)
         self._unheard = turn.unheard
-        self._commit_item(turn.item_id, attempt.transcription)
+        self._commit_item(turn.item_id, attempt.transcription, turn.partials)
         if reply is not None:
             words = self._words_to_await(attempt.transcription)
             self._answers.begin(self.tasks, reply, words, turn=self._turned(turn, attempt.transcription, command.until))
         else:
             self._forget_unheard()
 
-    def _turned(self, turn: _Turn, words: Transcription, until: int) -> Turned:
+    def _turned(self, turn: UsersTurn, words: Transcription, until: int) -> Turned:
         now_s = anyio.current_time()
         ended_at_s = now_s - samples_to_ms(self.hearing.now - until) / 1000
         return Turned(turn.item_id, words, ended_at_s, now_s)
@@ -276,7 +253,7 @@ class Turns:
         is_needed = not words.is_fed or words.known.is_set() or bool(self._unheard)
         return words if is_needed else None
 
-    def _close_turn(self, until: int) -> _Turn:
+    def _close_turn(self, until: int) -> UsersTurn:
         assert self._turn is not None, "only an open turn can end"
         turn, self._turn = self._turn, None
         self._conversation.announced_id = None
@@ -287,25 +264,30 @@ class Turns:
 
     # --- what was said ------------------------------------------------------------------------------------------
 
-    def _commit_item(self, item_id: str, transcription: Transcription) -> None:
-        self.await_words(self._conversation.commit(item_id), transcription, is_shown=self._shows_words)
+    def _commit_item(self, item_id: str, words: Transcription, partials: Partials | None) -> None:
+        entry = self._conversation.commit(item_id)
+        self.await_words(WordsIn(entry, words, is_shown=self._shows_words, partials=partials))
 
-    def await_words(self, entry: Entry, transcription: Transcription, *, is_shown: bool = False) -> None:
-        """``entry`` gets the words of ``transcription`` as soon as they are known; ``is_shown``: so does the client."""
+    def await_words(self, words: WordsIn) -> None:
+        """Their entry gets them as soon as they are known."""
         if self._ways.hears:
-            self._conversation.history.keep_sound(entry, transcription.sound)
-        if transcription.known.is_set():
-            self.on_words_in(WordsIn(entry, transcription, is_shown))
+            self._conversation.history.keep_sound(words.entry, words.transcription.sound)
+        if words.transcription.known.is_set():
+            self.on_words_in(words)
         else:
-            self.tasks.start_soon(self._post_words, WordsIn(entry, transcription, is_shown))
+            self.tasks.start_soon(self._post_words, words)
 
     async def _post_words(self, words: WordsIn) -> None:
         await words.transcription.known.wait()
         self._post(words)
 
     def on_words_in(self, words: WordsIn) -> None:
+        text = words.transcription.text
+        if text and words.partials is not None and words.partials.has_said:
+            # What is shown bit by bit is in the end all of it, even if the turn was over before the words were known.
+            words.partials.settle(text, 0)
         self._conversation.set_words(words.entry, words.transcription, show=words.is_shown)
-        if words.transcription.text:
+        if text:
             self._forget_unheard()
 
     # --- the answer that was interrupted ------------------------------------------------------------------------
@@ -378,7 +360,8 @@ class Turns:
         self._give_up_turn()
         self._uncommitted = marked.now
         sound = self.hearing.sound(start, marked.now)
-        self._commit_item(item_id, self._replies.transcribe(sound, item_id, is_answered=False))
+        words = self._replies.transcribe(sound, item_id, is_answered=False)
+        self._commit_item(item_id, words, turn.partials if turn else None)
 
     def _give_up_turn(self) -> None:
         """The user's open turn is not to be answered: the client takes over, or forgets it."""
@@ -392,7 +375,7 @@ class Turns:
             self._unheard = self._close_turn(self.hearing.now).unheard
             self._forget_unheard()
 
-    def _end_words(self, turn: _Turn | None) -> None:
+    def _end_words(self, turn: UsersTurn | None) -> None:
         """Of a turn that will not be committed: clients wait for an end where words were shown."""
         if turn is not None and turn.partials.has_said:
             message = "The sound was given up before it was committed."

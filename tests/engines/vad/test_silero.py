@@ -74,8 +74,16 @@ def test_the_rewritten_graph_agrees_with_the_original(vad: SileroVad, speech: Fl
     context[1:] = speech[:-1, -64:]
     zero = np.zeros((1, 1, 128), np.float32)
     probs, _, _ = original.run(None, {"input": np.concatenate([context, speech], axis=1), "h": zero, "c": zero})
-    (result,) = vad.step([VadRequest(windows=speech)])
+    nothing = VadState(hidden=np.zeros((2, 128), np.float32), context=np.zeros(64, np.float32))
+    (result,) = vad.step([VadRequest(windows=speech, state=nothing)])
     np.testing.assert_allclose(result.speech_probs, probs, atol=1e-6)
+
+
+def test_a_stream_begins_as_after_a_second_of_silence(vad: SileroVad, speech: Float32) -> None:
+    nothing = VadState(hidden=np.zeros((2, 128), np.float32), context=np.zeros(64, np.float32))
+    (late,) = vad.step([VadRequest(windows=np.concatenate([silence(31), speech]), state=nothing)])
+    (fresh,) = vad.step([VadRequest(windows=speech)])
+    np.testing.assert_allclose(fresh.speech_probs, late.speech_probs[31:], atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
