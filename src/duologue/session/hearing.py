@@ -149,15 +149,16 @@ class Hearing:
 
     async def run(self) -> None:
         """Look at what needs the VAD, and then at what waits behind it, for ever."""
+        loop = asyncio.get_running_loop()
         while True:
             if self._has_window():
-                await self._look()
+                await self._look(loop.time())
             elif self._waiting:
                 await self._take_next()
             else:
                 self._keep_time()
                 self._is_looking = False
-                self._wanted = asyncio.get_running_loop().create_future()
+                self._wanted = loop.create_future()
                 await self._wanted
 
     def _begin_to_look(self) -> None:
@@ -233,11 +234,11 @@ class Hearing:
             self._tell(Heard([], self.now, self.gate.loud_until))
         self._forget_old()
 
-    async def _look(self) -> None:
+    async def _look(self, now_s: float) -> None:
         """Show the VAD what it has not seen yet, or some of it, and tell what it found."""
         first, count = self._window_start, (self._intake.end - self._window_start) // VAD_WINDOW_SAMPLES
         end = first + min(count, WINDOWS_PER_CALL) * VAD_WINDOW_SAMPLES
-        probs = await self._probs(first, end)
+        probs = await self._probs(first, end, now_s)
         found: list[Onset | Pause] = []
         for prob in probs.tolist():
             self._window_start += VAD_WINDOW_SAMPLES
@@ -252,14 +253,14 @@ class Hearing:
             self._stall.start(self._stall_s)
         self._forget_old()
 
-    async def _probs(self, first: int, end: int) -> Float32:
+    async def _probs(self, first: int, end: int, due_s: float) -> Float32:
         """float32 [n]: how likely each window is speech."""
         lead = min(LEAD_WINDOWS, (first - self.oldest) // VAD_WINDOW_SAMPLES) if self._is_fresh else 0
         sound = self.sound(first - lead * VAD_WINDOW_SAMPLES, end).reshape(-1, VAD_WINDOW_SAMPLES)
         request = VadRequest(sound, None if self._is_fresh else self._state)
         self._is_fresh = False
         try:
-            result = await self._engines.call(VAD, request, deadline_s=asyncio.get_running_loop().time())
+            result = await self._engines.call(VAD, request, deadline_s=due_s)
         except (EngineError, CapacityError):
             # Not known is not speech, or a turn would never end; the stream begins anew behind it.
             result = VadResult(np.zeros(len(sound), np.float32), None)

@@ -17,6 +17,8 @@ class Mailbox:
         self._events: deque[Any] = deque()
         self._wanted: asyncio.Future[None] | None = None
         self._is_closed = False
+        # Kept, since asking for it asks the system for the process's id, each time.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._events)
@@ -34,7 +36,8 @@ class Mailbox:
         if self._events:
             await asyncio.sleep(0)
         while not self._events:
-            self._wanted = asyncio.get_running_loop().create_future()
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._wanted = self._loop.create_future()
             await self._wanted
         return self._events.popleft()
 

@@ -17,13 +17,15 @@ class Timer:
         self._due = due
         self._due_s: float | None = None
         self._handle: asyncio.TimerHandle | None = None
+        # Kept, since asking for it asks the system for the process's id, each time.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_running(self) -> bool:
         return self._due_s is not None
 
     def start(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         self._due_s = due_s = loop.time() + seconds
         if self._handle is None or self._handle.when() > due_s:
             self._wake_at(due_s, loop)
