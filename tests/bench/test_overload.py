@@ -92,7 +92,7 @@ def saying(body: bytes) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("body", "capacity"), [(b'{"capacity": 9, "max_sessions": 32}', 9), (b'{"max_sessions": 32}', 32)]
+    ("body", "capacity"), [(b'{"places": 9, "max_sessions": 32}', 9), (b'{"max_sessions": 32}', 32)]
 )
 def test_a_server_says_how_many_it_bears(body: bytes, capacity: int) -> None:
     with saying(body) as url:

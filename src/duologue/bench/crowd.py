@@ -56,7 +56,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
-    """So many ``callers`` with the same ``habits``, who call ``spread`` over `SPREAD_S` or ``at-once``."""
+    """So many ``callers`` with the same ``habits``, who call ``spread`` over `SPREAD_S` or ``at-once``. Those who call at
+    once do not speak at once: their first turns are spread over the time of one turn."""
 
     target: Target
     clips: Sequence[Clip]
@@ -106,7 +107,7 @@ async def _hold(crowd: Crowd, numbers: Sequence[int], clock: Clock, on_turn: Cal
     async def call_in(number: int) -> None:
         wait_s = _calls_after_s(crowd, number)
         await clock.sleep_until(began_at + wait_s)
-        person = Person(crowd.clips, crowd.habits, seed=crowd.seed * 1000 + number, on_turn=on_turn)
+        person = Person(crowd.clips, _habits_of(crowd, number), seed=crowd.seed * 1000 + number, on_turn=on_turn)
         outcomes.append(await _call_in(crowd.target, person, beat, voice))
 
     # What there is by now will not be garbage: a collection that looks through it makes all callers late.
@@ -138,6 +139,14 @@ async def _call_in(target: Target, person: Person, beat: Metronome, voice: Voice
                 outcome.refused_as, outcome.is_queued = each.reason, each.position is not None
     outcome.gap_ms = person.ears.speaker.gap_ms
     return outcome
+
+
+def _habits_of(crowd: Crowd, number: int) -> Habits:
+    if crowd.arrivals == "spread":
+        return crowd.habits
+    spread_s = crowd.habits.turns_every_s or SPREAD_S
+    wait_s = random.Random(f"{crowd.seed}/first/{number}").uniform(0, spread_s)
+    return msgspec.structs.replace(crowd.habits, start_after_s=crowd.habits.start_after_s + wait_s)
 
 
 def _calls_after_s(crowd: Crowd, number: int) -> float:

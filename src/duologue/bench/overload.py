@@ -80,7 +80,7 @@ def stated_capacity(url: str) -> int:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/readyz", timeout=10) as answer:
             said = msgspec.json.decode(answer.read())
-        return int(said.get("capacity") or said["max_sessions"])
+        return int(said.get("places") or said["max_sessions"])
     except (OSError, urllib.error.URLError, msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError):
         raise WireError(f"{url}/readyz does not say how many conversations it bears: give --capacity") from None
 

@@ -10,7 +10,7 @@ from typing import Any
 class Mailbox:
     """Anybody on the event loop's thread may ``post``; one task takes out what is ``next``.
 
-    A queue of anyio's costs 12 us a pass, most of it its checkpoints and the statistics that it keeps; this 4.
+    An event through a stream of anyio's costs 18 us more, most of it for its checkpoints.
     """
 
     def __init__(self) -> None:

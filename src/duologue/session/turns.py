@@ -33,7 +33,6 @@ from duologue.session.attempt import Attempt
 from duologue.session.conversation import Conversation
 from duologue.session.given import Turned, Unheard
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
-from duologue.session.history import Entry
 from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
 from duologue.session.reply import Reply
