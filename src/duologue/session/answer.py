@@ -305,7 +305,8 @@ class Answer:
             return
         for given in self.given:
             here_ms = min(max(0.0, heard_ms - given.starts_ms), given.length_ms)
-            is_whole = not given.is_open and here_ms >= given.length_ms
+            # To half a millisecond: sums of lengths differ in their last digit.
+            is_whole = not given.is_open and here_ms >= given.length_ms - 0.5
             if isinstance(given.entry.item, Message) and given.entry.heard_ms is None and not is_whole:
                 self._history.cut(given.entry, here_ms)
 

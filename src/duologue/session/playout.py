@@ -61,6 +61,9 @@ class Playout:
 
     def heard_ms(self, now_s: float) -> float:
         """How much of the answer has been played by ``now_s``."""
+        if now_s >= self._ends_at_s:
+            # Not the sum, whose last digit may fall short of it.
+            return self.sent_ms
         return sum(stretch.played_ms(now_s) for stretch in self._stretches)
 
     def lead_ms(self, now_s: float) -> float:
