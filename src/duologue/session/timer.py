@@ -17,6 +17,8 @@ class Timer:
         self._due = due
         self._due_s: float | None = None
         self._handle: asyncio.TimerHandle | None = None
+        # Kept here, since not every loop's handles know it.
+        self._wakes_s = 0.0
         # Kept, since asking for it asks the system for the process's id, each time.
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -27,7 +29,7 @@ class Timer:
     def start(self, seconds: float) -> None:
         loop = self._loop = self._loop or asyncio.get_running_loop()
         self._due_s = due_s = loop.time() + seconds
-        if self._handle is None or self._handle.when() > due_s:
+        if self._handle is None or self._wakes_s > due_s:
             self._wake_at(due_s, loop)
 
     def stop(self) -> None:
@@ -39,13 +41,13 @@ class Timer:
     def _wake_at(self, due_s: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._handle is not None:
             self._handle.cancel()
+        self._wakes_s = due_s
         self._handle = loop.call_at(due_s, self._wake)
 
     def _wake(self) -> None:
-        assert self._handle is not None, "only a handle wakes"
         assert self._due_s is not None, "stopped, it wakes nobody"
-        woken_s, self._handle = self._handle.when(), None
-        if self._due_s > woken_s:
+        self._handle = None
+        if self._due_s > self._wakes_s:
             self._wake_at(self._due_s, asyncio.get_running_loop())
             return
         self._due_s = None
