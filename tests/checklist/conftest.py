@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from duologue.server.loop import LOOP
 from tests.server.serving import Serving, serving
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that serves."""
+    return "asyncio", LOOP
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
-from duologue.server.loop import LOOP
 from tests.server.caller import calling, silence, voice
 from tests.server.serving import Serving, engines, serving, until
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """The loop that serves: it has ways of its own with sockets that break."""
-    return "asyncio", LOOP
 
 
 RUBBISH = [

@@ -56,8 +56,8 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
-    """So many ``callers`` with the same ``habits``, who call ``spread`` over `SPREAD_S` or ``at-once``. Those who call at
-    once do not speak at once: their first turns are spread over the time of one turn."""
+    """So many ``callers`` with the same ``habits``, who call ``spread`` over `SPREAD_S` or ``at-once``. Those who call
+    at once do not speak at once: their first turns are spread over the time of one turn."""
 
     target: Target
     clips: Sequence[Clip]

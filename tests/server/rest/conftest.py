@@ -6,12 +6,14 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from httpx2 import AsyncClient
 
+from duologue.server.loop import LOOP
 from tests.server.rest.house import house
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that serves."""
+    return "asyncio", LOOP
 
 
 @pytest.fixture(scope="module")
