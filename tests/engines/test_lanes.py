@@ -11,7 +11,7 @@ import pytest
 from duologue.engines.base import Plain
 from duologue.engines.calibration import Findings
 from duologue.engines.fairness import Shares
-from duologue.engines.lanes import TICK_S, Job, Lane, RealtimeLane
+from duologue.engines.lanes import SPARE_SHARE, TICK_S, Job, Lane, RealtimeLane
 from duologue.engines.record import GROWS_AFTER_S, EngineRecord
 from duologue.engines.step import Step
 from duologue.engines.tally import Unobserved
@@ -97,6 +97,17 @@ def record(max_batch: int = 1, cost_s: float = 0.0, is_realtime: bool = False) -
     return known
 
 
+def test_what_may_go_undone_waits_for_a_device_that_is_idle_again(scene: Scene) -> None:
+    """Nothing else has to happen for it to be looked at."""
+    scene.lane.ran(4 * SPARE_SHARE * 2.0, 10.0)
+    scene.add(record(), "partial", 100.0, best_effort=True)
+    assert scene.take(10.0) == []
+    again_s = scene.lane.look_again_s(10.0)
+    assert 10.0 < again_s < 100.0
+    assert scene.take(again_s - 0.1) == []
+    assert scene.take(again_s) == ["partial"]
+
+
 def test_what_may_go_undone_never_takes_the_last_thread(scene: Scene) -> None:
     model = record()
     scene.add(model, "partial", 1.0, best_effort=True)
@@ -179,11 +190,11 @@ def test_what_nobody_waits_for_is_counted_and_not_run(scene: Scene) -> None:
 
 def test_a_lane_says_when_a_partial_will_be_too_late(scene: Scene) -> None:
     model = record()
-    assert scene.lane.look_again_s() == float("inf")
+    assert scene.lane.look_again_s(0.0) == float("inf")
     scene.add(model, "final", 0.2)
     scene.add(model, "partial", 0.7, best_effort=True)
     scene.add(model, "partial", 0.5, best_effort=True)
-    assert scene.lane.look_again_s() == 0.5
+    assert scene.lane.look_again_s(0.0) == 0.5
 
 
 # --- the realtime lane ----------------------------------------------------------------------------------------
@@ -207,7 +218,7 @@ def _listen(scene: Scene, sessions: int, seconds: float, step_s: float) -> tuple
                 batches.append(len(batch))
                 waits += [now_s - job.deadline_s for job in batch]
         else:
-            now_s = min([*due[:1], lane.look_again_s()])
+            now_s = min([*due[:1], lane.look_again_s(now_s)])
     return batches, waits
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
-from duologue.engines.slots import LEASE_S, Slots
+from duologue.engines.slots import ASK_S, LEASE_S, Slots
 from duologue.errors import NoSlot
 
 
@@ -58,11 +59,11 @@ def test_a_lease_that_is_not_renewed_is_taken_back_once() -> None:
     slots = Slots(2, lambda: now_s)
     with slots.lease() as kept, slots.lease() as lost:
         kept.ask, lost.cancel = (lambda lives: lives()), lambda: cancelled.append(lost.id)
-        for _ in range(8):
-            now_s += LEASE_S / 8
+        while now_s < 100.0 + LEASE_S - ASK_S:
+            now_s += ASK_S
             slots.ask_those_due()
             assert slots.take_back() == []
-        now_s += 0.1
+        now_s += ASK_S + 0.1
         assert (slots.take_back(), slots.taken, cancelled) == ([lost], 1, [lost.id])
         assert slots.take_back() == []
         assert slots.older_than(LEASE_S) == 1
@@ -74,3 +75,17 @@ def test_a_lease_that_is_not_renewed_is_taken_back_once() -> None:
 def test_no_places_at_all() -> None:
     with pytest.raises(NoSlot), Slots(0).lease():
         pass
+
+
+def test_after_a_standstill_of_the_whole_process_everybody_is_asked_first() -> None:
+    now_s = 100.0
+    slots = Slots(1, lambda: now_s)
+    with slots.lease() as lease:
+        answers: list[Callable[[], None]] = []
+        lease.ask = answers.append
+        now_s += 10 * LEASE_S
+        slots.ask_those_due()
+        assert slots.take_back() == []
+        answers.pop()()
+        now_s += ASK_S - 1
+        assert slots.take_back() == []

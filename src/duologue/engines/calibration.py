@@ -83,10 +83,16 @@ def _paying(engine: BatchEngine[Any, Any], sample: Plain, alone_s: float, budget
 
 def _inline(engine: BatchEngine[Any, Any], sample: Plain, alone_s: float, budget: Budget) -> int:
     """The largest batch, by doubling, whose step is over within 1 ms; 0 for none."""
-    size, took_s = 1, alone_s
-    while took_s <= INLINE_S and 2 * size <= engine.max_batch:
-        size, took_s = 2 * size, _time(engine, [sample] * (2 * size), budget)
-    return size if took_s <= INLINE_S else size // 2
+    size, took_s = 0, alone_s
+    while took_s <= INLINE_S:
+        size = max(1, 2 * size)
+        if 2 * size > engine.max_batch:
+            break
+        try:
+            took_s = _time(engine, [sample] * (2 * size), budget)
+        except DuologueError:
+            break
+    return size
 
 
 def _time(engine: BatchEngine[Any, Any], requests: Sequence[Plain], budget: Budget) -> float:

@@ -38,6 +38,8 @@ _RATE_OVER_S = 0.5
 # included: it fills an idle device, and thins out before anybody has to wait for it.
 SPARE_SHARE = 0.35
 _BUSY_OVER_S = 2.0
+# So that a share that fades has faded when it is looked at.
+_A_HAIR_S = 0.001
 
 Dropped = Literal["cancelled", "expired"]
 
@@ -104,9 +106,13 @@ class Lane:
                 return batch
         return []
 
-    def look_again_s(self) -> float:
-        """When something changes here by itself: a job that may go undone is too late."""
-        return min((job.deadline_s for job in self.jobs if job.best_effort), default=math.inf)
+    def look_again_s(self, now_s: float) -> float:
+        """When something changes here by itself: a job that may go undone is too late, or may begin."""
+        due_s = min((job.deadline_s for job in self.jobs if job.best_effort), default=math.inf)
+        spare = self.busy_share(now_s) / SPARE_SHARE
+        if due_s == math.inf or not self.free or spare <= 1:
+            return due_s
+        return min(due_s, now_s + _BUSY_OVER_S * math.log(spare) + _A_HAIR_S)
 
     def sweep(self, now_s: float) -> None:
         """Take out what nobody waits for any more, and best-effort work that comes too late."""
@@ -168,7 +174,7 @@ class RealtimeLane(Lane):
             self._next_s = now_s + self.tick_s
         return batch
 
-    def look_again_s(self) -> float:
+    def look_again_s(self, now_s: float) -> float:
         return self._next_s if self.jobs and self.free and not self._left else math.inf
 
     @property

@@ -154,9 +154,13 @@ class Runner:
 
     def _look_again(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
         """At the next tick, or when what waits and may go undone is too late."""
-        due_s, planned = lane.look_again_s(), self._timers.get(lane)
+        due_s, planned = lane.look_again_s(loop.time()), self._timers.get(lane)
+        if due_s == math.inf:
+            return
+        # Up to a whole ms, the grain of uvloop's clock: a timer that came before its moment would come again at once.
+        due_s = math.ceil(due_s * 1000) / 1000
         # The moment is kept here, since uvloop's timers know it no more once they have fired.
-        if due_s == math.inf or (planned is not None and planned[0] <= due_s):
+        if planned is not None and planned[0] <= due_s:
             return
         if planned is not None:
             planned[1].cancel()

@@ -41,8 +41,14 @@ class Lease:
     id: str = field(default_factory=lambda: new_id("lease"))
     is_over: bool = False
     asked_s: float = -math.inf
+    # Since when it has been asked without an answer.
+    unanswered_s: float | None = None
     ask: Callable[[Callable[[], None]], None] = _nothing
     cancel: Callable[[], None] = _nothing
+
+    def owes_s(self, now_s: float) -> float:
+        """For how long it has owed an answer."""
+        return 0.0 if self.unanswered_s is None else now_s - self.unanswered_s
 
 
 class Slots:
@@ -101,6 +107,7 @@ class Slots:
     def renew(self, lease: Lease) -> None:
         """The conversation lives. One whose place was taken back does not get it again."""
         lease.renewed_s = self._clock()
+        lease.unanswered_s = None
 
     def ask_those_due(self) -> None:
         """Ask those conversations to renew their lease that were not heard from for ``ASK_S``: not all in one go."""
@@ -108,12 +115,17 @@ class Slots:
         for lease in self._leases.values():
             if now_s - max(lease.renewed_s, lease.asked_s) >= ASK_S:
                 lease.asked_s = now_s
+                if lease.unanswered_s is None:
+                    lease.unanswered_s = now_s
                 lease.ask(partial(self.renew, lease))
 
     def take_back(self) -> list[Lease]:
-        """Free the places of those that were not renewed, and cancel their conversations; which they were."""
-        too_old_s = self._clock() - LEASE_S
-        lapsed = [lease for lease in self._leases.values() if lease.renewed_s < too_old_s]
+        """Free the places of those that were not renewed, and cancel their conversations; which they were.
+
+        What counts is how long they have owed an answer: after a standstill of the whole process nobody was asked.
+        """
+        now_s = self._clock()
+        lapsed = [lease for lease in self._leases.values() if lease.owes_s(now_s) >= LEASE_S - ASK_S]
         for lease in lapsed:
             self._free(lease)
             lease.cancel()
