@@ -53,7 +53,7 @@ LEASE_EXPIRED = "lease_expired"
 """A conversation did not answer for half a minute: its place was taken back and it was cancelled. ``lease``."""
 
 PRESSURE_CHANGED = "pressure_changed"
-"""More or less is left undone under load. ``level``: 0 nothing, 1 partial transcripts, 2 attempts as well, 3 new
+"""More or less is left undone under load. ``pressure``: 0 nothing, 1 partial transcripts, 2 attempts as well, 3 new
 conversations as well; ``was``; ``why``: what was measured."""
 
 TRANSCRIPT_FAILED = "transcript_failed"

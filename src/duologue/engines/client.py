@@ -187,11 +187,11 @@ class _UnderWay:
     """One request, as long as it is asked for. ``drop`` ends it from outside, in the way of ``asyncio.timeout``:
     a cancel scope of anyio's would cost 6 us, for each window of sound of each session."""
 
-    __slots__ = ("_all", "_cancelling", "_task", "is_dropped")
+    __slots__ = ("_all", "_cancelling", "_is_cancelled", "_task", "is_dropped")
 
     def __init__(self, under_way: set[_UnderWay]) -> None:
         self._all = under_way
-        self.is_dropped = False
+        self.is_dropped = self._is_cancelled = False
 
     def __enter__(self) -> _UnderWay:
         task = asyncio.current_task()
@@ -206,14 +206,17 @@ class _UnderWay:
         self._all.discard(self)
         if not self.is_dropped:
             return
-        is_ours = self._task.uncancel() <= self._cancelling
+        is_ours = not self._is_cancelled or self._task.uncancel() <= self._cancelling
         if kind is None or (is_ours and kind is asyncio.CancelledError):
             raise EngineLost("The session has given its place back.") from raised
 
     def drop(self) -> None:
         if not self.is_dropped:
             self.is_dropped = True
-            self._task.cancel()
+            # Who drops its own request finds out where it goes on; a cancellation would hit it somewhere else.
+            self._is_cancelled = self._task is not asyncio.current_task()
+            if self._is_cancelled:
+                self._task.cancel()
 
 
 async def _while_wanted(results: AsyncIterator[Res], under_way: _UnderWay) -> AsyncGenerator[Res, None]:

@@ -21,6 +21,8 @@ from duologue.errors import Overloaded
 
 # A person notices a wait of this length; work that holds a thread for longer leaves one thread to the others.
 LONG_S = 0.25
+# A session asks for so much work at once: the words of a pause, and whether the turn is over. More waits for others.
+AT_ONCE_S = 0.4
 # Jobs of a batch are padded to the longest of them.
 ALIKE = 1.5
 # Each session asks about every window of sound.
@@ -46,7 +48,8 @@ Dropped = Literal["cancelled", "expired"]
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request on its way. ``cost``: how much work it is, in its engine's own unit; 1.0 where that has none."""
+    """One request on its way. ``cost``: how much work it is, in its engine's own unit; 1.0 where that has none.
+    ``put_back_s``: how much work of its own lease waits already."""
 
     record: EngineRecord
     request: Plain
@@ -56,6 +59,7 @@ class Job:
     lease: str = ""
     best_effort: bool = False
     cost: float = 1.0
+    put_back_s: float = 0.0
 
 
 class Lane:
@@ -78,6 +82,9 @@ class Lane:
         return max(0, self.threads - len(self.running))
 
     def add(self, job: Job) -> None:
+        if job.lease:
+            ahead_s = sum(each.record.expected_s(each.cost) for each in self.jobs if each.lease == job.lease)
+            job.put_back_s = max(0.0, ahead_s - AT_ONCE_S)
         self.jobs.append(job)
 
     def ran(self, seconds: float, now_s: float) -> None:
@@ -101,6 +108,8 @@ class Lane:
         for place, first in enumerate(ranked):
             if self._may_begin(first, now_s):
                 batch = _gather(ranked[place:], first.record.limit.now(now_s))
+                while len(batch) > 1 and self._has_long() and is_long(batch):
+                    batch.pop()
                 taken = set(map(id, batch))
                 self.jobs = [job for job in self.jobs if id(job) not in taken]
                 return batch
@@ -128,8 +137,12 @@ class Lane:
         self.jobs = kept
 
     def _urgency(self, job: Job, now_s: float) -> tuple[bool, float]:
-        """What may go undone comes last; else the earliest deadline first, put back by what its lease owes."""
-        return job.best_effort, job.deadline_s + self._shares.debt_s(job.lease, now_s)
+        """What may go undone comes last; else the earliest that is due first."""
+        return job.best_effort, self.due_s(job, now_s)
+
+    def due_s(self, job: Job, now_s: float) -> float:
+        """Its deadline, put back by what its lease has had too much of, and by what it has queued before it."""
+        return job.deadline_s + job.put_back_s + self._shares.debt_s(job.lease, now_s)
 
     def _may_begin(self, job: Job, now_s: float) -> bool:
         if job.best_effort and self.busy_share(now_s) > SPARE_SHARE:
@@ -138,8 +151,11 @@ class Lane:
             return True
         if self.free == 1 and (job.best_effort or self._shares.debt_s(job.lease, now_s) > 0):
             return False
-        long = sum(step.is_long for step in self.running)
-        return long < self.threads - 1 or not is_long([job])
+        return not (self._has_long() and is_long([job]))
+
+    def _has_long(self) -> bool:
+        """Whether one more long step would leave no thread to short ones."""
+        return self.threads > 1 and sum(step.is_long for step in self.running) >= self.threads - 1
 
 
 class RealtimeLane(Lane):

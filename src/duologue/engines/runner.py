@@ -62,15 +62,18 @@ class Runner:
         self._timers: dict[Lane, tuple[float, asyncio.TimerHandle]] = {}
         self._records: dict[int, EngineRecord] = {}
         self._is_closed = False
+        self._is_loaded = True
 
     async def load(self, engines: Sequence[AnyBatchEngine]) -> None:
         """Load and warm ``engines`` side by side. Raises what their ``load`` raises."""
-        loop = asyncio.get_running_loop()
+        loop, self._is_loaded = asyncio.get_running_loop(), False
         await asyncio.gather(*(loop.run_in_executor(self._work.pool, engine.load) for engine in engines))
+        self._is_loaded = True
 
     async def calibrate(self, engines: Sequence[AnyBatchEngine], budget: calibration.Budget) -> None:
         """Measure what pays here, of those ``engines`` that have a sample: the batch of each, and how many steps at
         once. To be called when they are loaded and nothing else is going on."""
+        self._is_loaded = False
         known = [(self._record(engine), engine.sample()) for engine in engines if isinstance(engine, HasSample)]
         run = asyncio.get_running_loop().run_in_executor
         for record, sample in known:
@@ -84,6 +87,7 @@ class Runner:
         for record, _ in known:
             threads = self._lane(record.engine).threads
             log.info(telemetry.ENGINE_CALIBRATED, threads=threads, **record.findings())
+        self._is_loaded = True
 
     async def submit(
         self,
@@ -119,7 +123,7 @@ class Runner:
             waiting=sum(job.record is record and not job.result.done() for job in lane.jobs),
             running=sum(len(step.requests) for step in lane.running if step.engine is engine),
             alone_ms=None if record.alone_s is None else record.alone_s * 1000,
-            overdue_ms=_overdue_ms([job for job in lane.jobs if job.record is record]),
+            overdue_ms=_overdue_ms(lane, [job for job in lane.jobs if job.record is record]),
         )
 
     def health(self, engine: AnyBatchEngine) -> Health:
@@ -141,7 +145,9 @@ class Runner:
                 if not job.result.done():
                     job.result.set_exception(EngineLost("The server is shutting down."))
             lane.jobs.clear()
-            if lane.running:
+        for lane in (self._work, self._realtime):
+            # A load that goes on is no step, and takes as long as it takes.
+            if lane.running or not self._is_loaded:
                 await loop.run_in_executor(None, lane.pool.shutdown)
             else:
                 lane.pool.shutdown()
@@ -215,10 +221,11 @@ class Runner:
         return record
 
 
-def _overdue_ms(jobs: list[Job]) -> float:
-    """How far the most overdue of ``jobs`` that somebody waits for is beyond its deadline."""
-    due_s = [job.deadline_s for job in jobs if not job.best_effort and not job.result.done()]
-    return max(0.0, asyncio.get_running_loop().time() - min(due_s)) * 1000 if due_s else 0.0
+def _overdue_ms(lane: Lane, jobs: list[Job]) -> float:
+    """How far the most overdue of ``jobs`` that somebody waits for is beyond the moment that it was due, fairly."""
+    now_s = asyncio.get_running_loop().time()
+    due_s = [lane.due_s(job, now_s) for job in jobs if not job.best_effort and not job.result.done()]
+    return max(0.0, now_s - min(due_s)) * 1000 if due_s else 0.0
 
 
 def _scatter(batch: list[Job], step: Step, now_s: float) -> None:

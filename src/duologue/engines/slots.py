@@ -99,10 +99,7 @@ class Slots:
 
     def full(self) -> NoSlot:
         """What a client is told when every place is taken."""
-        return NoSlot(
-            f"All {self.capacity} places for a conversation are taken. Try again when one has ended, or raise "
-            "--max-sessions."
-        )
+        return NoSlot(f"All {self.capacity} places for a conversation are taken. Try again when one has ended.")
 
     def renew(self, lease: Lease) -> None:
         """The conversation lives. One whose place was taken back does not get it again."""

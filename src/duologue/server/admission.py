@@ -53,6 +53,8 @@ log = structlog.get_logger(__name__)
 
 PATH = "/v1/admission"
 TICKET_HEADER = "x-duologue-ticket"
+# An address may have a fourth of the line, and so many at least.
+LEAST_TICKETS = 4
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -188,19 +190,23 @@ class Admission:
         of_address = self._slots.of_address(who.address) + sum(other.address == who.address for other in others)
         if most and who.address and of_address >= most:
             raise NoSlot(f"This address has all the {most} conversations at once that it may have. End one first.")
+        # One client must not take the line, or the places that are kept, with requests that cost it nothing.
+        most = max(LEAST_TICKETS, self._settings.max_waiting // 4)
+        if mine is None and who.address and self._line.of_address(who.address) >= most:
+            raise NoSlot("Too many from this address wait in the line already. Try again later.")
 
     def _queue(self, who: Who, mine: Ticket | None, *, is_named: bool = False) -> NoSlot:
         """``mine`` renewed, or a new ticket at the end of the line; NoSlot where that is full."""
         now_s = self._clock()
         ticket = mine or self._line.join(who, now_s, is_named=is_named)
         full = self._slots.full()
+        why = full.message if self._at_limit else self._why
         if ticket is None:
-            return full if self._at_limit else NoSlot(f"{self._why} The line is full, too: try again later.")
+            return NoSlot(f"{why} The line is full, too: {self.waiting} wait. Try again later.")
         if mine is None:
             self._metrics.admitted("queued")
         position, retry_after_s = self._line.ask_again(ticket, now_s)
         of = self._line.waiting
-        why = full.message if self._at_limit else self._why
         return Queued(
             f"{why} You are number {position} of {of} in the line: come again in {retry_after_s} s with the ticket.",
             position=position,

@@ -159,6 +159,13 @@ class Connection(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
 
+    def handle_ping(self) -> None:
+        pong = b"".join(self.conn.data_to_send())
+        # One that pings and reads nothing would fill the memory with pongs. Of many pings the latest alone has to be
+        # answered (RFC 6455, 5.5.3), and whoever reads again pings again.
+        if not self.is_full:
+            self.transport.write(pong)
+
     # --- out --------------------------------------------------------------------------------------------------------
 
     def send_frames(self, frames: Sequence[bytes]) -> bool:

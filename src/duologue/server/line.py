@@ -31,8 +31,9 @@ NOBODY = Who()
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """``is_named``: its holder knows it. A client that does not is found by whose it is; ``due_s``: when its holder
-    was asked to come; ``kept_until_s``: None while it waits, then how long its place is kept."""
+    """``is_named``: its holder knows it. A client that does not is found by whose it is, so that several of one key and
+    address share a ticket: whoever comes first when it is called goes in, and the next waits anew. ``due_s``: when its
+    holder was asked to come; ``kept_until_s``: None while it waits, then how long its place is kept."""
 
     who: Who
     due_s: float
@@ -61,6 +62,10 @@ class Line:
     def called(self) -> int:
         """How many places are kept for those that were called."""
         return len(self._tickets) - self.waiting
+
+    def of_address(self, address: str) -> int:
+        """How many tickets ``address`` has."""
+        return sum(ticket.who.address == address for ticket in self)
 
     def find(self, ticket_id: str | None, who: Who) -> Ticket | None:
         """The ticket of that name; without a name, the oldest of ``who`` whose holder does not know it."""

@@ -96,7 +96,11 @@ class Live:
         """``channel`` gets nothing more."""
         channel.end()
         if channel in self._channels:
+            is_first = self._channels[0] is channel
             self._channels.remove(channel)
+            if is_first and self._channels:
+                self._channels[0].on_room = self._send_unsent
+                self._send_unsent()
 
     async def run(self) -> None:
         """Hold the conversation until ``end``, or until its time is over; then all channels end, and ``close_code`` and

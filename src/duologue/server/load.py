@@ -164,7 +164,7 @@ class Load:
         pressure, was = self._state.pressure, self._state.pressure.level
         if pressure.feel(self._strain(), now_s):
             tell = log.warning if pressure.level > was else log.info
-            tell(telemetry.PRESSURE_CHANGED, level=pressure.level, was=was, why=pressure.why)
+            tell(telemetry.PRESSURE_CHANGED, pressure=pressure.level, was=was, why=pressure.why)
 
     def _strain(self) -> Strain:
         return Strain(

@@ -36,7 +36,7 @@ class WarmUp:
         engines = self.engines
         loading = [each.engine.replace(", ", " or ") for each in engines if each.state == "loading"]
         if not loading:
-            return "Loading the models."
+            return "Measuring this machine." if engines else "Loading the models."
         ready = len(engines) - len(loading)
         return f"Loading the models: {ready} of {len(engines)} ready, waiting for {_and(loading)}."
 

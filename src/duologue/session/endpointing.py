@@ -13,18 +13,20 @@ from itertools import pairwise
 from duologue.engines.turn.words import finished_prob
 from duologue.items import TurnDetection
 
-# (probability that the turn is over, silence to wait in ms), straight lines between. Tuned on the pauses and
-# endings of recorded turns; docs/reference/performance.md has the delays and the false cut-offs that they give.
-WAITS_MS = ((0.0, 2200.0), (0.3, 1500.0), (0.45, 1000.0), (0.6, 750.0), (0.8, 420.0), (0.9, 340.0), (1.0, 320.0))
+# (probability that the turn is over, silence to wait in ms), straight lines between. Steep where the turn is hardly
+# over and nearly flat above: who may well have finished is not kept waiting for 600 ms, and who goes on mostly does so
+# within 500. Chosen on the endings and pauses of half of some recorded turns, checked on the other half;
+# docs/reference/performance.md has the delays and the false cut-offs.
+WAITS_MS = ((0.0, 2200.0), (0.13, 1600.0), (0.28, 540.0), (0.9, 500.0), (0.98, 460.0), (1.0, 340.0))
 UNKNOWN_WAIT_MS = 1200.0
-# A speaker who has paused in this turn will pause again: no shorter wait than that pause, up to this, unless the
-# turn is all but certainly over.
-LONGEST_LEARNT_MS = 1200.0
-CERTAIN_PROB = 0.97
-# How much the words count beside the sound. Short questions sound unfinished to the model and hardly ever are.
-WORDS_WEIGHT, QUESTION_WEIGHT = 0.5, 0.65
+# The model of the sound doubts too easily: what it gives 0.15 is an ending about as often as a pause. In log-odds.
+DOUBT = 2.0
+# A speaker who has paused in this turn will pause again, and perhaps longer: no shorter wait than that pause and a
+# little more, up to this, unless the turn is all but certainly over. Less than that is a gap between two words.
+LEAST_LEARNT_MS, LEARNT_MORE_MS, LONGEST_LEARNT_MS = 150.0, 300.0, 1500.0
+CERTAIN_PROB = 0.99
 # No single piece of evidence is taken for more certain than this.
-MOST_CERTAIN = 0.98
+MOST_CERTAIN = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,16 @@ class Evidence:
 
 
 def combined_prob(evidence: Evidence) -> float | None:
-    """The sound's probability and the words' in one, their weighted mean in log-odds; None while nothing is known."""
+    """The sound's evidence and the words' in one, the sum of their log-odds; None while nothing is known.
+
+    Words that hang ("and", "um") outweigh any sound but a certain one; a full stop only tips the scales, since
+    transcribers close every pause with one.
+    """
     sound, text = evidence.end_of_turn_prob, evidence.text
-    if not text:
-        return sound
-    words = finished_prob(text)
-    if sound is None:
-        return words
-    weight = QUESTION_WEIGHT if text.rstrip().endswith("?") else WORDS_WEIGHT
-    odds = (1 - weight) * _log_odds(sound) + weight * _log_odds(words)
+    if sound is None and not text:
+        return None
+    odds = 0.0 if sound is None else _log_odds(sound) + DOUBT
+    odds += _log_odds(finished_prob(text)) if text else 0.0
     return 1 / (1 + math.exp(-odds))
 
 
@@ -62,8 +65,12 @@ def wait_ms(evidence: Evidence, detection: TurnDetection) -> float:
     prob = combined_prob(evidence)
     wait = UNKNOWN_WAIT_MS if prob is None else _interpolate(prob)
     if prob is None or prob < CERTAIN_PROB:
-        wait = max(wait, min(evidence.longest_pause_ms, LONGEST_LEARNT_MS))
+        wait = max(wait, _learnt_wait(evidence.longest_pause_ms))
     return min(wait * detection.patience, float(detection.max_wait_ms))
+
+
+def _learnt_wait(pause_ms: float) -> float:
+    return 0.0 if pause_ms < LEAST_LEARNT_MS else min(pause_ms + LEARNT_MORE_MS, LONGEST_LEARNT_MS)
 
 
 def _interpolate(prob: float) -> float:

@@ -55,14 +55,14 @@ def _is_open(text: str, word: str) -> bool:
 
 # The first that holds decides; each sees the text and its last word.
 _RULES: tuple[tuple[float, Callable[[str, str], bool]], ...] = (
-    (0.05, lambda _, word: _HESITATIONS.fullmatch(word) is not None),
-    (0.1, lambda text, _: text.endswith(("...", "…", "-", "–", "—"))),
+    (0.01, lambda _, word: _HESITATIONS.fullmatch(word) is not None),
+    (0.01, lambda text, _: text.endswith(("...", "…", "-", "–", "—"))),
+    (0.05, lambda text, _: text.endswith((";", ":"))),
+    (0.01, _is_open),
     # A transcriber ends short commands in a comma ("Today,", "No,") as often as clauses.
-    (0.35, lambda text, _: text.endswith(",")),
-    (0.15, lambda text, _: text.endswith((";", ":"))),
-    (0.1, _is_open),
-    (0.95, lambda text, _: text.endswith(("?", "!", "？", "！"))),
-    (0.85, lambda text, _: text.endswith((".", "。"))),
+    (0.4, lambda text, _: text.endswith(",")),
+    (0.85, lambda text, _: text.endswith(("?", "!", "？", "！"))),
+    (0.7, lambda text, _: text.endswith((".", "。"))),
 )
 
 
