@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,28 @@ async def test_a_server_that_fails_is_quoted() -> None:
     with pytest.raises(WireError, match="did not come up: no such profile: x"):
         async with started(command):
             pytest.fail("it never came up")
+
+
+@pytest.mark.parametrize(
+    ("program", "within_s", "told"),
+    [
+        ("raise SystemExit(3)", 60, r"did not come up: it said nothing \(exit code 3\)"),
+        ("input()", 0.3, "printed no address within 0.3 s: it said nothing"),
+        ("print('http://127.0.0.1:1', flush=True); raise SystemExit(3)", 60, "http://127.0.0.1:1 did not become ready"),
+    ],
+)
+async def test_one_that_dies_or_tells_no_address_is_one_clear_error(program: str, within_s: float, told: str) -> None:
+    with pytest.raises(WireError, match=told):
+        async with started([sys.executable, "-c", program], within_s=within_s):
+            pytest.fail("it never came up")
+
+
+async def test_what_cannot_be_started_says_so(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program")
+    for program, told in (("nonesuch", "No such file"), ("text", "Permission denied")):
+        with pytest.raises(WireError, match=f"{program} cannot be started: {told}"):
+            async with started([str(tmp_path / program)]):
+                pytest.fail("it never came up")
 
 
 async def test_an_error_in_the_block_passes_as_it_is_and_stops_the_server() -> None:

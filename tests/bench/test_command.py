@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,14 @@ from duologue.audio.frame import Int16
 from duologue.bench.clock import WallClock
 from duologue.cli.bench import conversations
 from tests.bench.standin import Script, StandIn, silence, standing_in, tone
+
+# Serves pages, and speaks no protocol.
+MUTE = """
+import http.server
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+print(f"http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+"""
 
 app = typer.Typer()
 app.command()(conversations)
@@ -83,6 +93,12 @@ def test_an_unanswered_turn_is_exit_code_1(clips: Path) -> None:
         (("http://127.0.0.1:1",), "no server answers at http://127.0.0.1:1"),
         (("--callers", "1,x"), "--callers wants numbers"),
         (("--turn-detection", "{oops"), "turn detection is no JSON object"),
+        (("--plot", "a.xyz"), "--plot: .png, .svg or .pdf, not a.xyz"),
+        (("--plot", "figures"), "--plot: .png, .svg or .pdf, not figures"),
+        (("--json", "."), "it is a folder"),
+        (("--beside", "/bin/nonesuch --port 0"), "--beside: there is no command /bin/nonesuch"),
+        (("--beside", "'half a word"), "--beside is no command line: No closing quotation"),
+        (("--beside", " "), "--beside is empty"),
     ],
 )
 def test_what_cannot_work_is_one_clear_line(clips: Path, words: tuple[str, ...], told: str) -> None:
@@ -90,3 +106,20 @@ def test_what_cannot_work_is_one_clear_line(clips: Path, words: tuple[str, ...],
     assert done.exit_code == 2
     assert told in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("raise SystemExit(3)", "--beside: the server did not come up: it said nothing (exit code 3)"),
+        (MUTE, "does not speak WebSocket"),
+    ],
+)
+def test_a_server_beside_that_is_none_is_one_clear_line(clips: Path, program: str, told: str) -> None:
+    with a_server(Script()) as standin:
+        words = ("--clips", clips, "--turns", 1, "--connections", 0)
+        done = run(standin.url, *words, "--beside", shlex.join([sys.executable, "-c", program]))
+    assert done.exit_code == 2
+    assert told in done.output
+    assert "Traceback" not in done.output
+    assert len(done.output.strip().splitlines()) == 1

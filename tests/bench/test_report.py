@@ -14,7 +14,7 @@ from duologue.bench.caller import Call
 from duologue.bench.crowd import Outcome
 from duologue.bench.footprint import Usage
 from duologue.bench.peers import load_peers
-from duologue.bench.plots import draw, require_matplotlib
+from duologue.bench.plots import draw, require_drawable
 from duologue.bench.report import BESIDE, SCHEMA, Report, RunReport, faults, make_report, report_run
 from duologue.bench.run import Newcomers, Run
 from duologue.bench.stats import percentile, summarise
@@ -182,4 +182,4 @@ def test_peers_figures_come_with_their_source() -> None:
 def test_without_matplotlib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigError, match="pip install"):
-        require_matplotlib()
+        require_drawable(Path("figures.svg"))

@@ -323,3 +323,26 @@ def test_one_that_wants_everything_slows_the_others_by_a_tenth_at_most(
     assert abs(len(beside) - len(alone)) <= 2
     assert sum(beside) / len(beside) < 1.1 * sum(alone) / len(alone)
     assert beside[len(beside) * 9 // 10] < 1.1 * alone[len(alone) * 9 // 10]
+
+
+def test_what_a_lease_has_queued_puts_back_its_next(scene: Scene) -> None:
+    """Many requests at once are not before everybody else's, though they came first."""
+    model = record(cost_s=0.2)
+    for number in range(20):
+        scene.add(model, f"rude {number}", 1.0, lease="rude")
+    scene.add(model, "polite", 1.3, lease="polite")
+    order = []
+    while taken := scene.take():
+        order += taken
+        scene.end()
+    assert order.index("polite") <= 5
+    assert len(order) == 21
+
+
+def test_short_jobs_together_do_not_hold_the_last_thread_for_long(scene: Scene) -> None:
+    scene.add(record(cost_s=1.0), "long", 1.0)
+    assert scene.take() == ["long"]
+    many = record(max_batch=8, cost_s=0.1)
+    for number in range(6):
+        scene.add(many, f"short {number}", 2.0)
+    assert scene.take() == ["short 0", "short 1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -208,3 +209,13 @@ async def test_a_neighbour_is_not_touched(scene: Scene) -> None:
         mine.release()
         scene.asr.gate.set()
     assert sorted(heard) == ["lost", CANARY]
+
+
+async def test_who_drops_its_own_request_is_not_cancelled_elsewhere() -> None:
+    leased = Leased(InlineEngines({"vad": ScriptedVad()}), "lease")
+    with pytest.raises(EngineLost), leased._request():
+        leased.release()
+    await anyio.lowlevel.checkpoint()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

@@ -256,3 +256,19 @@ async def test_there_is_an_end_to_what_waits() -> None:
 def test_frames_are_what_the_reference_makes_of_them(size: int) -> None:
     data = b"x" * size
     assert frames_on_the_wire([data]) == Frame(Opcode.TEXT, data).serialize(mask=False)
+
+
+async def test_pings_of_one_that_reads_nothing_are_not_answered_without_end() -> None:
+    talk = Talk()
+    connection = await talk.open()
+    ping = frame(Opcode.PING, b"x" * 125)
+    talk.line.is_deaf = True
+    for _ in range(1_000):
+        connection.data_received(ping)
+    assert len(talk.line.written) < 1_000
+    talk.line.is_deaf = False
+    connection.resume_writing()
+    before = len(talk.line.written)
+    connection.data_received(ping)
+    assert len(talk.line.written) > before
+    await talk.vanish()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
 import pytest
 
+from duologue.config import Settings, setup_of
 from duologue.engines.client import StageStats
 from duologue.engines.scripted import InlineEngines, ScriptedChat, ScriptedTranscriber
 from duologue.events import (
@@ -22,7 +24,9 @@ from duologue.events import (
     SpeechStopped,
     TurnCommitted,
 )
+from duologue.server.ops import look
 from duologue.server.roster import Roster
+from duologue.server.state import State
 from tests.server.caller import calling
 from tests.server.serving import engines, serving, until
 
@@ -66,7 +70,31 @@ async def test_it_tells_when_it_is_full_and_why_some_were_refused() -> None:
         assert (await web.post("/v1/admission")).status_code == 503
         state = await _state(web)
         assert state["status"] == "full"
+        assert state["admission"]["closed_by"] == "max_sessions"
         assert state["admission"]["refused"] == {"session_limit_reached": 1}
+
+
+@pytest.mark.parametrize(
+    ("bears", "taken", "level", "closed_by"),
+    [
+        (9, 1, 0, ""),
+        (2, 2, 0, "prediction"),
+        (2, 3, 3, "max_sessions"),
+        (9, 1, 3, "pressure"),
+        # Where nobody is in, it is not conversations that the server is behind with.
+        (9, 0, 3, ""),
+    ],
+)
+def test_it_tells_why_nobody_gets_in(bears: int, taken: int, level: int, closed_by: str) -> None:
+    settings = Settings(profile="scripted", max_sessions=3)
+    state = State(settings, setup_of(settings), engines())
+    assert look(state).admission.closed_by == "warming_up"
+    state.is_ready = True
+    state.admission.capacity, state.pressure.level = bears, level
+    with ExitStack() as places:
+        for _ in range(taken):
+            places.enter_context(state.slots.lease())
+        assert look(state).admission.closed_by == closed_by
 
 
 async def test_each_engine_is_shown_once_with_all_that_it_serves() -> None:

@@ -1,8 +1,10 @@
+import type { VNode } from "preact";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { lines, remember, type Sample, SPAN_S, sampleOf, topOf } from "../src/ops/history";
-import { bins, duration, ms, percent, words } from "../src/ops/numbers";
+import { bins, duration, ms, newcomers, percent, words } from "../src/ops/numbers";
+import { AdmissionPanel } from "../src/ops/panels";
 import { Poll } from "../src/ops/poll";
-import type { OpsState } from "../src/ops/wire";
+import type { Admission, Load, OpsState } from "../src/ops/wire";
 
 const sample = (atS: number, sessions: number, voiceMs: number | null = null): Sample => ({
   atS,
@@ -92,6 +94,48 @@ const STATE = {
 it("keeps of each answer what is drawn", () => {
   expect(sampleOf(STATE, 5)).toEqual({ atS: 5, sessions: 2, voiceMs: 500, lagMs: 3 });
 });
+
+const ADMISSION: Admission = {
+  most: 14,
+  capacity: 14,
+  taken: 3,
+  called: 0,
+  waiting: 0,
+  most_waiting: 8,
+  closed_by: "",
+  admitted: 3,
+  queued: 0,
+  refused: {},
+};
+
+describe("admission", () => {
+  it.each<[Partial<Admission>, string]>([
+    [{}, "get in"],
+    [{ closed_by: "max_sessions" }, "wait in line: max_sessions is reached"],
+    [{ closed_by: "max_sessions", waiting: 8 }, "are refused: max_sessions is reached"],
+    [
+      { closed_by: "prediction" },
+      "wait in line: with one more all would be answered too late, by the prediction",
+    ],
+    [{ closed_by: "pressure" }, "wait in line: the server is behind with its work (pressure)"],
+    [{ closed_by: "warming_up" }, "are refused: the server is not ready"],
+  ])("with %j tells newcomers that they %s", (now, told) => {
+    expect(newcomers({ ...ADMISSION, ...now })).toBe(told);
+  });
+
+  it("does not call the predicted reaction a turn's whole delay", () => {
+    const load = { p90_now_ms: 0, p90_next_ms: 0, target_ms: 500 } as Load;
+    const facts = shownIn(AdmissionPanel({ admission: ADMISSION, load }));
+    expect(facts.get("Reaction after a turn's end, slowest tenth, predicted")).toBe("0 ms");
+    expect([...facts.keys()]).not.toContain("Slowest tenth of turns, predicted");
+  });
+});
+
+/** The rows of a panel that holds nothing but facts. */
+function shownIn(panel: VNode): Map<string, unknown> {
+  const facts = (panel.props.children as VNode<{ facts: [string, unknown][] }>).props.facts;
+  return new Map(facts);
+}
 
 class Ring {
   key: string | null = null;

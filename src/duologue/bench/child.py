@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ from duologue.bench.wire import WireError
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
+END_S = 1.0
 KEPT_LINES = 20
 
 _ADDRESS = re.compile(r"https?://[\w.\-\[\]:]+:\d+")
@@ -46,25 +48,20 @@ def settings_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started(command: Sequence[str], environment: Mapping[str, str] | None = None) -> AsyncIterator[Child]:
+async def started(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, within_s: float = START_TIMEOUT_S
+) -> AsyncIterator[Child]:
     """Run ``command`` until the block ends, with ``environment`` besides our own; waits for its printed address and
-    for ``/readyz``.
+    for ``/readyz``, ``within_s`` each.
 
-    Raises WireError with the server's last words when it does not come up.
+    Raises WireError when it cannot be started, or, with the server's last words, when it does not come up.
     """
-    # A session of its own: Ctrl-C at the terminal reaches the bench alone, which then stops the server in order.
-    process = await anyio.open_process(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        env={**os.environ, **(environment or {})},
-    )
+    process = await _open(command, {**os.environ, **(environment or {})})
     said: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         async with anyio.create_task_group() as tasks:
-            url = await tasks.start(_read, process, said)
-            await _until_ready(url, process, said)
+            url = await tasks.start(_read, process, said, within_s)
+            await _until_ready(url, process, said, within_s)
             yield Child(url=url, pid=process.pid)
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -74,18 +71,43 @@ async def started(command: Sequence[str], environment: Mapping[str, str] | None 
             await _stop(process)
 
 
-async def _read(process: anyio.abc.Process, said: deque[str], *, task_status: anyio.abc.TaskStatus[str]) -> None:
+async def _open(command: Sequence[str], environment: Mapping[str, str]) -> anyio.abc.Process:
+    try:
+        # A session of its own: Ctrl-C at the terminal reaches the bench alone, which then stops the server in order.
+        return await anyio.open_process(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
+        )
+    except OSError as error:
+        raise WireError(f"{command[0]} cannot be started: {error.strerror}") from None
+
+
+async def _read(
+    process: anyio.abc.Process, said: deque[str], within_s: float, *, task_status: anyio.abc.TaskStatus[str]
+) -> None:
     """Keep the server's last lines, so that its pipe never fills; report the first address in them."""
     url = ""
-    with anyio.move_on_after(START_TIMEOUT_S) as waiting:
+    with anyio.move_on_after(within_s) as waiting:
         async for line in _lines(process):
             said.append(line)
             if not url and (found := _ADDRESS.search(line)):
                 url = found[0].replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
                 task_status.started(url)
                 waiting.deadline = float("inf")
+    if waiting.cancelled_caught:
+        raise WireError(f"the server printed no address within {within_s:g} s: {_last_words(said)}")
     if not url:
-        raise WireError(f"the server did not come up: {_last_words(said)}")
+        raise WireError(f"the server did not come up: {_last_words(said)}{await _its_end(process)}")
+
+
+async def _its_end(process: anyio.abc.Process) -> str:
+    """Of a process that prints no more: it may have closed its output, and live."""
+    with anyio.move_on_after(END_S):
+        return f" (exit code {await process.wait()})"
+    return ""
 
 
 async def _lines(process: anyio.abc.Process) -> AsyncIterator[str]:
@@ -99,8 +121,8 @@ async def _lines(process: anyio.abc.Process) -> AsyncIterator[str]:
         yield rest
 
 
-async def _until_ready(url: str, process: anyio.abc.Process, said: deque[str]) -> None:
-    with anyio.move_on_after(START_TIMEOUT_S):
+async def _until_ready(url: str, process: anyio.abc.Process, said: deque[str], within_s: float) -> None:
+    with anyio.move_on_after(within_s):
         while process.returncode is None:
             if await anyio.to_thread.run_sync(_is_ready, url):
                 return
@@ -115,7 +137,7 @@ def _is_ready(url: str) -> bool:
     except urllib.error.HTTPError as not_yet:
         # A server without /readyz is ready once it answers at all.
         return not_yet.code == 404
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from duologue.bench.made_speech import made_clips
 from duologue.bench.person import Habits
 from duologue.bench.report import BESIDE, Report, RunReport, make_report, report_run
 from duologue.bench.run import run_callers, time_connections
+from duologue.bench.wire import WireError
 from duologue.bench.words import word_errors
 from duologue.errors import ConfigError
 
@@ -92,6 +94,7 @@ async def carry_out(plan: Plan, progress: Progress, clock: Clock | None = None) 
         *_missing_extras(),
     ]
     session_update(plan.turn_detection)
+    command_beside = _command_beside(plan.beside) if plan.beside else []
     progress.stage("preparing speech")
     clips = await speech(plan, notes)
     async with AsyncExitStack() as stack:
@@ -103,7 +106,7 @@ async def carry_out(plan: Plan, progress: Progress, clock: Clock | None = None) 
         if plan.sessions_to_weigh():
             progress.stage("weighing idle sessions")
             idle = await idle_memory(target, plan.sessions_to_weigh())
-        beside = await _reach_beside(plan, stack, progress) if plan.beside else None
+        beside = await _reach_beside(plan, command_beside, stack, progress) if command_beside else None
         runs = []
         for callers in plan.callers:
             for each, name in ((target, ""), (beside, BESIDE)):
@@ -173,12 +176,28 @@ async def reach(
     )
 
 
-async def _reach_beside(plan: Plan, stack: AsyncExitStack, progress: Progress) -> Target:
-    """The other server, warmed up."""
+def _command_beside(words: str) -> list[str]:
+    """As a shell would split it. Raises ConfigError for what is no command: now, not when its turn has come."""
+    try:
+        command = shlex.split(words)
+    except ValueError as error:
+        raise ConfigError(f"--beside is no command line: {error}") from None
+    if not command:
+        raise ConfigError("--beside is empty: give the command that starts the other server")
+    if shutil.which(command[0]) is None:
+        raise ConfigError(f"--beside: there is no command {command[0]}")
+    return command
+
+
+async def _reach_beside(plan: Plan, command: Sequence[str], stack: AsyncExitStack, progress: Progress) -> Target:
+    """The other server, warmed up. Raises WireError."""
     progress.stage("starting the server beside")
-    child = await stack.enter_async_context(started(shlex.split(plan.beside)))
-    target = Target(url=child.url, turn_detection=plan.turn_detection, pid=child.pid)
-    await time_connections(target, WARM_CONNECTIONS)
+    try:
+        child = await stack.enter_async_context(started(command))
+        target = Target(url=child.url, turn_detection=plan.turn_detection, pid=child.pid)
+        await time_connections(target, WARM_CONNECTIONS)
+    except WireError as error:
+        raise WireError(f"--beside: {error.message}") from None
     return target
 
 

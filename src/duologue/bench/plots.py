@@ -10,11 +10,18 @@ from duologue.bench.curves import caption, draw_cpu, draw_delay, draw_unanswered
 from duologue.bench.report import STAGES, Report
 from duologue.errors import ConfigError
 
+SUFFIXES = (".png", ".svg", ".pdf")
 _STAGE_COLOURS = ("#4c72b0", "#55a868", "#c44e52", "#8172b2", "#ccb974")
 
 
-def require_matplotlib() -> None:
-    """Raises ConfigError where the picture cannot be drawn; asked before a bench, not after it."""
+def require_drawable(path: Path) -> None:
+    """Raises ConfigError where the picture cannot be drawn to ``path``; asked before a bench, not after it."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"--plot: .png, .svg or .pdf, not {path.name}")
+    _require_matplotlib()
+
+
+def _require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -23,7 +30,7 @@ def require_matplotlib() -> None:
 
 def draw(report: Report, path: Path) -> None:
     """Write the plot; the kind follows from the suffix (.png, .svg, .pdf). Raises ConfigError."""
-    require_matplotlib()
+    _require_matplotlib()
     from matplotlib.figure import Figure
 
     if len(report.runs) > 1:

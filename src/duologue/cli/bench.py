@@ -165,14 +165,14 @@ def _bench(
 ) -> None:
     from duologue.bench.person import Habits
     from duologue.bench.plan import Plan
-    from duologue.bench.plots import require_matplotlib
+    from duologue.bench.plots import require_drawable
     from duologue.errors import DuologueError
 
     try:
         plan = Plan(callers=numbers(callers, "--callers"), habits=Habits(**habits), **options)
         require_folders(json_file, plot_file)
         if plot_file is not None:
-            require_matplotlib()
+            require_drawable(plot_file)
         report = _carry_out(plan)
         _write(report, json_file, plot_file)
     except DuologueError as error:
@@ -192,6 +192,8 @@ def require_folders(*files: Path | None) -> None:
     for file in files:
         if file is not None and not file.absolute().parent.is_dir():
             raise ConfigError(f"{file} cannot be written: there is no folder {file.absolute().parent}")
+        if file is not None and file.is_dir():
+            raise ConfigError(f"{file} cannot be written: it is a folder")
 
 
 def numbers(given: str, option: str) -> tuple[int, ...]:

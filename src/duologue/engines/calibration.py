@@ -1,7 +1,7 @@
 """What this machine does best, measured at the start: how large a batch pays, and how many steps at once.
 
-It takes half a second at most. Each figure is the best of a few tries, since whatever else runs on the machine only
-ever makes a step slower.
+It takes half a second, and each engine's first step. Each figure is the best of a few tries, since whatever else runs
+on the machine only ever makes a step slower.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ async def best_threads(pool: Executor, most: int, engine: BatchEngine[Any, Any],
     took_s = 0.0
     while threads and budget.allows(took_s):
         done[threads] = await _throughput(pool, threads, engine, sample)
-        took_s = threads / done[threads]
+        took_s = threads / done[threads] if done[threads] else 0.0
         threads //= 2
     best = most
     for fewer in sorted(done, reverse=True):
@@ -129,9 +129,11 @@ async def best_threads(pool: Executor, most: int, engine: BatchEngine[Any, Any],
 
 
 async def _throughput(pool: Executor, threads: int, engine: BatchEngine[Any, Any], sample: Plain) -> float:
-    """Steps a second."""
+    """Steps a second; 0 where one failed."""
     steps = [Step(engine, [sample]) for _ in range(threads)]
     run = asyncio.get_running_loop().run_in_executor
     began_s = time.perf_counter()
     await asyncio.gather(*(run(pool, step.run) for step in steps))
+    if any(step.failure() is not None for step in steps):
+        return 0.0
     return threads / (time.perf_counter() - began_s)

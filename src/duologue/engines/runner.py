@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -62,22 +63,22 @@ class Runner:
         self._timers: dict[Lane, tuple[float, asyncio.TimerHandle]] = {}
         self._records: dict[int, EngineRecord] = {}
         self._is_closed = False
-        self._is_loaded = True
+        self._preparations = 0
 
     async def load(self, engines: Sequence[AnyBatchEngine]) -> None:
         """Load and warm ``engines`` side by side. Raises what their ``load`` raises."""
-        loop, self._is_loaded = asyncio.get_running_loop(), False
-        await asyncio.gather(*(loop.run_in_executor(self._work.pool, engine.load) for engine in engines))
-        self._is_loaded = True
+        loop = asyncio.get_running_loop()
+        with self._preparing():
+            await asyncio.gather(*(loop.run_in_executor(self._work.pool, engine.load) for engine in engines))
 
     async def calibrate(self, engines: Sequence[AnyBatchEngine], budget: calibration.Budget) -> None:
         """Measure what pays here, of those ``engines`` that have a sample: the batch of each, and how many steps at
         once. To be called when they are loaded and nothing else is going on."""
-        self._is_loaded = False
         known = [(self._record(engine), engine.sample()) for engine in engines if isinstance(engine, HasSample)]
         run = asyncio.get_running_loop().run_in_executor
-        for record, sample in known:
-            record.take(await run(self._work.pool, calibration.measure, record.engine, sample, budget), sample)
+        with self._preparing():
+            for record, sample in known:
+                record.take(await run(self._work.pool, calibration.measure, record.engine, sample, budget), sample)
         # The longest for which there is time enough: it takes all cores at once, then half of them ..
         short = [e for e in known if not e[0].engine.is_realtime and budget.allows(3 * (e[0].alone_s or math.inf))]
         if self._finds_threads and short:
@@ -87,7 +88,15 @@ class Runner:
         for record, _ in known:
             threads = self._lane(record.engine).threads
             log.info(telemetry.ENGINE_CALIBRATED, threads=threads, **record.findings())
-        self._is_loaded = True
+
+    @contextmanager
+    def _preparing(self) -> Iterator[None]:
+        """Its threads are at work that is no step."""
+        self._preparations += 1
+        try:
+            yield
+        finally:
+            self._preparations -= 1
 
     async def submit(
         self,
@@ -147,7 +156,7 @@ class Runner:
             lane.jobs.clear()
         for lane in (self._work, self._realtime):
             # A load that goes on is no step, and takes as long as it takes.
-            if lane.running or not self._is_loaded:
+            if lane.running or self._preparations:
                 await loop.run_in_executor(None, lane.pool.shutdown)
             else:
                 lane.pool.shutdown()

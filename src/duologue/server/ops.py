@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -25,6 +25,8 @@ from duologue.server.roster import Seen
 if TYPE_CHECKING:
     from duologue.server.state import State
 
+# It starts; the limit of the settings; what one more conversation is predicted to do to all; work that is late.
+ClosedBy = Literal["", "warming_up", "max_sessions", "prediction", "pressure"]
 # Counted like a stage, but nobody's turn.
 LOOP_LAG = "loop_lag"
 
@@ -38,8 +40,8 @@ class EngineSeen(msgspec.Struct, frozen=True):
 
 class AdmissionSeen(msgspec.Struct, frozen=True):
     """``capacity``: sessions that the machine is thought to bear, ``most``: that the settings allow; ``taken``, and
-    ``called`` for those on their way. ``refused``: how many since the start, by the error's code, as ``admitted`` and
-    ``queued`` are."""
+    ``called`` for those on their way. ``closed_by``: why a newcomer does not get in now, "" where he does.
+    ``refused``: how many since the start, by the error's code, as ``admitted`` and ``queued`` are."""
 
     most: int
     capacity: int
@@ -47,6 +49,7 @@ class AdmissionSeen(msgspec.Struct, frozen=True):
     called: int
     waiting: int
     most_waiting: int
+    closed_by: ClosedBy
     admitted: int
     queued: int
     refused: dict[str, int]
@@ -122,10 +125,23 @@ def _admission(state: State) -> AdmissionSeen:
         called=admission.called,
         waiting=admission.waiting,
         most_waiting=state.settings.max_waiting,
+        closed_by=_closed_by(state),
         admitted=results["admitted"],
         queued=results["queued"],
         refused=dict(refused),
     )
+
+
+def _closed_by(state: State) -> ClosedBy:
+    """In the order in which a newcomer is told."""
+    if not state.is_ready:
+        return "warming_up"
+    if state.admission.admits:
+        return ""
+    taken = state.slots.taken + state.admission.called
+    if taken >= state.slots.capacity:
+        return "max_sessions"
+    return "prediction" if state.pressure.admits else "pressure"
 
 
 def _shed(state: State) -> list[str]:

@@ -1,5 +1,7 @@
 /** Numbers as people read them. */
 
+import type { Admission } from "./wire";
+
 export const NONE = "–";
 
 export function ms(value: number | null | undefined): string {
@@ -44,6 +46,21 @@ export function bins(batches: Record<string, number>): Bin[] {
 function range(bin: number): string {
   const last = 2 ** bin;
   return bin < 2 ? `${last}` : `${last / 2 + 1}–${last}`;
+}
+
+const CLOSED_BY: Record<Admission["closed_by"], string> = {
+  "": "",
+  warming_up: "the server is not ready",
+  max_sessions: "max_sessions is reached",
+  prediction: "with one more all would be answered too late, by the prediction",
+  pressure: "the server is behind with its work (pressure)",
+};
+
+/** What becomes of who comes now, and why. */
+export function newcomers({ closed_by, waiting, most_waiting }: Admission): string {
+  if (closed_by === "") return "get in";
+  const fate = closed_by === "warming_up" || waiting >= most_waiting ? "are refused" : "wait in line";
+  return `${fate}: ${CLOSED_BY[closed_by]}`;
 }
 
 /** "session_limit_reached" as words. */

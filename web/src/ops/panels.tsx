@@ -1,7 +1,7 @@
 /** Tables and lists of the operator's page. */
 
 import type { ComponentChildren } from "preact";
-import { duration, ms, percent, words } from "./numbers";
+import { duration, ms, newcomers, percent, words } from "./numbers";
 import type { Admission, Load, Loading, Recent, Seen } from "./wire";
 
 interface PanelProps {
@@ -137,18 +137,19 @@ export function Facts({ facts }: { facts: [string, ComponentChildren][] }) {
 }
 
 export function AdmissionPanel({ admission, load }: { admission: Admission; load: Load }) {
-  const { taken, called, capacity, most, waiting, most_waiting } = admission;
+  const { taken, called, capacity, most, waiting, most_waiting, closed_by } = admission;
   const refused = Object.entries(admission.refused);
   return (
     <Panel title="Admission">
       <Facts
         facts={[
+          ["Newcomers", <span class={closed_by ? "warning" : undefined}>{newcomers(admission)}</span>],
           ["Places taken", called > 0 ? `${taken}, and ${called} kept for who comes` : taken],
           ["Predicted to fit", capacity],
           ["Allowed by the settings", most],
           ["In line", `${waiting} of ${most_waiting}`],
-          ["Slowest tenth of turns, predicted", ms(load.p90_now_ms)],
-          ["With one more", <Predicted load={load} />],
+          ["Reaction after a turn's end, slowest tenth, predicted", ms(load.p90_now_ms)],
+          ["The same with one more", <Predicted load={load} />],
           ["Since the start", `${admission.admitted} admitted, ${admission.queued} queued`],
           [
             "Refused",

@@ -46,6 +46,8 @@ export interface Admission {
   called: number;
   waiting: number;
   most_waiting: number;
+  /** Why a newcomer does not get in now; empty where he does. */
+  closed_by: "" | "warming_up" | "max_sessions" | "prediction" | "pressure";
   admitted: number;
   queued: number;
   refused: Record<string, number>;
