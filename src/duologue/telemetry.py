@@ -12,7 +12,7 @@ from typing import Literal
 # --- logs -----------------------------------------------------------------------------------------------------
 
 SESSION_STARTED = "session_started"
-"""A client was admitted. ``session``: its id; ``lease``: the place that it took."""
+"""A client was admitted. ``session``: its id."""
 
 SESSION_REFUSED = "session_refused"
 """A request, or a client before its upgrade, was refused. ``status``: of HTTP; ``reason``: the error's code."""
@@ -50,7 +50,7 @@ ENGINE_DOUBTFUL = "engine_doubtful"
 """A server answers but may not know the model that it is asked for. ``engine``, ``warning``."""
 
 LEASE_EXPIRED = "lease_expired"
-"""A conversation did not answer for half a minute: its place was taken back and it was cancelled. ``lease``."""
+"""A conversation did not answer for half a minute: its place was taken back and it was cancelled. ``session``."""
 
 PRESSURE_CHANGED = "pressure_changed"
 """More or less is left undone under load. ``pressure``: 0 nothing, 1 partial transcripts, 2 attempts as well, 3 new

@@ -70,3 +70,13 @@ async def test_a_true_interruption_is_no_false_one() -> None:
         await person.until(ReplyDone, 2)
     assert [event.is_rest for event in person.heard(ReplyStarted)] == [False, False]
     assert len(person.heard(PlayoutCleared)) == 1
+
+
+async def test_how_long_an_interruption_took_to_stop_the_answer() -> None:
+    async with talk(long_answer_engines([])) as (person, _):
+        await until_heard(person, 2.0)
+        await person.speak(1.0)
+        await person.until(PlayoutCleared)
+    [cleared] = person.heard(PlayoutCleared)
+    assert cleared.stop_ms is not None
+    assert 0 < cleared.stop_ms < 500

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.server import ServerState
 from websockets.frames import Close, Frame, Opcode
 
-from duologue.server.connection import UNREAD_BATCHES, Connection, frames_on_the_wire
+from duologue.server.connection import FRAMES_IN_A_ROW, UNREAD_BATCHES, Connection, frames_on_the_wire
 from tests.server.serving import until
 
 pytestmark = pytest.mark.anyio
@@ -263,12 +263,34 @@ async def test_pings_of_one_that_reads_nothing_are_not_answered_without_end() ->
     connection = await talk.open()
     ping = frame(Opcode.PING, b"x" * 125)
     talk.line.is_deaf = True
-    for _ in range(1_000):
+    for _ in range(FRAMES_IN_A_ROW // 2):
         connection.data_received(ping)
-    assert len(talk.line.written) < 1_000
+    assert len(talk.line.written) < 2 * len(ping)
     talk.line.is_deaf = False
     connection.resume_writing()
     before = len(talk.line.written)
     connection.data_received(ping)
     assert len(talk.line.written) > before
+    await talk.vanish()
+
+
+async def test_many_frames_of_one_client_leave_the_loop_to_others_in_between() -> None:
+    talk = Talk()
+    connection = await talk.open()
+    others = 0
+
+    async def count() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    connection.data_received(frame(Opcode.TEXT, b"{}") * (10 * FRAMES_IN_A_ROW))
+    assert len(talk.heard) == FRAMES_IN_A_ROW
+    assert not talk.line.is_reading
+    await until(lambda: len(talk.heard) == 10 * FRAMES_IN_A_ROW)
+    counting.cancel()
+    assert others >= 9
+    assert talk.line.is_reading
     await talk.vanish()

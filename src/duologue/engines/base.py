@@ -320,6 +320,21 @@ class TakesDeadlines(Protocol):
 
 
 @runtime_checkable
+class HasPlaces(Protocol):
+    """A stream engine with a queue of its own: how many requests it works on at once, on how many it does, and how many
+    wait."""
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def running(self) -> int: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+
+@runtime_checkable
 class WarmsUp(Protocol):
     """An engine whose far side may still be slow on its first request after ``start``."""
 

@@ -130,6 +130,10 @@ class EngineClient(Protocol):
         """By stage name."""
 
 
+# A session's requests beyond so many wait with the session: a queue is no place for a thousand of one client.
+MOST_AT_ONCE = 8
+
+
 class Leased:
     """The engines as one session has them: each request carries its lease.
 
@@ -141,6 +145,7 @@ class Leased:
         self.lease = lease
         self._engines = engines
         self._under_way: set[_UnderWay] = set()
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._is_released = False
 
     async def call(
@@ -153,9 +158,13 @@ class Leased:
         best_effort: bool = False,
     ) -> Res:
         with self._request():
-            return await self._engines.call(
-                stage, request, deadline_s=deadline_s, lease=self.lease, best_effort=best_effort
-            )
+            if stage.name == VAD.name:
+                # One at a time by itself, and too frequent for a look at the others.
+                return await self._engines.call(stage, request, deadline_s=deadline_s, lease=self.lease)
+            async with self._places:
+                return await self._engines.call(
+                    stage, request, deadline_s=deadline_s, lease=self.lease, best_effort=best_effort
+                )
 
     @asynccontextmanager
     async def stream(

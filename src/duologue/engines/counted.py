@@ -11,7 +11,7 @@ import structlog
 from msgspec.structs import replace
 
 from duologue import telemetry
-from duologue.engines.base import StreamEngine
+from duologue.engines.base import HasPlaces, StreamEngine
 from duologue.engines.client import Observer, StageStats
 from duologue.engines.fallback import open_stream
 from duologue.engines.health import Health
@@ -64,7 +64,10 @@ class CountedStream:
 
     def stats(self) -> StageStats:
         """What it has done."""
-        return replace(self.tally.stats(), running=self._running)
+        engine, stats = self.engine, self.tally.stats()
+        if isinstance(engine, HasPlaces):
+            return replace(stats, threads=engine.threads, running=engine.running, waiting=engine.waiting)
+        return replace(stats, running=self._running)
 
     def _count(self, results: _Results, began_s: float, ended_s: float) -> None:
         first_s = (results.first_s or ended_s) - began_s

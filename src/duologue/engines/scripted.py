@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import lru_cache
 from typing import Any, Generic, cast
 
 import anyio
@@ -209,10 +210,13 @@ def _word_spans(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+@lru_cache(maxsize=64)
 def tone(length_s: float) -> Int16:
-    """int16 [n] at 24 kHz, audible from its first sample."""
+    """int16 [n] at 24 kHz, audible from its first sample; not to be written to."""
     t = np.arange(ms_to_samples(length_s * 1000, VOICE_RATE_HZ)) / VOICE_RATE_HZ
-    return np.round(np.cos(2 * np.pi * TONE_HZ * t) * TONE_LEVEL * 32767).astype(np.int16)
+    pcm = np.round(np.cos(2 * np.pi * TONE_HZ * t) * TONE_LEVEL * 32767).astype(np.int16)
+    pcm.flags.writeable = False
+    return pcm
 
 
 class InlineEngines:

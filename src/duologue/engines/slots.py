@@ -30,8 +30,9 @@ def _nothing(*_: object) -> None:
 class Lease:
     """The right to one place, until it is released or was not renewed for ``LEASE_S``.
 
-    ``key``, ``address``: on whose account; names, never a key. ``ask``: asks the conversation to call what it is
-    given, as soon as its loop turns; ``cancel``: ends the conversation. Whoever holds the lease sets both.
+    ``key``, ``address``: on whose account; names, never a key. ``holder``: the conversation's id. ``ask``: asks the
+    conversation to call what it is given, as soon as its loop turns; ``cancel``: ends the conversation. Whoever holds
+    the lease sets them.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Lease:
     renewed_s: float
     id: str = field(default_factory=lambda: new_id("lease"))
     is_over: bool = False
+    holder: str = ""
     asked_s: float = -math.inf
     # Since when it has been asked without an answer.
     unanswered_s: float | None = None

@@ -163,7 +163,7 @@ class Admission:
         self._slots.ask_those_due()
         for lease in self._slots.take_back():
             self._metrics.count(telemetry.LEASES_EXPIRED)
-            log.error(telemetry.LEASE_EXPIRED, lease=lease.id)
+            log.error(telemetry.LEASE_EXPIRED, session=lease.holder)
         self.settle()
 
     def _take(self, who: Who, ticket: str | None) -> None:

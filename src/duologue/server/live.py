@@ -16,6 +16,7 @@ from duologue.engines.client import Leased
 from duologue.errors import DuologueError, SessionExpired, SlowClient
 from duologue.events import AppendAudio, Event, Reached
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.allowance import Allowance
 from duologue.server.observe import Watch
 from duologue.server.roster import Transport
 from duologue.server.state import State
@@ -27,6 +28,9 @@ log = structlog.get_logger(__name__)
 LIGHT_BYTES = 64 * 1024
 # What a client has not read yet: 25 s of sound. One that is so far behind is not listening.
 UNREAD_EVENTS = 256
+# Messages other than sound cost the event loop up to 1 ms each: so many at once are a history that is put back, and so
+# many a second more than any conversation needs.
+MESSAGES_AT_ONCE, MESSAGES_A_SECOND = 500, 100
 # Clients read this code of a WebSocket as an end of theirs that is worth connecting anew for (RFC 6455, 7.4.1).
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1008, 1011
 
@@ -75,6 +79,7 @@ class Live:
         self._channels: list[Channel] = []
         # What was said while the first channel was full.
         self._unsent: deque[Event | Frames] = deque()
+        self._allowance = Allowance(MESSAGES_AT_ONCE, MESSAGES_A_SECOND, asyncio.get_running_loop().time())
         self._over = anyio.Event()
         self._is_silent = False
         self.close_code, self.close_reason = 1000, ""
@@ -158,8 +163,8 @@ class Live:
 
     def take(self, message: bytes | str | None, go_on: Callable[[], None]) -> bool:
         """One message of a client, from any channel; None: a binary one. False where the channel is to hold back what
-        follows until ``go_on`` is called: the session is behind, or the message was large; of those only one is held
-        at a time, however fast they come."""
+        follows until ``go_on`` is called: the session is behind, the client asks for too much (sound aside, which has a
+        pace of its own), or the message was large; of those only one is held at a time, however fast they come."""
         received = self.protocol.receive(message)
         if received.frames:
             # In its turn: what the client said before is answered before.
@@ -167,10 +172,15 @@ class Live:
         for event in received.told:
             self._session.tell(event)
         is_large = message is not None and len(message) > LIGHT_BYTES
-        if not is_large and not self._session.is_behind:
-            return True
-        self._session.tell(Reached(tell=partial(_soon, go_on)))
-        return False
+        if is_large or self._session.is_behind:
+            self._session.tell(Reached(tell=partial(_soon, go_on)))
+            return False
+        if not (received.told and isinstance(received.told[0], AppendAudio)):
+            loop = asyncio.get_running_loop()
+            if wait_s := self._allowance.spend(loop.time()):
+                loop.call_later(wait_s, go_on)
+                return False
+        return True
 
     async def take_sound(self, pcm: bytes, rate_hz: int) -> None:
         """The client's sound from a transport that carries it by itself: s16le mono."""

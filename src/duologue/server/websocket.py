@@ -51,7 +51,7 @@ async def _admit(ws: WebSocket, state: State) -> None:
         with state.admission.enter(who_of(ws.scope), ticket_of(ws.headers, ws.query_params)) as lease:
             await _accept(ws)
             live = Live(state, protocol)
-            lease.ask = live.ask
+            lease.holder, lease.ask = live.id, live.ask
             await _converse(ws, live)
     except ClientError as error:
         log.info(telemetry.SESSION_REFUSED, status=400, reason=error.code)

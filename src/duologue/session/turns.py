@@ -164,6 +164,7 @@ class Turns:
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
         self._turn = turn = self._new_turn(start)
+        turn.began = command.at
         self._conversation.announced_id = turn.item_id
         self._say(SpeechStarted(item_id=turn.item_id, at_ms=samples_to_ms(start)))
         self.tasks.start_soon(self._replies.prepare)
@@ -292,14 +293,16 @@ class Turns:
     # --- the answer that was interrupted ------------------------------------------------------------------------
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
-        unheard = self._answers.stop("turn_detected")
+        turn, now_s = self._turn, anyio.current_time()
+        onset_at_s = None if turn is None else now_s - samples_to_ms(self.hearing.now - turn.began) / 1000
+        unheard = self._answers.stop("turn_detected", onset_at_s)
         if self._unheard:
             for left in unheard:
                 left.drop()
             # What was stopped was still to find out whether the rest of an earlier answer is to be said.
             unheard, self._unheard = self._unheard, []
-        if self._turn is not None:
-            self._turn.unheard = unheard
+        if turn is not None:
+            turn.unheard = unheard
 
     def _forget_unheard(self) -> None:
         for unheard in self._unheard:

@@ -27,10 +27,11 @@ class Idle:
 
 @dataclass(slots=True)
 class UsersTurn:
-    """The user's open turn. ``start``: its first sample, padding included; ``unheard``: what was left of the answers
-    that it interrupted, to be said after all if it turns out to be no speech."""
+    """The user's open turn. ``start``: its first sample, padding included; ``began``: the first of speech; ``unheard``:
+    what was left of the answers that it interrupted, to be said after all if it turns out to be no speech."""
 
     item_id: str
     start: int
     partials: Partials
     unheard: list[Unheard] = field(default_factory=list)
+    began: int = 0

@@ -100,7 +100,7 @@ class Calls:
             call = Call(new_id("rtc"), self._state, protocol, self._servers)
             try:
                 sdp = await call.answer(offer)
-                lease.ask = call.live.ask
+                lease.holder, lease.ask = call.live.id, call.live.ask
                 self._open[call.id] = call
                 task_status.started(Answered(call.id, sdp))
                 await self._run(call)
