@@ -17,7 +17,8 @@ settings.load_profile("ci")
 @pytest.fixture(autouse=True)
 def _no_blocked_loop() -> Iterator[BlockBuster]:
     """A call that blocks the event loop, made by what runs in a session, raises BlockingError."""
-    scanned = ["duologue.session", "duologue.protocols", "duologue.server.websocket"]
+    server = ["admission", "connection", "live", "load", "observe", "websocket"]
+    scanned = ["duologue.session", "duologue.protocols", *(f"duologue.server.{room}" for room in server)]
     with blockbuster_ctx(scanned) as busted:
         yield busted
 

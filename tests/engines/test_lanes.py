@@ -346,3 +346,13 @@ def test_short_jobs_together_do_not_hold_the_last_thread_for_long(scene: Scene) 
     for number in range(6):
         scene.add(many, f"short {number}", 2.0)
     assert scene.take() == ["short 0", "short 1"]
+
+
+def test_only_what_is_wanted_before_puts_back(scene: Scene) -> None:
+    """The words of an interruption do not wait for the rest of the answer that it interrupts."""
+    model = record(cost_s=1.5)
+    scene.add(model, "partial", 0.4, lease="a", best_effort=True)
+    scene.add(model, "far phrase", 3.0, lease="a")
+    final = scene.add(model, "final", 0.2, lease="a")
+    assert final.put_back_s == 0.0
+    assert scene.add(model, "another", 0.2, lease="a").put_back_s > 1.0

@@ -49,7 +49,7 @@ Dropped = Literal["cancelled", "expired"]
 @dataclass(slots=True, eq=False)
 class Job:
     """One request on its way. ``cost``: how much work it is, in its engine's own unit; 1.0 where that has none.
-    ``put_back_s``: how much work of its own lease waits already."""
+    ``put_back_s``: how much work of its own lease waits before it."""
 
     record: EngineRecord
     request: Plain
@@ -82,8 +82,8 @@ class Lane:
         return max(0, self.threads - len(self.running))
 
     def add(self, job: Job) -> None:
-        if job.lease:
-            ahead_s = sum(each.record.expected_s(each.cost) for each in self.jobs if each.lease == job.lease)
+        if job.lease and not job.best_effort:
+            ahead_s = sum(each.record.expected_s(each.cost) for each in self.jobs if _is_ahead(each, job))
             job.put_back_s = max(0.0, ahead_s - AT_ONCE_S)
         self.jobs.append(job)
 
@@ -202,6 +202,11 @@ class RealtimeLane(Lane):
     def _count(self, requests: int, now_s: float) -> None:
         faded = math.exp(-(now_s - self._rated_s) / _RATE_OVER_S)
         self._rate, self._rated_s = self._rate * faded + requests / _RATE_OVER_S, now_s
+
+
+def _is_ahead(other: Job, job: Job) -> bool:
+    """Whether ``other`` is the same session's, and wanted no later."""
+    return other.lease == job.lease and not other.best_effort and other.deadline_s <= job.deadline_s
 
 
 def is_long(batch: Iterable[Job]) -> bool:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from copy import copy
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -32,6 +33,8 @@ from duologue.engines.tally import Unobserved
 from duologue.errors import EngineError, EngineLost
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 AnyBatchEngine = BatchEngine[Any, Any]
 
@@ -63,22 +66,18 @@ class Runner:
         self._timers: dict[Lane, tuple[float, asyncio.TimerHandle]] = {}
         self._records: dict[int, EngineRecord] = {}
         self._is_closed = False
-        self._preparations = 0
+        self._others: set[Future[Any]] = set()
 
     async def load(self, engines: Sequence[AnyBatchEngine]) -> None:
         """Load and warm ``engines`` side by side. Raises what their ``load`` raises."""
-        loop = asyncio.get_running_loop()
-        with self._preparing():
-            await asyncio.gather(*(loop.run_in_executor(self._work.pool, engine.load) for engine in engines))
+        await asyncio.gather(*(self._in_thread(engine.load) for engine in engines))
 
     async def calibrate(self, engines: Sequence[AnyBatchEngine], budget: calibration.Budget) -> None:
         """Measure what pays here, of those ``engines`` that have a sample: the batch of each, and how many steps at
         once. To be called when they are loaded and nothing else is going on."""
         known = [(self._record(engine), engine.sample()) for engine in engines if isinstance(engine, HasSample)]
-        run = asyncio.get_running_loop().run_in_executor
-        with self._preparing():
-            for record, sample in known:
-                record.take(await run(self._work.pool, calibration.measure, record.engine, sample, budget), sample)
+        for record, sample in known:
+            record.take(await self._in_thread(calibration.measure, record.engine, sample, budget), sample)
         # The longest for which there is time enough: it takes all cores at once, then half of them ..
         short = [e for e in known if not e[0].engine.is_realtime and budget.allows(3 * (e[0].alone_s or math.inf))]
         if self._finds_threads and short:
@@ -89,14 +88,12 @@ class Runner:
             threads = self._lane(record.engine).threads
             log.info(telemetry.ENGINE_CALIBRATED, threads=threads, **record.findings())
 
-    @contextmanager
-    def _preparing(self) -> Iterator[None]:
-        """Its threads are at work that is no step."""
-        self._preparations += 1
-        try:
-            yield
-        finally:
-            self._preparations -= 1
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        """What is no step: it may go on in its thread when nobody waits for it any more."""
+        done = self._work.pool.submit(work, *args)
+        self._others.add(done)
+        done.add_done_callback(self._others.discard)
+        return await asyncio.wrap_future(done)
 
     async def submit(
         self,
@@ -156,7 +153,7 @@ class Runner:
             lane.jobs.clear()
         for lane in (self._work, self._realtime):
             # A load that goes on is no step, and takes as long as it takes.
-            if lane.running or self._preparations:
+            if lane.running or self._others:
                 await loop.run_in_executor(None, lane.pool.shutdown)
             else:
                 lane.pool.shutdown()
@@ -245,7 +242,8 @@ def _scatter(batch: list[Job], step: Step, now_s: float) -> None:
         for job in batch:
             if not job.result.done():
                 record.tally.dropped("failed")
-                job.result.set_exception(failure)
+                # One for each: those who raise it write where they stood into it.
+                job.result.set_exception(copy(failure))
         return
     record.health.succeeded()
     record.learn(sum(job.cost for job in batch), step.seconds)
