@@ -125,3 +125,17 @@ def test_between_the_bounds_nothing_changes(shares: list[float]) -> None:
 
 def test_without_a_server_everything_is_allowed() -> None:
     assert (NO_PRESSURE.level, _allowed(NO_PRESSURE)) == (0, (True, True, True))
+
+
+@pytest.mark.parametrize("strain", [Strain(threads_busy=0.9), Strain(lag_p95_ms=50), Strain(overdue_ms=90)])
+def test_one_burst_does_not_last_for_ever_on_a_server_that_is_busy(strain: Strain) -> None:
+    """Within its bounds, though never calm."""
+    pressure, now_s = Pressure(), 0.0
+    for _ in range(40):
+        now_s += 0.25
+        pressure.feel(Strain(overdue_ms=500), now_s)
+    assert pressure.level == 3
+    for _ in range(4 * 300):
+        now_s += 0.25
+        pressure.feel(strain, now_s)
+    assert pressure.level == 0

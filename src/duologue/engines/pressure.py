@@ -15,6 +15,8 @@ RISE_S = 2.0
 # A level less when all measures have been below so much of their bounds for so long. A level that comes back at once
 # was needed: then the wait doubles, up to the most, and is forgotten after as much calm.
 CALM, FALL_S, MOST_FALL_S = 0.5, 5.0, 40.0
+# A server that is merely within its bounds tries it too, after so many times the wait: one burst is not to last for ever.
+WITHIN = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Pressure:
         self._now_s = 0.0
         self._tense_s: float | None = None
         self._calm_s: float | None = None
+        self._within_s: float | None = None
         self._fall_s = FALL_S
         self._fell_s: float | None = None
 
@@ -78,13 +81,16 @@ class Pressure:
     def feel(self, strain: Strain, now_s: float) -> bool:
         """Take in what was measured by ``now_s``, a monotonic time; whether the level is another."""
         cause = next((b for b in BOUNDS if b.sheds > self.level and _ratio(strain, b) >= 1), None)
-        is_calm = all(_ratio(strain, b) < CALM for b in BOUNDS if b.sheds >= self.level)
+        most = max(_ratio(strain, b) for b in BOUNDS if b.sheds >= self.level)
         self._tense_s = None if cause is None else now_s if self._tense_s is None else self._tense_s
-        self._calm_s = None if not is_calm else now_s if self._calm_s is None else self._calm_s
+        self._calm_s = None if most >= CALM else now_s if self._calm_s is None else self._calm_s
+        self._within_s = None if most >= 1 else now_s if self._within_s is None else self._within_s
         if cause is not None and self._tense_s is not None and now_s - self._tense_s >= RISE_S:
             self._rise(f"{cause.why}: {cause.measure} {getattr(strain, cause.measure):.4g}", now_s)
             return True
-        if self.level and self._calm_s is not None and now_s - self._calm_s >= self._fall_s:
+        is_calm = self._calm_s is not None and now_s - self._calm_s >= self._fall_s
+        is_within = self._within_s is not None and now_s - self._within_s >= WITHIN * self._fall_s
+        if self.level and (is_calm or is_within):
             self._fall(now_s)
             return True
         if not self.level and self._fell_s is not None and now_s - self._fell_s >= self._fall_s:
@@ -95,11 +101,13 @@ class Pressure:
         if self._fell_s is not None and now_s - self._fell_s < self._fall_s + RISE_S:
             self._fall_s = min(2 * self._fall_s, MOST_FALL_S)
         self._fell_s = None
-        self._tense_s, self._calm_s = now_s, None
+        self._tense_s, self._calm_s, self._within_s = now_s, None, None
         self.level, self.since_s, self.why = self.level + 1, now_s, why
 
     def _fall(self, now_s: float) -> None:
-        self._calm_s = self._fell_s = now_s
+        self._fell_s = now_s
+        self._calm_s = now_s if self._calm_s is not None else None
+        self._within_s = now_s
         self.level, self.since_s = self.level - 1, now_s
         if not self.level:
             self.why = ""
