@@ -161,8 +161,34 @@ def test_going_on_drops_the_attempt_and_learns_the_pause() -> None:
     machine = _machine(ASKING, *SPOKE)
     assert _take(machine, SpeechBegan(_at(1_900))) == [DropAttempt(1)]
     assert _take(machine, SpeechEnded(_at(2_500)), EndOfTurnKnown(2, 0.9)) == [StartAttempt(2, _at(2_500))]
-    assert _take(machine, _clock(_at(3_390))) == []
-    assert _take(machine, _clock(_at(3_400))) == [CommitTurn(2, _at(2_500))]
+    assert _take(machine, _clock(_at(3_690))) == []
+    assert _take(machine, _clock(_at(3_700))) == [CommitTurn(2, _at(2_500))]
+
+
+def _wait_after_going_on(gap_ms: int) -> float:
+    """A turn is taken for over after 1 s, the speaker goes on ``gap_ms`` after its last word: the next wait."""
+    machine = _machine(ASKING, *SPOKE, EndOfTurnKnown(1, 0.99), _clock(_at(1_500)))
+    assert _state(machine) is State.THINKING
+    begins = 1_000 + gap_ms
+    _take(machine, SpeechBegan(_at(begins)), _clock(_at(begins + 200)))
+    assert _state(machine) is State.USER
+    _take(machine, SpeechEnded(_at(5_000)), EndOfTurnKnown(2, 0.9))
+    assert machine.clock_due is not None
+    return (machine.clock_due - _at(5_000)) / _at(1)
+
+
+def test_who_was_cut_off_in_a_pause_is_given_longer_in_the_next() -> None:
+    assert _wait_after_going_on(800) == pytest.approx(1_100)
+
+
+def test_who_interrupts_later_has_not_paused() -> None:
+    assert _wait_after_going_on(2_000) < 600
+
+
+def test_who_speaks_at_once_has_not_paused_before() -> None:
+    machine = _machine(ASKING, SpeechBegan(_at(100)), SpeechEnded(_at(1_000)), EndOfTurnKnown(1, 0.9))
+    assert machine.clock_due is not None
+    assert machine.clock_due - _at(1_000) < _at(600)
 
 
 def test_evidence_of_an_attempt_that_was_dropped_counts_for_nothing() -> None:

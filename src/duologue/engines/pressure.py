@@ -15,7 +15,7 @@ RISE_S = 2.0
 # A level less when all measures have been below so much of their bounds for so long. A level that comes back at once
 # was needed: then the wait doubles, up to the most, and is forgotten after as much calm.
 CALM, FALL_S, MOST_FALL_S = 0.5, 5.0, 40.0
-# A server that is merely within its bounds tries it too, after so many times the wait: one burst is not to last for ever.
+# A server that is merely within its bounds tries it too, after so many times the wait: no burst is to last for ever.
 WITHIN = 6.0
 
 
