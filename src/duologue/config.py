@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         0, ge=0, le=10_000, description="Of these, from one address, or one IPv6 network; 0 for no limit."
     )
     admission_target_ms: float = Field(
-        500.0,
+        400.0,
         ge=0,
         le=60_000,
         description="A conversation is admitted while the slowest tenth of turns is thought to be answered within so "
