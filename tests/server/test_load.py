@@ -80,7 +80,7 @@ def test_before_anybody_came_the_measurement_at_the_start_says_how_many(machine:
     assert now.capacity == machine.state.admission.places
     assert now.p90_now_ms is not None
     assert now.p90_next_ms is not None
-    assert ASR_MS < now.p90_now_ms <= now.p90_next_ms < now.target_ms == 500
+    assert ASR_MS < now.p90_now_ms <= now.p90_next_ms < now.target_ms == 400
 
 
 def test_the_very_first_is_judged_by_it_too() -> None:
