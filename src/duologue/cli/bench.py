@@ -95,6 +95,13 @@ _JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figure
 _PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw them here (.png, .svg, .pdf).")]
 
 
+# Options that a plan has under the same name.
+_PLANNED = (
+    *("url", "profile", "beside", "processes", "arrivals", "least_turns", "clips", "clip_set", "turn_detection"),
+    *("model", "api_key", "ca", "server_pid", "connections", "idle_sessions", "rule_ms", "seed"),
+)
+
+
 def conversations(
     url: _Url = None,
     *,
@@ -129,6 +136,7 @@ def conversations(
 
     Exit code 1: a turn was not answered. 2: the server cannot be reached, or the bench cannot run.
     """
+    given = dict(locals())
     habits = {
         "turns": turns,
         "gap_s": gap,
@@ -137,26 +145,7 @@ def conversations(
         "interrupt_share": interrupt_share,
         "noise_dbfs": noise_dbfs,
     }
-    options = {
-        "url": url,
-        "profile": profile,
-        "server_options": pairs(server_option or ()),
-        "beside": beside,
-        "processes": processes,
-        "arrivals": arrivals,
-        "least_turns": least_turns,
-        "clips": clips,
-        "clip_set": clip_set,
-        "turn_detection": turn_detection,
-        "model": model,
-        "api_key": api_key,
-        "ca": ca,
-        "server_pid": server_pid,
-        "connections": connections,
-        "idle_sessions": idle_sessions,
-        "rule_ms": rule_ms,
-        "seed": seed,
-    }
+    options = {name: given[name] for name in _PLANNED} | {"server_options": pairs(server_option or ())}
     _bench(callers, habits, options, json_file, plot_file)
 
 
