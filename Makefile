@@ -71,8 +71,9 @@ imports:
 page-check:
 	$(BIN)/python hatch_build.py check
 
+# One thread for each sum of products, as the server has it: more of them only wait for each other on busy cores.
 tests:
-	$(BIN)/python -m pytest $(TESTS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
 
 ## Look for cases that nobody has thought of yet, with other ones in every run.
 fuzz: $(VENV)/.installed
