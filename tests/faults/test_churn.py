@@ -27,8 +27,10 @@ SESSIONS, BATCH = 2_000, 50
 # The first fill caches and the allocator's arenas.
 WARM_UP = 500
 SLOPE_BYTES = 5_000
-# Fewer than a batch: some of it stands in the line.
-PLACES = 40
+# Fewer than a batch: mostly some of it stands in the line.
+PLACES = 20
+# "line" comes besides, where places are given back more slowly than they are asked for.
+POINTS = ["handshake", "upgrade", "hello", "append", "turn", "reply"]
 
 HANDSHAKE = (
     b"GET /v1/realtime?model=x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -75,7 +77,7 @@ class Vanishing:
             writer.transport.abort()
 
     async def _go(self, writer: asyncio.StreamWriter) -> str:
-        point = self._dice.choice(["handshake", "upgrade", "hello", "append", "turn", "reply"])
+        point = self._dice.choice(POINTS)
         if point == "handshake":
             writer.write(HANDSHAKE[: self._dice.randrange(len(HANDSHAKE))])
             return point
@@ -153,7 +155,7 @@ async def test_two_thousand_vanish_and_nothing_is_left(capsys: pytest.CaptureFix
             await until(lambda: _census() <= (tasks, files) and _census()[1] <= files)
             if done >= WARM_UP:
                 memory.append((done, _rss_bytes()))
-        assert len(seen) == 7, f"not every point was reached: {seen}"
+        assert seen.keys() >= set(POINTS), f"not every point was reached: {seen}"
         assert sum(seen.values()) == SESSIONS
         assert server.state.slots.taken == len(server.state.slots._leases) == server.state.slots.of_key("anyone") == 0
         _let_tickets_expire(server)
