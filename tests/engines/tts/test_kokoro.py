@@ -137,7 +137,6 @@ def test_a_default_voice_that_cannot_be_spoken_says_what_to_install(folder: Path
         Kokoro(options(folder, voice="jf_alpha")).load()
 
 
-@pytest.mark.timeout(60)
 def test_onnx_files_are_read_as_published(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs onnx to write the network")
     write_kokoro(tmp_path, "tiny", "onnx")
