@@ -97,6 +97,13 @@ class ClearPlayout(Told, frozen=True, kw_only=True):
     """Play nothing more of what was sent: for a transport that holds the sound on this side."""
 
 
+class PlayoutReached(Told, frozen=True, kw_only=True):
+    """The client has played the item's sound up to ``heard_ms``, and goes on."""
+
+    item_id: str
+    heard_ms: int
+
+
 # --- said by the session --------------------------------------------------------------------------------------
 
 
@@ -279,6 +286,43 @@ class PlayoutCleared(Event, frozen=True, kw_only=True):
     heard_ms: int
     underruns: int = 0
     stop_ms: float | None = None
+
+
+class PlayoutLowered(Event, frozen=True, kw_only=True):
+    """Somebody may be cutting in: the reply goes on, its samples multiplied by ``gain``."""
+
+    reply_id: str
+    gain: float
+
+
+class PlayoutHeld(Event, frozen=True, kw_only=True):
+    """The reply falls silent where it is. What was sent of it stays to be played."""
+
+    reply_id: str
+
+
+class PlayoutResumed(Event, frozen=True, kw_only=True):
+    """It was no interruption: the reply goes on from the sample that it was held at, as loud as ever."""
+
+    reply_id: str
+
+
+class OverlapJudged(Event, frozen=True, kw_only=True):
+    """What sound over a reply was taken for. ``verdict``: "interruption", "backchannel", "noise" or "echo";
+    ``at_ms``: where the sound began; ``took_ms``: from there to the verdict, on the session's input clock."""
+
+    verdict: str
+    at_ms: int
+    took_ms: float
+
+
+class AttemptEnded(Event, frozen=True, kw_only=True):
+    """An answer that was begun in a pause was let out (``is_kept``), or was dropped since the speaker went on.
+    ``level``: how far it got, "words", "text" or "sound"; ``compute_s``: engine time spent on it."""
+
+    is_kept: bool
+    level: str
+    compute_s: float
 
 
 class ReplyDone(Event, frozen=True, kw_only=True):

@@ -36,7 +36,8 @@ class Ways(msgspec.Struct, frozen=True):
     answers is given the turn as sound. ``has_partials``: words are shown while somebody speaks. ``sees``: the model
     takes images. ``tool_steps``: how often it may call tools before it has to answer. ``filler``: what is said when a
     tool has not answered ``filler_after_s`` after the call, "" for nothing. ``pressure``: what is left undone under
-    load, now.
+    load, now. ``holds_sound``: what was sent of an answer can still be lowered and held, since it waits on this side or
+    with a client that obeys.
     """
 
     speculates: bool = True
@@ -47,6 +48,7 @@ class Ways(msgspec.Struct, frozen=True):
     filler: str = ""
     filler_after_s: float = 1.0
     pressure: Pressure = NO_PRESSURE
+    holds_sound: bool = False
 
 
 # Transcribed, then answered.
