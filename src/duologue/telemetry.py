@@ -153,6 +153,30 @@ FALSE_INTERRUPTIONS = Metric(
     "counter",
     "Answers that were cut off and then taken up again: the sound was no words.",
 )
+OVERLAPS = Metric(
+    "duologue_overlaps_total",
+    "counter",
+    "Sounds over an answer, by what they were taken for: interruption, backchannel, noise or echo.",
+    ("verdict",),
+)
+OVERLAP_VERDICT = Metric(
+    "duologue_overlap_verdict_seconds",
+    "histogram",
+    "From the first of a sound over an answer until it was known what it is.",
+    buckets=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.85, 1.0, 1.5, 2.0),
+)
+ATTEMPTS = Metric(
+    "duologue_attempts_total",
+    "counter",
+    "Answers begun in a pause: kept, or dropped since the speaker went on; by how far they got (words, text, sound).",
+    ("result", "level"),
+)
+ATTEMPT_COMPUTE = Metric(
+    "duologue_attempt_compute_seconds_total",
+    "counter",
+    "Engine time spent on answers begun in a pause, by what became of them: kept or dropped.",
+    ("result",),
+)
 PLAYOUT_UNDERRUNS = Metric(
     "duologue_playout_underruns_total", "counter", "Gaps in an answer: its next sound came late."
 )

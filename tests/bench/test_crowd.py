@@ -13,10 +13,11 @@ from duologue.bench.clips import Clip, make_clip
 from duologue.bench.clock import WallClock
 from duologue.bench.crowd import Crowd, Target, hold_calls
 from duologue.bench.idle import idle_memory
-from duologue.bench.person import Captured, Habits, Person
+from duologue.bench.person import Habits, Person
 from duologue.bench.report import report_run
 from duologue.bench.rude import CONDUCTS, Rudeness, be_rude
 from duologue.bench.run import Newcomers, call_now_and_then, run_callers
+from duologue.bench.talker import Captured
 from duologue.bench.timeline import is_answered
 from duologue.bench.wire import Refused, dial
 from tests.bench.standin import Script, silence, standing_in, tone

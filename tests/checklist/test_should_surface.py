@@ -211,3 +211,19 @@ async def test_could_vendor_events_only_behind_the_opt_in(server: Serving) -> No
         assert timing["event_id"].startswith("event_")
         assert timing["response_id"] == seen[-1]["response"]["id"]
         assert timing["ms_since_speech_end"]["first_sent"] >= 0
+
+
+async def test_could_hold_of_playback_only_behind_the_opt_in(server: Serving) -> None:
+    """``x_playout=1`` lets a client say how far it has played, late or of what is not there as well; to others that
+    is no event. Whoever says it gets no event of ours that was not asked for."""
+    played = {"type": "duologue.output_audio.played", "event_id": "mine", "item_id": "item_gone", "audio_end_ms": 40}
+    async with calling(server.ws) as caller:
+        await caller.socket.send(json.dumps(played))
+        error = (await caller.wait("error"))["error"]
+        assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", "type", "mine")
+        await lives(caller)
+    async with calling(f"{server.ws}&x_playout=1") as caller:
+        await caller.socket.send(json.dumps(played))
+        await lives(caller)
+        assert "error" not in caller.types()
+        assert not [kind for kind in caller.types() if kind.startswith("duologue.")]

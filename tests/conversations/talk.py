@@ -27,6 +27,7 @@ from duologue.engines.tools import ToolServers
 from duologue.errors import SlowClient
 from duologue.events import (
     AppendAudio,
+    AttemptEnded,
     Event,
     PlayoutCleared,
     PlayoutStarted,
@@ -149,11 +150,11 @@ class Person:
         return [at for at, event in self.log if isinstance(event, kind)]
 
     def names(self) -> list[str]:
-        """The events in order, runs of sound as one, without those of the loudspeaker."""
+        """The events in order, runs of sound as one, without those of the loudspeaker and of attempts."""
         names: list[str] = []
         for _, event in self.log:
             name = type(event).__name__
-            if isinstance(event, PlayoutStarted | PlayoutStopped | PlayoutCleared):
+            if isinstance(event, PlayoutStarted | PlayoutStopped | PlayoutCleared | AttemptEnded):
                 continue
             if not (names and name == names[-1] == ReplyAudio.__name__):
                 names.append(name)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from duologue.events import (
+    AttemptEnded,
     AudioCleared,
     Event,
     Failed,
@@ -15,6 +16,10 @@ from duologue.events import (
     ItemDone,
     ItemRetrieved,
     ItemTruncated,
+    OverlapJudged,
+    PlayoutHeld,
+    PlayoutLowered,
+    PlayoutResumed,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -273,6 +278,46 @@ def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
     ]
 
 
+OWN = "duologue.output_audio"
+JUDGED = OverlapJudged(verdict="backchannel", at_ms=1200, took_ms=380.04)
+ENDED = AttemptEnded(is_kept=False, level="sound", compute_s=0.1234)
+ASKED = [
+    ("with_playout", PlayoutLowered(reply_id="r1", gain=0.3), {"type": f"{OWN}.lowered", "gain": 0.3}),
+    ("with_playout", PlayoutHeld(reply_id="r1"), {"type": f"{OWN}.held"}),
+    ("with_playout", PlayoutResumed(reply_id="r1"), {"type": f"{OWN}.resumed"}),
+    (
+        "with_metrics",
+        JUDGED,
+        {"type": "duologue.overlap.judged", "verdict": "backchannel", "audio_start_ms": 1200, "took_ms": 380.0},
+    ),
+    (
+        "with_metrics",
+        ENDED,
+        {"type": "duologue.attempt.ended", "kept": False, "level": "sound", "compute_ms": 123.4},
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "event", "frame"), ASKED, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("over_webrtc", [False, True])
+def test_our_own_events_are_for_those_who_asked_for_that_kind(
+    asked: str, event: Event, frame: Frame, over_webrtc: bool
+) -> None:
+    place = {"response_id": "r1"} if asked == "with_playout" else {}
+    for by in ("", "with_playout", "with_metrics"):
+        wishes = {by: True} if by else {}
+        dialect = RealtimeProtocol("house", SessionConfig(), now_s=0, over_webrtc=over_webrtc, **wishes)
+        assert said(dialect, event) == ([{**frame, **place}] if by == asked else [])
+
+
+@pytest.mark.parametrize(
+    ("wishes", "holds"),
+    [({}, False), ({"with_playout": True}, True), ({"over_webrtc": True}, True), ({"with_metrics": True}, False)],
+)
+def test_who_can_hold_what_was_sent(wishes: dict[str, bool], holds: bool) -> None:
+    assert RealtimeProtocol("house", SessionConfig(), now_s=0, **wishes).holds_sound is holds  # type: ignore[arg-type]
+
+
 def test_every_event_that_a_session_can_say_has_frames() -> None:
     from duologue import events
     from duologue.protocols.openai_realtime.server_events import _TRANSLATIONS
@@ -281,6 +326,7 @@ def test_every_event_that_a_session_can_say_has_frames() -> None:
         "SpeechStarted SpeechStopped TurnCommitted AudioCleared ItemAdded ItemDone ItemDeleted ItemRetrieved",
         "ItemTruncated TranscriptDelta TranscriptDone TranscriptFailed ReplyStarted ReplyItemStarted ReplyText",
         "ReplyAudio ReplyArguments ReplyItemDone ReplyDone Failed IdleTimeout McpCallProgress McpListingProgress",
-        "PlayoutStarted PlayoutStopped PlayoutCleared ReplyTimed",
+        "PlayoutStarted PlayoutStopped PlayoutCleared ReplyTimed PlayoutLowered PlayoutHeld PlayoutResumed",
+        "OverlapJudged AttemptEnded",
     ]
     assert {getattr(events, name) for name in " ".join(names).split()} == set(_TRANSLATIONS)

@@ -16,7 +16,16 @@ from starlette.types import ASGIApp
 from duologue import telemetry
 from duologue.config import Settings, setup_of
 from duologue.engines.client import Observer
-from duologue.events import PlayoutCleared, PlayoutStopped, ReplyAudio, ReplyManner, ReplyStarted, ReplyTimed
+from duologue.events import (
+    AttemptEnded,
+    OverlapJudged,
+    PlayoutCleared,
+    PlayoutStopped,
+    ReplyAudio,
+    ReplyManner,
+    ReplyStarted,
+    ReplyTimed,
+)
 from duologue.server.app import make_app
 from duologue.server.metrics import RECENT_TURNS, Metrics, Recent
 from duologue.server.observe import Watch
@@ -193,6 +202,27 @@ async def test_what_interrupts_an_answer_is_told_from_what_turned_out_to_be_no_w
     assert found.of("duologue_interruption_stop_seconds_sum") == pytest.approx(0.23)
     assert found.of("duologue_false_interruptions_total") == 1
     assert found.of("duologue_playout_underruns_total") == 3
+
+
+async def test_what_was_tried_in_pauses_and_what_sounded_over_answers_is_counted_by_what_became_of_it() -> None:
+    metrics = Metrics()
+    watch = Watch("sess_1", metrics, None, engines())
+    watch(OverlapJudged(verdict="noise", at_ms=100, took_ms=310.0))
+    watch(OverlapJudged(verdict="interruption", at_ms=900, took_ms=450.0))
+    watch(OverlapJudged(verdict="noise", at_ms=2_000, took_ms=290.0))
+    watch(AttemptEnded(is_kept=True, level="sound", compute_s=0.25))
+    watch(AttemptEnded(is_kept=False, level="words", compute_s=0.05))
+    watch(AttemptEnded(is_kept=False, level="words", compute_s=0.1))
+    found = scraped(metrics)
+    assert found.of("duologue_overlaps_total", verdict="noise") == 2
+    assert found.of("duologue_overlaps_total", verdict="interruption") == 1
+    assert found.of("duologue_overlap_verdict_seconds_sum") == pytest.approx(1.05)
+    assert found.of("duologue_overlap_verdict_seconds_bucket", le="0.3") == 1
+    assert found.of("duologue_attempts_total", result="kept", level="sound") == 1
+    assert found.of("duologue_attempts_total", result="dropped", level="words") == 2
+    assert found.of("duologue_attempt_compute_seconds_total", result="kept") == pytest.approx(0.25)
+    assert found.of("duologue_attempt_compute_seconds_total", result="dropped") == pytest.approx(0.15)
+    assert metrics.recent()["overlap_verdict"] == Recent(310.0, 450.0, 3)
 
 
 def test_recent_looks_at_the_last_turns_only() -> None:

@@ -13,7 +13,9 @@ from duologue.config import Settings, setup_of
 from duologue.engines.client import StageStats
 from duologue.engines.scripted import InlineEngines, ScriptedChat, ScriptedTranscriber
 from duologue.events import (
+    AttemptEnded,
     Event,
+    OverlapJudged,
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
@@ -24,7 +26,8 @@ from duologue.events import (
     SpeechStopped,
     TurnCommitted,
 )
-from duologue.server.ops import look
+from duologue.server.observe import Watch
+from duologue.server.ops import TurnTakingSeen, look
 from duologue.server.roster import Roster
 from duologue.server.state import State
 from tests.server.caller import calling
@@ -95,6 +98,21 @@ def test_it_tells_why_nobody_gets_in(bears: int, taken: int, level: int, closed_
         for _ in range(taken):
             places.enter_context(state.slots.lease())
         assert look(state).admission.closed_by == closed_by
+
+
+def test_it_shows_what_was_tried_in_pauses_and_what_sounded_over_answers() -> None:
+    settings = Settings(profile="scripted")
+    state = State(settings, setup_of(settings), engines())
+    assert look(state).turn_taking == TurnTakingSeen(kept=0, dropped=0, dropped_s=0.0, verdicts={})
+    watch = Watch("sess_1", state.metrics, None, state.engines)
+    for event in (
+        AttemptEnded(is_kept=True, level="sound", compute_s=0.2),
+        AttemptEnded(is_kept=True, level="words", compute_s=0.1),
+        AttemptEnded(is_kept=False, level="words", compute_s=0.0301),
+        OverlapJudged(verdict="backchannel", at_ms=5, took_ms=300.0),
+    ):
+        watch(event)
+    assert look(state).turn_taking == TurnTakingSeen(2, 1, 0.03, {"backchannel": 1})
 
 
 async def test_each_engine_is_shown_once_with_all_that_it_serves() -> None:

@@ -189,3 +189,60 @@ async def test_an_answer_of_any_length_is_made_at_the_pace_of_hearing() -> None:
         assert answer.playout.underruns == 0
         tg.cancel_scope.cancel()
     assert heard_ms > 295_000
+
+
+async def _asked_when_let(reply: Reply, engines: Asked, phrases: float) -> list[str]:
+    """What the synthesizer is asked once ``phrases`` may be spoken, given all the time it needs."""
+    reply.may_speak(phrases)
+    await anyio.sleep(10)
+    return [text for _, text, _ in engines.log]
+
+
+async def test_a_voice_waits_until_it_is_let_and_says_no_more_than_it_may() -> None:
+    engines = Asked()
+    reply = Reply(engines, Writing.of("".join(PHRASES[:3])), ReplyManner(modality="audio"), may_speak=0)
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(reply.run)
+        await anyio.sleep(10)
+        assert engines.log == []
+        assert await _asked_when_let(reply, engines, 1) == PHRASES[:1]
+        assert await _asked_when_let(reply, engines, 0) == PHRASES[:1], "what was said stays said"
+        assert await _asked_when_let(reply, engines, 1) == PHRASES[:1]
+        let_s = anyio.current_time()
+        reply.may_speak()
+        pieces = await _take_all(reply, Playout())
+    assert "".join(piece.text for piece in pieces) == "".join(PHRASES[:3])
+    assert engines.log[1][0] == pytest.approx(let_s)
+
+
+async def test_what_is_taken_back_before_its_text_came_is_not_said() -> None:
+    engines = Asked()
+    writing = Writing(None, is_spoken=False)
+    reply = Reply(engines, writing, ReplyManner(modality="audio"), may_speak=1)
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(reply.run)
+        await anyio.sleep(1)
+        reply.may_speak(0)
+        writing.text, writing.is_done = "Yes.", True
+        writing._growth.happened()
+        await anyio.sleep(10)
+        assert engines.log == []
+        reply.drop()
+
+
+async def test_an_answer_in_writing_needs_no_leave() -> None:
+    reply = Reply(Asked(), Writing.of("Yes."), ReplyManner(modality="text"), may_speak=0)
+    pieces = reply.take(Playout())
+    with pieces:
+        await reply.run()
+        assert isinstance(piece := pieces.receive_nowait(), Piece)
+    assert piece.text == "Yes."
+
+
+async def test_a_voice_that_was_never_let_ends_quietly() -> None:
+    async with anyio.create_task_group() as tg:
+        reply = Reply(Asked(), Writing.of("Yes."), ReplyManner(modality="audio"), may_speak=0)
+        tg.start_soon(reply.run)
+        await anyio.sleep(1)
+        reply.drop()
+    assert reply.failure is None

@@ -9,6 +9,7 @@ import pytest
 
 from duologue.audio.frame import ms_to_samples
 from duologue.items import TurnDetection
+from duologue.session.budget import DUE_MS
 from duologue.session.floor import (
     Clock,
     CommitTurn,
@@ -27,6 +28,7 @@ from duologue.session.floor import (
     StopReply,
     TurnCommand,
     TurnEvent,
+    WeighAttempt,
     WordsKnown,
 )
 from duologue.session.turn import MAX_TURN_SAMPLES, TRANSITIONS, State, TurnMachine
@@ -48,8 +50,22 @@ def _clock(now: int) -> Clock:
     return Clock(now, now)
 
 
-def _take(machine: TurnMachine, *events: TurnEvent) -> list[TurnCommand]:
+def _take_all(machine: TurnMachine, *events: TurnEvent) -> list[TurnCommand]:
     return [command for event in events for command in machine.take(event)]
+
+
+def _take(machine: TurnMachine, *events: TurnEvent) -> list[TurnCommand]:
+    """What is done about the floor; what is thought of the pause has its own stories."""
+    return [command for command in _take_all(machine, *events) if not isinstance(command, WeighAttempt)]
+
+
+def _wait_ms(machine: TurnMachine, ended: int) -> float:
+    """The silence after which the pause that began at ``ended`` ends the turn."""
+    assert machine.clock_due is not None
+    # The first moment that matters is when the end is near.
+    machine.take(Clock(machine.clock_due, ended))
+    assert machine.clock_due is not None
+    return (machine.clock_due - ended) / _at(1)
 
 
 def _state(machine: TurnMachine) -> State:
@@ -173,8 +189,7 @@ def _wait_after_going_on(gap_ms: int) -> float:
     _take(machine, SpeechBegan(_at(begins)), _clock(_at(begins + 200)))
     assert _state(machine) is State.USER
     _take(machine, SpeechEnded(_at(5_000)), EndOfTurnKnown(2, 0.9))
-    assert machine.clock_due is not None
-    return (machine.clock_due - _at(5_000)) / _at(1)
+    return _wait_ms(machine, _at(5_000))
 
 
 def test_who_was_cut_off_in_a_pause_is_given_longer_in_the_next() -> None:
@@ -187,8 +202,44 @@ def test_who_interrupts_later_has_not_paused() -> None:
 
 def test_who_speaks_at_once_has_not_paused_before() -> None:
     machine = _machine(ASKING, SpeechBegan(_at(100)), SpeechEnded(_at(1_000)), EndOfTurnKnown(1, 0.9))
+    assert _wait_ms(machine, _at(1_000)) < 600
+
+
+def test_an_attempt_is_told_how_likely_the_end_is_and_when_it_is_near() -> None:
+    machine = _machine(ASKING, *SPOKE)
+    [sound] = _take_all(machine, EndOfTurnKnown(1, 0.5))
+    [both] = _take_all(machine, WordsKnown(1, "and"))
+    assert isinstance(sound, WeighAttempt)
+    assert isinstance(both, WeighAttempt)
+    assert sound.attempt == both.attempt == 1
+    assert both.prob is not None
+    assert sound.prob is not None
+    assert both.prob < sound.prob
+    assert not sound.is_due
     assert machine.clock_due is not None
-    assert machine.clock_due - _at(1_000) < _at(600)
+    near = machine.clock_due
+    assert _take_all(machine, _clock(near - 1)) == []
+    assert _take_all(machine, _clock(near)) == [WeighAttempt(1, both.prob, is_due=True)]
+    assert _take_all(machine, _clock(near + 1)) == [], "once"
+    assert machine.clock_due == near + _at(DUE_MS)
+
+
+def test_what_is_learnt_late_puts_the_end_off_again() -> None:
+    machine = _machine(ASKING, *SPOKE, EndOfTurnKnown(1, 1.0))
+    assert machine.clock_due is not None
+    [due] = _take_all(machine, _clock(machine.clock_due))
+    [late] = _take_all(machine, WordsKnown(1, "and"))
+    assert [due.is_due, late.is_due] == [True, False]  # type: ignore[union-attr]
+
+
+def test_an_end_without_an_attempt_is_told_to_nobody() -> None:
+    machine = _machine(ASKING, SPOKE[0], speculates=False)
+    assert _take_all(machine, SPOKE[1], _clock(_at(2_100))) == []
+
+
+def test_a_fixed_silence_of_less_than_an_answers_making_is_near_at_once() -> None:
+    machine = _machine(TurnDetection(silence_ms=200), *SPOKE)
+    assert _take_all(machine, _clock(_at(1_096))) == [WeighAttempt(1, None, is_due=True)]
 
 
 def test_evidence_of_an_attempt_that_was_dropped_counts_for_nothing() -> None:

@@ -29,6 +29,20 @@ describe("Pace", () => {
     expect(pace.heard(3000)).toEqual({ itemId: "a", ms: 3000 });
   });
 
+  it("stands still while the answer is held, and learns nothing from the time that took", () => {
+    const pace = new Pace();
+    pace.words("r", "a", words(100));
+    pace.started("r", 0);
+    pace.held("r", 1000);
+    pace.held("r", 1200);
+    expect(pace.heard(3000)).toEqual({ itemId: "a", ms: 1000 });
+    pace.resumed("r", 3000);
+    pace.resumed("r", 3500);
+    expect(pace.heard(3500)).toEqual({ itemId: "a", ms: 1500 });
+    pace.stopped("r", 12_000);
+    expect(pace.words("s", "b", words(10))).toBeCloseTo(1000);
+  });
+
   it("learns the voice's pace from an answer that was heard whole", () => {
     const pace = new Pace();
     pace.words("r", "a", words(100));

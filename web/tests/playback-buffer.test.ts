@@ -100,4 +100,111 @@ describe("PlaybackBuffer", () => {
       expect(buffer.current).toEqual({ itemId: "b", samples: 4 });
     });
   });
+
+  describe("lowered and held", () => {
+    const FADE = 120;
+    const ramp = (length: number) => Float32Array.from({ length }, (_, i) => (i + 1) / 10_000);
+
+    it("is as loud as asked within 5 ms, and then again as it came", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ones(4000));
+      pull(buffer, 100);
+      buffer.lower(0.3);
+      const low = pull(buffer, 300);
+      expect(low[0]).toBeCloseTo(1 - 1 / FADE);
+      expect(low.subarray(FADE).every((sample) => sample === Math.fround(0.3))).toBe(true);
+      buffer.resume();
+      const back = pull(buffer, 300);
+      expect(back.every((sample, i) => i === 0 || sample >= (back[i - 1] as number))).toBe(true);
+      expect(back.subarray(FADE)).toEqual(ones(180));
+      expect(buffer.current).toEqual({ itemId: "a", samples: 700 });
+    });
+
+    it.each([[64], [1], [500]])("goes on from the very sample, pulled %i at a time", (step) => {
+      const sound = ramp(3000);
+      const buffer = new PlaybackBuffer();
+      for (let at = 0; at < 3000; at += 250) buffer.push("a", sound.slice(at, at + 250));
+      const before = pull(buffer, 1000);
+      buffer.hold();
+      const held: number[] = [];
+      while (held.length < 1000) held.push(...pull(buffer, step));
+      expect(held.slice(FADE).every((sample) => sample === 0)).toBe(true);
+      expect(buffer.current).toEqual({ itemId: "a", samples: 1000 });
+      buffer.resume();
+      const after: number[] = [];
+      while (after.length < FADE + 2000) after.push(...pull(buffer, step));
+      expect(before).toEqual(sound.slice(0, 1000));
+      expect(Float32Array.from(after.slice(FADE, FADE + 2000))).toEqual(sound.slice(1000));
+      expect(after[FADE - 1]).toBeCloseTo(sound[999] as number, 6);
+      expect(buffer.current).toEqual({ itemId: "a", samples: 3000 });
+    });
+
+    it("fades out and in, and counts neither", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ones(1000));
+      buffer.lower(0.5);
+      pull(buffer, 300);
+      buffer.hold();
+      const out = pull(buffer, FADE);
+      expect(out[0]).toBeCloseTo(0.5 * (1 - 1 / FADE));
+      expect(out.every((sample, i) => i === 0 || sample < (out[i - 1] as number))).toBe(true);
+      buffer.resume();
+      const back = pull(buffer, FADE);
+      expect(back.every((sample, i) => i === 0 || sample > (back[i - 1] as number))).toBe(true);
+      expect(buffer.current).toEqual({ itemId: "a", samples: 300 });
+      expect(pull(buffer, 10)).toEqual(ones(10));
+    });
+
+    it("keeps what comes while it is held, and waits for no cushion afterwards", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ones(100));
+      pull(buffer, 100);
+      buffer.hold();
+      expect(pull(buffer, 50)).toEqual(new Float32Array(50));
+      expect(buffer.isHeld).toBe(true);
+      buffer.push("a", ones(30));
+      expect(pull(buffer, 50)).toEqual(new Float32Array(50));
+      buffer.resume();
+      expect(buffer.isHeld).toBe(false);
+      pull(buffer, 100);
+      expect(pull(buffer, 30)).toEqual(ones(30));
+    });
+
+    it("makes no sound of its own where it is held before it began", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ones(100));
+      buffer.end("a");
+      pull(buffer, 200);
+      buffer.push("b", ones(100));
+      buffer.hold();
+      expect(pull(buffer, 200)).toEqual(new Float32Array(200));
+      buffer.resume();
+      expect(pull(buffer, 100)).toEqual(ones(100));
+    });
+
+    it("is flushed while held as ever, silently, and the next answer is loud", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ones(1000));
+      buffer.lower(0.3);
+      pull(buffer, 600);
+      buffer.hold();
+      pull(buffer, 200);
+      expect(buffer.flush()).toEqual([{ itemId: "a", samples: 600 }]);
+      expect(buffer.waitingSamples).toBe(0);
+      buffer.resume();
+      expect(pull(buffer, 10)).toEqual(new Float32Array(10));
+      buffer.push("b", ones(10));
+      expect(pull(buffer, 10)).toEqual(ones(10));
+    });
+
+    it("comes back from a hold as if nothing were, where nothing was pulled in between", () => {
+      const buffer = new PlaybackBuffer();
+      buffer.push("a", ramp(1000));
+      pull(buffer, 500);
+      buffer.hold();
+      buffer.resume();
+      pull(buffer, 2 * FADE);
+      expect(pull(buffer, 500)).toEqual(ramp(1000).slice(500));
+    });
+  });
 });

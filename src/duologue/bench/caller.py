@@ -15,7 +15,7 @@ import msgspec
 from duologue.bench.clips import Clip
 from duologue.bench.clock import Clock
 from duologue.bench.metronome import Metronome
-from duologue.bench.person import Captured, Person
+from duologue.bench.talker import Captured, Talker
 from duologue.bench.wire import FRAME_S, ServerEvent, Wire, encode_append, encode_event, whole_message
 from duologue.errors import ConfigError
 
@@ -62,7 +62,7 @@ class Voice:
     def __init__(self) -> None:
         self._made: dict[tuple[Clip | None, int], bytes] = {}
 
-    def message(self, person: Person, captured: Captured) -> bytes:
+    def message(self, person: Talker, captured: Captured) -> bytes:
         """The whole WebSocket message of one frame."""
         if not person.is_in_silence:
             return self._make(person, captured)
@@ -72,13 +72,13 @@ class Voice:
             message = self._made[key] = self._make(person, captured)
         return message
 
-    def _make(self, person: Person, captured: Captured) -> bytes:
+    def _make(self, person: Talker, captured: Captured) -> bytes:
         return whole_message(encode_append(person.sound(captured)))
 
 
 async def hold_call(
     wire: Wire,
-    person: Person,
+    person: Talker,
     clock: Clock,
     *,
     update: Mapping[str, object] | None = None,
@@ -96,7 +96,7 @@ async def hold_call(
 async def hold_call_to(
     beat: Metronome,
     wire: Wire,
-    person: Person,
+    person: Talker,
     voice: Voice,
     *,
     update: Mapping[str, object] | None = None,
@@ -122,7 +122,7 @@ async def hold_call_to(
 
 
 def _speaking(
-    wire: Wire, person: Person, clock: Clock, voice: Voice, call: Call, began_at: float
+    wire: Wire, person: Talker, clock: Clock, voice: Voice, call: Call, began_at: float
 ) -> Callable[[float], float | None]:
     """One frame after the other, each at its own moment."""
     frames = 0
@@ -140,7 +140,7 @@ def _speaking(
     return step
 
 
-async def _listen(wire: Wire, person: Person, clock: Clock, listener: Listener | None) -> None:
+async def _listen(wire: Wire, person: Talker, clock: Clock, listener: Listener | None) -> None:
     """Until the server hangs up."""
     while (event := await wire.receive()) is not None:
         for reply in person.hear(event, clock.now()):

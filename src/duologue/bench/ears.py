@@ -2,9 +2,15 @@
 
 An answer belongs to the turn that the server had last taken as finished when the answer was created; a transcript
 to the turn of its item. So an answer after its deadline is not taken for the answer to the next turn.
+
+Whoever dials with ``OBEYS_PLAYOUT`` also hears the server lower, hold and resume an answer, obeys, and reports what was
+played. ``speech_started`` silences the speaker all the same.
 """
 
 from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
 
 from duologue.audio.frame import VOICE_RATE_HZ
 from duologue.bench.energy import AudibleFinder
@@ -14,11 +20,23 @@ from duologue.bench.wire import ServerEvent
 
 # Longest list of complaints kept: a broken server sends one a frame.
 MOST_COMPLAINTS = 50
+# How often what was played is reported, as our page does it.
+REPORT_EVERY_S = 0.1
+
+PLAYOUT = "duologue.output_audio."
+
+
+class Change(NamedTuple):
+    """Something was done to what is heard."""
+
+    at: float
+    what: Literal["lowered", "held", "resumed", "flushed"]
 
 
 class Ears:
     """``long_answer``: the answer asked for in writing, for a barge-in. ``flushed_at``: the first time
-    after that wish that the speaker was cut off. ``complaints``: error events and failed responses, in words."""
+    after that wish that the speaker was cut off. ``complaints``: error events and failed responses, in words.
+    ``changes``: all that was done to the speaker, in order; a flush only where it cut something off."""
 
     def __init__(self, *, keeps_audio: bool = False) -> None:
         self.speaker = Speaker(keeps_audio=keeps_audio)
@@ -26,12 +44,15 @@ class Ears:
         self.long_answer: Answer | None = None
         self.flushed_at: float | None = None
         self.complaints: list[str] = []
+        self.changes: list[Change] = []
         self._takes: dict[str, Take] = {}
         self._turn_of: dict[str, TurnLog] = {}
         self._current: TurnLog | None = None
         self._answers: dict[str, Answer] = {}
         self._finders: dict[str, AudibleFinder] = {}
+        self._item_of: dict[str, str] = {}
         self._awaits_long_answer = False
+        self._reported_at = -math.inf
 
     def expect_long_answer(self) -> None:
         """The next response is the one asked for in writing, and belongs to no turn."""
@@ -67,9 +88,39 @@ class Ears:
                 self._play(event, at)
             case "response.done":
                 self._end_answer(event, at)
+                if event.response is not None and event.response.status == "cancelled" and self.speaker.is_held:
+                    return self._cut(at)
             case "error":
                 self._complain(event)
+            case kind if kind.startswith(PLAYOUT):
+                self._obey(kind.removeprefix(PLAYOUT), event, at)
         return []
+
+    def report(self, at: float) -> list[dict[str, object]]:
+        """What a client that obeys tells of its playing, ten times a second: nothing, or one event."""
+        if at - self._reported_at < REPORT_EVERY_S or (playing := self.speaker.current(at)) is None:
+            return []
+        self._reported_at = at
+        return [{"type": f"{PLAYOUT}played", "item_id": playing.item_id, "audio_end_ms": playing.heard_ms}]
+
+    def _obey(self, what: str, event: ServerEvent, at: float) -> None:
+        """Lower, hold or resume. An answer that is held ends nobody knows when."""
+        match what:
+            case "lowered":
+                self.speaker.lower(at, 1.0 if event.gain is None else event.gain)
+                self.changes.append(Change(at, "lowered"))
+            case "held":
+                self.speaker.hold(at)
+                self.changes.append(Change(at, "held"))
+            case "resumed":
+                self.speaker.resume(at)
+                self.changes.append(Change(at, "resumed"))
+        for answer in self._answers.values():
+            ends_at = self.speaker.ends_of(self._item_of.get(answer.response_id, ""))
+            if ends_at is not None and answer.play_ends_at is not None and answer.play_ends_at > at:
+                answer.play_ends_at = ends_at
+            if what == "resumed" and answer.audible_at == math.inf:
+                answer.plays_at = answer.audible_at = at
 
     def _take(self, event: ServerEvent) -> Take:
         """The take of the event's item; a new one belongs to the turn that was begun last."""
@@ -99,6 +150,7 @@ class Ears:
             plays_at = self.speaker.play(event.item_id or "", pcm, at)
         else:
             pcm, plays_at = None, self.speaker.queue(event.item_id or "", event.audio_samples(), at)
+        self._item_of[event.response_id or ""] = event.item_id or ""
         if answer is None or finder is None:
             return
         if answer.first_delta_at is None:
@@ -113,6 +165,7 @@ class Ears:
         flushed = self.speaker.flush(at)
         if flushed is None:
             return []
+        self.changes.append(Change(at, "flushed"))
         self.flushed_at = at if self.flushed_at is None else self.flushed_at
         for answer in self._answers.values():
             if answer.play_ends_at is not None and answer.play_ends_at > at:

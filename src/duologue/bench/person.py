@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,8 +16,9 @@ import numpy as np
 from duologue.audio.frame import Int16
 from duologue.bench.clips import Clip
 from duologue.bench.ears import Ears
+from duologue.bench.talker import Talker
 from duologue.bench.timeline import CANCELLED_GRACE_S, Interruption, TurnLog, is_answered, settle
-from duologue.bench.wire import FRAME_S, FRAME_SAMPLES, ServerEvent
+from duologue.bench.wire import FRAME_S, FRAME_SAMPLES
 
 LONG_ANSWER_WISH = "Tell me a story, a long one, with at least ten sentences."
 # The last transcript may come after the last word of the answer.
@@ -47,16 +47,9 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     hangs_up_early: bool = False
 
 
-class Captured(NamedTuple):
-    """What the microphone hears in 20 ms: frame ``at`` of ``clip``, or no voice, over frame ``tone`` of the room."""
-
-    clip: Clip | None
-    at: int
-    tone: int
-
-
-class Person:
-    """``turns`` and ``interruptions`` fill up as the call goes on; ``is_done`` once it is over."""
+class Person(Talker):
+    """``turns`` and ``interruptions`` fill up as the call goes on; ``is_done`` once it is over. ``room``: what is heard
+    besides the voice, in place of ``habits.noise_dbfs``; ``reports``: of one who obeys (see `ears`)."""
 
     def __init__(
         self,
@@ -66,66 +59,18 @@ class Person:
         seed: int = 0,
         keeps_audio: bool = False,
         on_turn: Callable[[], None] = lambda: None,
+        room: Int16 | None = None,
+        reports: bool = False,
     ) -> None:
+        if room is None and habits.noise_dbfs is not None:
+            room = room_tone(habits.noise_dbfs, seed)
+        super().__init__(Ears(keeps_audio=keeps_audio), room=room, reports=reports)
         self._habits = habits
         self._rng = random.Random(seed)
         self._order = _order(clips, habits, self._rng)
         self._offset = self._rng.random()
-        self._room = _room_tone(habits.noise_dbfs, seed)
         self._on_turn = on_turn
-        self._saying: Clip | None = None
-        self._said = 0
-        self._outbox: list[dict[str, object]] = []
-        self._now = 0.0
-        self._began_at = 0.0
-        self._frames = 0
-        self._script = self._converse()
-        self.ears = Ears(keeps_audio=keeps_audio)
         self.interruptions: list[Interruption] = []
-        self.is_done = False
-
-    @property
-    def turns(self) -> list[TurnLog]:
-        """The turns so far, in order."""
-        return self.ears.turns
-
-    @property
-    def is_in_silence(self) -> bool:
-        """True where there is digital silence between the words: frames can be told apart by clip and place."""
-        return self._habits.noise_dbfs is None
-
-    def next_frame(self, starts_at: float) -> tuple[Int16, list[dict[str, object]]]:
-        """The sound that the microphone captures in the 20 ms from ``starts_at``, int16 [480], and what else to
-        send before it."""
-        captured, events = self.capture(starts_at)
-        return self.sound(captured), events
-
-    def capture(self, starts_at: float) -> tuple[Captured, list[dict[str, object]]]:
-        """`next_frame`, its sound by name: a frame that was made before need not be made again."""
-        self._now = starts_at
-        if self._frames == 0:
-            self._began_at = starts_at
-        self._frames += 1
-        if next(self._script, "over") == "over":
-            self.is_done = True
-        events, self._outbox = self._outbox, []
-        return self._next(), events
-
-    def sound(self, captured: Captured) -> Int16:
-        """The clip over the tone of the room: int16 [480]."""
-        start = captured.tone * FRAME_SAMPLES
-        room = self._room[start : start + FRAME_SAMPLES]
-        if captured.clip is None:
-            return room
-        start = captured.at * FRAME_SAMPLES
-        said = captured.clip.samples[start : start + FRAME_SAMPLES]
-        frame = room.astype(np.int32)
-        frame[: len(said)] += said
-        return np.clip(frame, -32_768, 32_767).astype(np.int16)
-
-    def hear(self, event: ServerEvent, at: float) -> list[dict[str, object]]:
-        """Take in one event of the server; gives what a client sends in reply (``truncate`` when cut off)."""
-        return self.ears.hear(event, at)
 
     # --- the script: each yield lets 20 ms pass -------------------------------------------------------------------
 
@@ -156,15 +101,15 @@ class Person:
 
     def _speak(self, clip: Clip) -> TurnLog:
         """Begin a clip with the frame that is being captured now."""
+        start_at, end_at = self._utter(clip)
         log = TurnLog(
             clip=clip.name,
             text=clip.text,
             baseline_text=clip.baseline_text,
-            speech_start_at=self._now + clip.speech_start_s,
-            speech_end_at=self._now + clip.speech_end_s,
+            speech_start_at=start_at,
+            speech_end_at=end_at,
             pauses=[(self._now + a, self._now + b) for a, b in clip.pauses],
         )
-        self._saying, self._said = clip, 0
         self.turns.append(log)
         return log
 
@@ -189,17 +134,7 @@ class Person:
 
     def _wait_to_interrupt(self, interruption: Interruption) -> Iterator[None]:
         """Ask for a long answer in writing, and wait until it has been audible for a while."""
-        self._outbox += [
-            {
-                "type": "conversation.item.create",
-                "item": {
-                    "type": "message",
-                    "role": "user",
-                    "content": [{"type": "input_text", "text": LONG_ANSWER_WISH}],
-                },
-            },
-            {"type": "response.create"},
-        ]
+        self._wish(LONG_ANSWER_WISH)
         self.ears.expect_long_answer()
         deadline = self._now + self._habits.answer_timeout_s
         while self._now < deadline and (self.ears.long_answer is None or self.ears.long_answer.audible_at is None):
@@ -225,23 +160,6 @@ class Person:
         while self._now < deadline and self.ears.owes_transcript():
             yield
 
-    def _pause_until(self, moment: float) -> Iterator[None]:
-        while self._now < moment - FRAME_S / 2:
-            yield
-
-    # --- sound ----------------------------------------------------------------------------------------------------
-
-    def _next(self) -> Captured:
-        """The next 20 ms of the clip that is being spoken, if any."""
-        tone = self._frames % (len(self._room) // FRAME_SAMPLES)
-        clip, at = self._saying, self._said
-        if clip is None:
-            return Captured(None, 0, tone)
-        self._said += 1
-        if self._said * FRAME_SAMPLES >= len(clip.samples):
-            self._saying = None
-        return Captured(clip, at, tone)
-
 
 def _has_failed(log: TurnLog) -> bool:
     """The server said that no answer comes."""
@@ -256,10 +174,8 @@ def _order(clips: Sequence[Clip], habits: Habits, rng: random.Random) -> list[Cl
     return order[: habits.turns]
 
 
-def _room_tone(noise_dbfs: float | None, seed: int) -> Int16:
-    """One second of white noise at an RMS of ``noise_dbfs``, or of silence: int16 [24000]."""
+def room_tone(noise_dbfs: float, seed: int) -> Int16:
+    """One second of white noise at an RMS of ``noise_dbfs``: int16 [24000]."""
     length = round(1 / FRAME_S) * FRAME_SAMPLES
-    if noise_dbfs is None:
-        return np.zeros(length, dtype=np.int16)
     noise = np.random.default_rng(seed).standard_normal(length) * 32_768 * 10 ** (noise_dbfs / 20)
     return np.clip(noise, -32_768, 32_767).astype(np.int16)

@@ -31,6 +31,10 @@ FRAME_SAMPLES = int(VOICE_RATE_HZ * FRAME_S)
 WRITE_LIMIT_BYTES = 16 * 1024 * 1024
 CLOSE_TIMEOUT_S = 2.0
 REALTIME_PATH = "/v1/realtime"
+# What a client asks of Duologue in the address: to be told to lower, hold and resume what it plays (and it promises to
+# do so), and to be told what was measured.
+OBEYS_PLAYOUT = {"x_playout": "1"}
+SEES_METRICS = {"x_metrics": "1"}
 
 
 class WireError(DuologueError):
@@ -67,8 +71,30 @@ class ResponseBody(msgspec.Struct, kw_only=True):
     status_details: Any = None
 
 
+class ContentBody(msgspec.Struct, kw_only=True):
+    """One part of an item: written ``text``, or the ``transcript`` of sound."""
+
+    type: str | None = None
+    text: str | None = None
+    transcript: str | None = None
+
+
+class ItemBody(msgspec.Struct, kw_only=True):
+    """The part of a conversation ``item`` that a caller looks at."""
+
+    id: str | None = None
+    role: str | None = None
+    status: str | None = None
+    content: list[ContentBody] | None = None
+
+    def words(self) -> str:
+        """All that is written or said in it."""
+        return " ".join(part.transcript or part.text or "" for part in self.content or ()).strip()
+
+
 class ServerEvent(msgspec.Struct, kw_only=True):
-    """One event of the server; fields that its ``type`` does not have are None. Unknown fields are skipped."""
+    """One event of the server; fields that its ``type`` does not have are None. Unknown fields are skipped. From
+    ``gain`` on they are those of Duologue's own events, which are only sent to clients that ask for them."""
 
     type: str
     item_id: str | None = None
@@ -77,7 +103,15 @@ class ServerEvent(msgspec.Struct, kw_only=True):
     transcript: str | None = None
     text: str | None = None
     response: ResponseBody | None = None
+    item: ItemBody | None = None
     error: Any = None
+    gain: float | None = None
+    verdict: str | None = None
+    audio_start_ms: float | None = None
+    took_ms: float | None = None
+    kept: bool | None = None
+    level: str | None = None
+    compute_ms: float | None = None
 
     def audio(self) -> Int16:
         """The samples of a ``response.output_audio.delta``: int16 [n]; half a sample at the end is dropped."""
@@ -126,9 +160,9 @@ def whole_message(event: bytes) -> bytes:
     return Frame(Opcode.TEXT, event).serialize(mask=True)
 
 
-def realtime_url(url: str, model: str | None) -> str:
+def realtime_url(url: str, model: str | None, asks: Mapping[str, str] | None = None) -> str:
     """The WebSocket address for what a person types: ``host:port``, ``http(s)://``, ``ws(s)://``, with or
-    without ``/v1/realtime``. Raises WireError for anything else."""
+    without ``/v1/realtime``; ``asks`` goes into its query. Raises WireError for anything else."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if parts.scheme not in schemes or not parts.hostname:
@@ -139,6 +173,7 @@ def realtime_url(url: str, model: str | None) -> str:
     query = dict(parse_qsl(parts.query))
     if model:
         query["model"] = model
+    query |= asks or {}
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, urlencode(query), ""))
 
 
@@ -201,11 +236,13 @@ async def dial(
     model: str | None = None,
     api_key: str | None = None,
     ca: Path | None = None,
+    asks: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
 ) -> AsyncIterator[Wire]:
-    """Connect to ``url`` (see `realtime_url`); compression is off. ``api_key``: of several by commas, as a server may
-    have them, the first; ``ca``: a certificate (PEM) to trust, and no other. Raises WireError with one clear line."""
-    address = realtime_url(url, model)
+    """Connect to ``url`` (see `realtime_url`, also for ``asks``); compression is off. ``api_key``: of several by
+    commas, as a server may have them, the first; ``ca``: a certificate (PEM) to trust, and no other. Raises
+    WireError with one clear line."""
+    address = realtime_url(url, model, asks)
     key = (api_key or "").split(",")[0].strip()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     is_local = urlsplit(address).hostname in {"127.0.0.1", "localhost", "::1"}

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 import structlog
+from msgspec import structs
 
 from duologue import telemetry
 from duologue.engines.client import Leased
@@ -75,7 +76,8 @@ class Live:
         self._watchers: tuple[Watcher, ...] = (self._counts, *watchers)
         self._expires_in_s = state.settings.max_session_s
         self._engines = Leased(state.engines, self.id)
-        self._session = Session(self._engines, protocol.config(), self._say, state.ways, state.tool_servers)
+        ways = structs.replace(state.ways, holds_sound=protocol.holds_sound)
+        self._session = Session(self._engines, protocol.config(), self._say, ways, state.tool_servers)
         self._channels: list[Channel] = []
         # What was said while the first channel was full.
         self._unsent: deque[Event | Frames] = deque()

@@ -88,6 +88,7 @@ class Metrics(Collector):
         telemetry.FIRST_TOKEN_SPAN: telemetry.FIRST_TOKEN,
         telemetry.FIRST_AUDIO_SPAN: telemetry.FIRST_AUDIO,
         "interruption_stop": telemetry.INTERRUPTION_STOP,
+        "overlap_verdict": telemetry.OVERLAP_VERDICT,
         "loop_lag": telemetry.LOOP_LAG,
     }
 

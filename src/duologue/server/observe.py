@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 
 from duologue import telemetry
 from duologue.engines.client import EngineClient
-from duologue.events import Event, PlayoutCleared, PlayoutStopped, ReplyDone, ReplyStarted, ReplyTimed
+from duologue.events import (
+    AttemptEnded,
+    Event,
+    OverlapJudged,
+    PlayoutCleared,
+    PlayoutStopped,
+    ReplyDone,
+    ReplyStarted,
+    ReplyTimed,
+)
 from duologue.server.metrics import Metrics
 from duologue.server.traces import Stretch, Traces
 
@@ -64,6 +73,15 @@ class Watch:
             self._metrics.count(telemetry.INTERRUPTIONS)
             self._metrics.observe(telemetry.INTERRUPTION_STOP, ended.stop_ms / 1000)
 
+    def _judged(self, judged: OverlapJudged) -> None:
+        self._metrics.count(telemetry.OVERLAPS, judged.verdict)
+        self._metrics.observe(telemetry.OVERLAP_VERDICT, judged.took_ms / 1000)
+
+    def _attempted(self, attempt: AttemptEnded) -> None:
+        result = "kept" if attempt.is_kept else "dropped"
+        self._metrics.count(telemetry.ATTEMPTS, result, attempt.level)
+        self._metrics.count(telemetry.ATTEMPT_COMPUTE, result, by=attempt.compute_s)
+
     def _done(self, done: ReplyDone) -> None:
         count = self._metrics.count
         count(telemetry.REPLIES, done.status)
@@ -92,6 +110,8 @@ class Watch:
         ReplyDone: _done,
         PlayoutStopped: _fell_silent,
         PlayoutCleared: _fell_silent,
+        OverlapJudged: _judged,
+        AttemptEnded: _attempted,
     }
 
 

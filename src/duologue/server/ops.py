@@ -19,7 +19,7 @@ from duologue import telemetry
 from duologue.engines.client import StageStats
 from duologue.engines.progress import Loading
 from duologue.server.load import LoadNow
-from duologue.server.metrics import Recent
+from duologue.server.metrics import Metrics, Recent
 from duologue.server.roster import Seen
 
 if TYPE_CHECKING:
@@ -55,6 +55,16 @@ class AdmissionSeen(msgspec.Struct, frozen=True):
     refused: dict[str, int]
 
 
+class TurnTakingSeen(msgspec.Struct, frozen=True):
+    """Since the start. ``kept`` and ``dropped``: answers that were begun in a pause; ``dropped_s``: engine time that went
+    into the latter; ``verdicts``: how often a sound over an answer was taken for what."""
+
+    kept: int
+    dropped: int
+    dropped_s: float
+    verdicts: dict[str, int]
+
+
 class OpsState(msgspec.Struct, frozen=True):
     """All of the page. ``status``: as ``/readyz`` has it. ``stages``: of the last turns; ``load``: the last
     look of `duologue.server.load`; ``shed``: what is left undone at its level of pressure."""
@@ -67,6 +77,7 @@ class OpsState(msgspec.Struct, frozen=True):
     unhealthy: dict[str, str]
     sessions: list[Seen]
     stages: dict[str, Recent]
+    turn_taking: TurnTakingSeen
     engines: list[EngineSeen]
     admission: AdmissionSeen
     load: LoadNow
@@ -85,6 +96,7 @@ def look(state: State) -> OpsState:
         unhealthy=state.warmup.unhealthy,
         sessions=state.roster.look(),
         stages={stage: recent for stage, recent in state.metrics.recent().items() if stage != LOOP_LAG},
+        turn_taking=_turn_taking(state.metrics),
         engines=_engines(state.engines.stats()),
         admission=_admission(state),
         load=state.load.now,
@@ -101,6 +113,16 @@ def status_of(state: State) -> tuple[str, str]:
     if not state.admission.admits:
         return "full", "No place is free. Try again when a conversation has ended."
     return "ready", "Ready to talk."
+
+
+def _turn_taking(metrics: Metrics) -> TurnTakingSeen:
+    attempts, verdicts = Counter[str](), Counter[str]()
+    for (result, _), count in metrics.counted(telemetry.ATTEMPTS).items():
+        attempts[result] += int(count)
+    for (verdict,), count in metrics.counted(telemetry.OVERLAPS).items():
+        verdicts[verdict] += int(count)
+    dropped_s = metrics.counted(telemetry.ATTEMPT_COMPUTE).get(("dropped",), 0.0)
+    return TurnTakingSeen(attempts["kept"], attempts["dropped"], round(dropped_s, 3), dict(verdicts))
 
 
 def _engines(stats: dict[str, StageStats]) -> list[EngineSeen]:

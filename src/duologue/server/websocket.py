@@ -74,6 +74,7 @@ def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
         now_s=int(time.time()),
         kind=kind,
         with_metrics=ws.query_params.get("x_metrics") == "1",
+        with_playout=ws.query_params.get("x_playout") == "1",
         longest_s=state.settings.max_session_s,
     )
     if bound:

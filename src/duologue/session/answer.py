@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import anyio
 from msgspec import structs
 
 from duologue.audio.codec import encode_pcm16
-from duologue.audio.frame import VOICE_RATE_HZ, Int16
+from duologue.audio.frame import Int16
 from duologue.errors import DuologueError, EngineError
 from duologue.events import (
     Event,
-    PlayoutCleared,
-    PlayoutStarted,
-    PlayoutStopped,
     ReplyArguments,
     ReplyAudio,
     ReplyDone,
@@ -37,7 +35,7 @@ from duologue.items import (
 )
 from duologue.session.given import Caller, Gate, Given, Turned, Unheard, as_function, usage_of
 from duologue.session.history import Entry, HeardWord, History
-from duologue.session.playout import Playout
+from duologue.session.listening import Listening
 from duologue.session.reply import Reply, next_of
 from duologue.session.speak import Piece
 from duologue.session.timing import timed
@@ -72,16 +70,16 @@ class Answer:
         is_filler: bool = False,
         is_follow_up: bool = False,
         is_rest: bool = False,
+        holds_sound: bool = False,
     ) -> None:
         self.id = new_id("resp")
         self.reply = reply
         self.gate = Gate()
-        # An answer is heard once the one before it has been.
-        self.playout: Playout = Playout(before.playout.ends_at_s if before is not None else 0.0)
+        before_it = before.listening if before is not None else None
+        self.listening: Listening = Listening(self.id, say, before_it, holds_sound=holds_sound)
+        self.playout = self.listening.playout
         self.over = anyio.Event()
         self.scope = anyio.CancelScope()
-        # Until all of it has been heard.
-        self._hearing = anyio.CancelScope()
         self.is_finished = False
         self.has_started = False
         self.is_filler = is_filler
@@ -99,11 +97,6 @@ class Answer:
         self._calls = reply.calls
         self._phrase_start = 0
         self._phrase_start_ms = 0.0
-        self._before = before
-        self._next: Answer | None = None
-        self._is_playing = False
-        self._is_heard_out = False
-        self._stop_ms: float | None = None
         self._failure: DuologueError | None = None
 
     @property
@@ -135,8 +128,9 @@ class Answer:
                 if is_first:
                     on_audible()
         self.finish()
-        self._hearing.deadline = self.playout.ends_at_s
-        with self._hearing:
+        if not self.playout.is_held:
+            self.listening.wait_until_heard()
+        with self.listening.heard_out:
             await anyio.sleep_forever()
         self.end_playout()
 
@@ -185,22 +179,9 @@ class Answer:
             self._send_sound(given, piece.pcm, now_s)
 
     def _send_sound(self, given: Given, pcm: Int16, now_s: float) -> None:
-        if not self.playout.sent_ms:
-            self._begin_playout()
-        length_ms = len(pcm) * 1000 / VOICE_RATE_HZ
-        self.playout.send(length_ms, now_s)
-        given.length_ms += length_ms
+        given.length_ms += self.listening.send(pcm, now_s)
         sound = encode_pcm16(pcm)
         self._say(ReplyAudio(reply_id=self.id, item_id=given.entry.item.id, pcm=sound, index=given.index))
-
-    def _begin_playout(self) -> None:
-        """Tell that the first sound is being played, as soon as nothing else is."""
-        before, self._before = self._before, None
-        if before is not None and before._is_playing:
-            before._next = self
-            return
-        self._is_playing = True
-        self._say(PlayoutStarted(reply_id=self.id))
 
     def _message(self) -> Given:
         """The message that is being given, begun where there is none."""
@@ -274,17 +255,13 @@ class Answer:
         What there would have been to hear, None if it was all heard. Its text is still being made: ``drop`` it.
         ``onset_at_s``: when the speech that interrupts it began.
         """
-        began_at_s = self.playout.began_at_s
-        # What began to sound while somebody spoke already was not interrupted by the beginning of that.
-        if onset_at_s is not None and self._is_playing and began_at_s is not None and began_at_s <= onset_at_s:
-            self._stop_ms = round((anyio.current_time() - onset_at_s) * 1000, 1)
+        if onset_at_s is not None:
+            self.listening.note_interruption(onset_at_s, anyio.current_time())
         self.reply.hush()
         self.scope.cancel()
         self._cut_to_heard()
         self.finish("cancelled", reason)
-        # What follows an answer that is stopped is stopped as well.
-        self._next = None
-        self.end_playout()
+        self.listening.end(self.given, anyio.current_time(), with_next=False)
         unheard = Unheard(self.reply.writing, self._heard_until(), self._calls)
         return unheard if unheard.writing.has_more(unheard.start, unheard.calls) else None
 
@@ -312,36 +289,26 @@ class Answer:
 
     def end_playout(self) -> None:
         """Tell, once, how the listening ended."""
-        if self._is_heard_out:
-            return
-        self._is_heard_out, self._is_playing = True, False
-        if self.playout.sent_ms:
-            self._say_playout_ended()
-        if self._next is not None and not self._next._is_heard_out:
-            self._next._hasten()
-            self._next._begin_playout()
+        self.listening.end(self.given, anyio.current_time())
 
-    def _hasten(self) -> None:
-        self.playout.hasten(anyio.current_time())
-        self._hearing.deadline = self.playout.ends_at_s
-
-    def _say_playout_ended(self) -> None:
+    def sounding_entry(self) -> Entry | None:
+        """The item that is being heard, or was last."""
         heard_ms = self.playout.heard_ms(anyio.current_time())
-        if heard_ms >= self.playout.sent_ms:
-            self._say(PlayoutStopped(reply_id=self.id, underruns=self.playout.underruns))
-            return
-        spoken = [given for given in self.given if given.length_ms]
-        given = next((g for g in spoken if heard_ms < g.starts_ms + g.length_ms), spoken[-1])
-        here_ms = int(max(0.0, heard_ms - given.starts_ms))
-        self._say(
-            PlayoutCleared(
-                reply_id=self.id,
-                item_id=given.entry.item.id,
-                heard_ms=here_ms,
-                underruns=self.playout.underruns,
-                stop_ms=self._stop_ms,
-            )
-        )
+        begun = [each.entry for each in self.given if each.length_ms and each.starts_ms <= heard_ms]
+        return begun[-1] if begun else None
+
+    def left_ms(self) -> float:
+        """How much of it is still to be heard; without bound while more may be made."""
+        if not self.is_finished:
+            return math.inf
+        return self.playout.sent_ms - self.playout.heard_ms(anyio.current_time())
+
+    def correct(self, item_id: str, heard_ms: float) -> bool:
+        """The client says that it has played so much of an item; False where the item is not one of its own."""
+        given = next((each for each in self.given if each.entry.item.id == item_id), None)
+        if given is not None:
+            self.listening.correct(given.starts_ms + min(heard_ms, given.length_ms), anyio.current_time())
+        return given is not None
 
     def finish(self, status: ReplyStatus = "completed", reason: str | None = None) -> None:
         """The end, told once. A failure of the reply takes the place of "completed"."""

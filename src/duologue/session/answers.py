@@ -6,8 +6,10 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 import anyio
+import numpy as np
 from anyio.abc import TaskGroup
 
+from duologue.audio.frame import SESSION_RATE_HZ, Float32
 from duologue.errors import ClientError
 from duologue.events import Event
 from duologue.items import ReplyOptions
@@ -38,7 +40,10 @@ class Answers:
         on_begin: Callable[[], None],
         on_audible: Callable[[], None],
         on_over: Callable[[bool], None],
+        *,
+        holds_sound: bool = False,
     ) -> None:
+        self._holds_sound = holds_sound
         self._history = history
         self._say = say
         self._calling = calling
@@ -115,6 +120,7 @@ class Answers:
             is_filler=is_filler,
             is_follow_up=is_follow_up,
             is_rest=is_rest,
+            holds_sound=self._holds_sound,
         )
         (self._sounding if in_conversation else self._aside).append(answer)
         tasks.start_soon(self._deliver, answer, before, words)
@@ -145,13 +151,57 @@ class Answers:
             self._sounding.remove(answer)
             self._on_over(said_nothing)
 
-    def hold(self) -> None:
+    # --- while somebody speaks over it ------------------------------------------------------------------------------
+
+    def lower(self) -> None:
+        """Let what sounds be heard quietly, and send no more of it."""
+        now_s = anyio.current_time()
         for answer in self._sounding:
             answer.gate.shut()
+            answer.listening.lower(now_s)
+
+    def hold(self) -> None:
+        """Let nothing be heard."""
+        now_s = anyio.current_time()
+        for answer in self._sounding:
+            answer.gate.shut()
+            answer.listening.hold(now_s)
 
     def resume(self) -> None:
+        """Go on."""
+        now_s = anyio.current_time()
         for answer in self._sounding:
+            answer.listening.resume(now_s)
             answer.gate.open()
+
+    def left_ms(self) -> float:
+        """How much is still to be heard; without bound while more may be made."""
+        return sum(answer.left_ms() for answer in self._sounding)
+
+    def between(self, from_s: float, to_s: float) -> Float32:
+        """float32 [n] at 16 kHz: what sounded at the listener between two moments of the event loop's clock."""
+        sounds = [each.listening.between(from_s, to_s) for each in self._sounding if each.playout.sent_ms]
+        length = round((to_s - from_s) * SESSION_RATE_HZ)
+        mixed = np.zeros(length, np.float32)
+        for sound in sounds:
+            mixed[: len(sound)] += sound[:length]
+        return mixed
+
+    def said(self) -> str:
+        """The words given of what sounds, heard or not yet."""
+        return " ".join(given.entry.text or "" for answer in self._sounding for given in answer.given)
+
+    def note_backchannel(self, words: str) -> None:
+        """The listener said ``words`` without wanting the floor."""
+        for answer in self._sounding[:1]:
+            if (entry := answer.sounding_entry()) is not None:
+                self._history.note_backchannel(entry, words)
+
+    def correct(self, item_id: str, heard_ms: float) -> None:
+        """The client has played so much of an item; one that is over is none of its business any more."""
+        any(answer.correct(item_id, heard_ms) for answer in self._sounding)
+
+    # --- the end of it ----------------------------------------------------------------------------------------------
 
     def stop(self, reason: str, onset_at_s: float | None = None) -> list[Unheard]:
         """Stop all that sounds, and what waits to; what is left of each that was not heard out, in order.

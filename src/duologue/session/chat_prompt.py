@@ -52,7 +52,7 @@ def steps(entries: Iterable[Entry], name_of: NameOf = own_name) -> list[Step]:
         item = entry.item
         if isinstance(item, Message):
             message = ChatMessage(item.role, _heard(entry), audio=entry.sound, images=_images(item))
-            told.append(Step(item.id, [message]))
+            told.append(Step(item.id, [message, *_backchannels(entry)]))
             called = []
         elif isinstance(item, FunctionOutput):
             called = []
@@ -93,6 +93,13 @@ def _heard(entry: Entry) -> str:
     heard = entry.heard_text.strip()
     # The mark tells the model that it was interrupted here, so that it neither repeats nor assumes the rest.
     return f"{heard} ..." if entry.is_cut and heard else heard
+
+
+def _backchannels(entry: Entry) -> list[ChatMessage]:
+    """What was said while listening is no turn of its own, and told as what it is."""
+    if not entry.backchannels:
+        return []
+    return [ChatMessage("user", f"(While listening I said: {' '.join(entry.backchannels)})")]
 
 
 def _images(item: Message) -> tuple[Image, ...]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from duologue.session.interruption import Verdict
+
 # --- what happens ---------------------------------------------------------------------------------------------
 
 
@@ -21,11 +23,26 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundSuspected:
+    """From sample ``at`` on there may be a voice, or not: one window says so, and rather weakly."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuspicionOver:
+    """It was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
-    """It is ``now``; ``loud_until``: the user made sound up to here."""
+    """It is ``now``; ``loud_until``: the user made sound up to here. Over an answer besides ``echo``, how much of the
+    last sound the answer itself explains, in [0, 1], and ``left_ms``, how much of it is still to be heard."""
 
     now: int
     loud_until: int
+    echo: float = 0.0
+    left_ms: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,17 @@ class EndOfTurnKnown:
 class WordsKnown:
     attempt: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapHeard:
+    """The words of the sound over the answer that began at sample ``began``, up to ``until``; None where they could
+    not be had. ``said_share``: how much of them the assistant has just been saying."""
+
+    began: int
+    until: int
+    text: str | None
+    said_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +91,12 @@ class FloorReset:
 TurnEvent = (
     SpeechBegan
     | SpeechEnded
+    | SoundSuspected
+    | SuspicionOver
     | Clock
     | EndOfTurnKnown
     | WordsKnown
+    | OverlapHeard
     | ReplyWanted
     | ReplyAudible
     | ReplyOver
@@ -92,7 +123,19 @@ class StartAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class WeighAttempt:
+    """The turn is over with probability ``prob``, None while nothing is known; ``is_due``: it will be taken for over
+    soon, if the user stays silent."""
+
+    attempt: int
+    prob: float | None
+    is_due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DropAttempt:
+    """The user goes on, or the turn is given up: the attempt is not let out."""
+
     attempt: int
 
 
@@ -105,13 +148,47 @@ class CommitTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class LowerReply:
+    """Somebody may be cutting in: let the answer be heard quietly, and send nothing more of it for now."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldReply:
-    """Send nothing more of the answer for now."""
+    """Let nothing of the answer be heard for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeReply:
-    """It was a false alarm: go on from the exact sample."""
+    """It was a false alarm: go on from the exact sample, as loud as ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskOverlap:
+    """Find out the words of the sound over the answer between two samples."""
+
+    began: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellVerdict:
+    """What the sound over the answer that began at sample ``began`` was taken for, at ``now``."""
+
+    verdict: Verdict
+    began: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBackchannel:
+    """The user, listening, said ``words``."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSound:
+    """What is heard now and in a moment is the end of the answer's echo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +196,18 @@ class StopReply:
     """The user interrupts: stop, and cut the history to what was heard."""
 
 
-TurnCommand = OpenTurn | StartAttempt | DropAttempt | CommitTurn | HoldReply | ResumeReply | StopReply
+TurnCommand = (
+    OpenTurn
+    | StartAttempt
+    | WeighAttempt
+    | DropAttempt
+    | CommitTurn
+    | LowerReply
+    | HoldReply
+    | ResumeReply
+    | AskOverlap
+    | TellVerdict
+    | NoteBackchannel
+    | ForgetSound
+    | StopReply
+)

@@ -25,7 +25,7 @@ from duologue.errors import CapacityError, EngineError
 from duologue.events import AppendAudio, ClearAudio, CommitAudio, Told
 from duologue.items import Item, Message, Part
 from duologue.session.timer import Timer
-from duologue.session.vad import Onset, Pause, SpeechGate
+from duologue.session.vad import Calmed, Onset, Pause, SpeechGate, Suspected, Suspicion
 
 # A long append is looked at in pieces of 256 ms, so that one client's recording does not hold up the others' VAD, and
 # decoded in pieces of 340 ms (0.06 ms), so that it does not hold up the others' everything.
@@ -54,12 +54,15 @@ RENEW_WINDOWS = 62
 LEAD_WINDOWS = 3
 
 
+Found = Onset | Pause | Suspected | Calmed
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Sound up to ``now`` has been looked at. ``found``: where speech begins and ends in it; ``loud_until``: where
-    the last window of speech so far ended."""
+    """Sound up to ``now`` has been looked at. ``found``: where speech begins and ends in it, and where it may begin;
+    ``loud_until``: where the last window of speech so far ended."""
 
-    found: list[Onset | Pause]
+    found: list[Found]
     now: int
     loud_until: int
 
@@ -74,10 +77,14 @@ class Marked:
 
 class Listener(Protocol):
     """Whose ears they are. ``is_in_turn``: the user is in the middle of something, so that the clock must go on without
-    sound; ``clock_due``: the moment at which to be told the time, None for none."""
+    sound; ``is_wary``: it matters at once whether somebody may be beginning to speak; ``clock_due``: the moment at
+    which to be told the time, None for none."""
 
     @property
     def is_in_turn(self) -> bool: ...
+
+    @property
+    def is_wary(self) -> bool: ...
 
     @property
     def clock_due(self) -> int | None: ...
@@ -107,6 +114,8 @@ class Hearing:
         self._is_fresh = True
         self._idle_windows = 0
         self.gate = SpeechGate(threshold)
+        self._suspicion = Suspicion()
+        self._deaf_until = 0
         self.detects_speech = True
         # Until ``run`` says otherwise everything waits for it.
         self._is_looking = True
@@ -241,10 +250,10 @@ class Hearing:
         first, count = self._window_start, (self._intake.end - self._window_start) // VAD_WINDOW_SAMPLES
         end = first + min(count, WINDOWS_PER_CALL) * VAD_WINDOW_SAMPLES
         probs = await self._probs(first, end, now_s)
-        found: list[Onset | Pause] = []
+        found: list[Found] = []
         for prob in probs.tolist():
             self._window_start += VAD_WINDOW_SAMPLES
-            event = self.gate.push(prob, self._window_start)
+            event = self._weigh(prob if self._window_start > self._deaf_until else 0.0)
             if event is not None:
                 found.append(event)
         self._renew((end - first) // VAD_WINDOW_SAMPLES)
@@ -254,6 +263,13 @@ class Hearing:
             self._tell(Heard(found, now, self.gate.loud_until))
             self._stall.start(self._stall_s)
         self._forget_old()
+
+    def _weigh(self, prob: float) -> Found | None:
+        event = self.gate.push(prob, self._window_start)
+        if event is not None or self.gate.is_speaking or not self._listener.is_wary:
+            self._suspicion.settle()
+            return event
+        return self._suspicion.push(prob, self._window_start)
 
     async def _probs(self, first: int, end: int, due_s: float) -> Float32:
         """float32 [n]: how likely each window is speech."""
@@ -300,6 +316,11 @@ class Hearing:
         self._stall.stop()
         self._waiting.clear()
         self._intake = Intake()
+
+    def ignore(self, samples: int) -> None:
+        """What is heard now, and for so long, is nobody."""
+        self.reset()
+        self._deaf_until = self.now + samples
 
     def reset(self) -> None:
         """Forget that anyone was speaking; the clock goes on."""

@@ -32,7 +32,8 @@ class Entry:
 
     ``heard_ms`` None: nothing was cut off; ``told_ms``: the same as the client told it. ``words`` are in order and only
     an answer in sound has them. ``sound``: what the user said, float32 at 16 kHz, for a model that hears, until the
-    words are known. ``is_filler``: said to bridge a wait, and nothing that a model has to know of.
+    words are known. ``is_filler``: said to bridge a wait, and nothing that a model has to know of. ``backchannels``:
+    what the user said while listening to it.
     """
 
     item: Item
@@ -41,6 +42,7 @@ class Entry:
     heard_ms: float | None = None
     told_ms: float | None = None
     is_filler: bool = False
+    backchannels: list[str] = field(default_factory=list)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -92,6 +94,9 @@ class History:
 
     def find(self, item_id: str) -> Entry | None:
         return next((e for e in self._entries if e.item.id == item_id), None)
+
+    def last(self) -> Entry | None:
+        return self._entries[-1] if self._entries else None
 
     def last_id(self) -> str | None:
         return self._entries[-1].item.id if self._entries else None
@@ -175,6 +180,11 @@ class History:
             heard_ms = min(heard_ms, entry.told_ms)
         entry.told_ms = heard_ms
         self.cut(entry, heard_ms)
+
+    def note_backchannel(self, entry: Entry, words: str) -> None:
+        """The user said ``words`` ("mm-hm") while listening to the item, which was no turn."""
+        entry.backchannels.append(words)
+        self.version += 1
 
     def call_of(self, call_id: str) -> FunctionCall | None:
         """The function call of that id."""

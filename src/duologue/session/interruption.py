@@ -1,26 +1,122 @@
-"""Sound while the assistant has the floor: an interruption, or not?
+"""Sound over the assistant's answer: an interruption, a backchannel, a noise, or the answer's own echo?
 
-A pure verdict on what is known so far. The answer is held back from the first moment of doubt, so that waiting
-for certainty costs the listener nothing.
+One pure verdict on what is known so far, asked again as more becomes known. While it is open the answer is lowered,
+and from ``HOLD_MS`` on held, so that waiting for certainty costs the listener little: whoever cuts in hears silence
+before it is decided, and for whom only listens the answer goes on from the exact sample.
+
+The words are the best evidence, and come early: of 44 short interjections in recorded meetings the transcript of the
+first 200 or 300 ms is empty or a backchannel for 30, of 31 recorded requests for one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
-# Three VAD windows. The VAD itself sees speech 26 ms after its onset in the median and 138 ms at the 90th
-# percentile of recorded commands; with more than this on top, silence would come later than 300 ms.
-BARGE_IN_MS = 96.0
+from duologue.session.words import bare_words, is_backchannel
+
+# Three VAD windows. Shorter sounds are clicks and the ends of coughs.
+LEAST_SOUND_MS = 96.0
+# A person who cuts in expects silence within 300 ms, and the VAD is up to 226 ms behind at the 95th percentile.
+HOLD_MS = 200.0
+# After so long it is decided, one way or the other.
+DECIDE_MS = 500.0
+# From so much of the microphone's energy on, the answer's own sound explains it.
+ECHO_LIKENESS = 0.7
+# From so many of the words on, they are the assistant's. One alone may be anybody's.
+SAID_SHARE, LEAST_SAID_WORDS = 0.75, 2
+# Whoever speaks up when so little is left to hear answers, even by "yeah".
+NEARLY_OVER_MS = 400.0
+# The words are those of the whole sound if they are of so much of it: the rest is a fading vowel.
+COVERED_SHARE = 0.6
+# Too little to tell by: what a recogniser makes of a breath, a laugh, or the first sound of a word.
+_UNCLEAR = frozenset(["a", "ah", "eh", "hey", "huh", "i", "it", "oh", "so", "the", "uh", "well", "you"])
 
 
 class Verdict(Enum):
-    WAIT = "wait"
-    INTERRUPT = "interrupt"
-    FALSE_ALARM = "false alarm"
+    LOWER = "lower"
+    """Not known yet; the answer goes on, quietly."""
+    HOLD = "hold"
+    """Not known yet; the answer waits."""
+    INTERRUPT = "interruption"
+    BACKCHANNEL = "backchannel"
+    NOISE = "noise"
+    ECHO = "echo"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (Verdict.LOWER, Verdict.HOLD)
 
 
-def judge(sound_ms: float, *, has_ended: bool) -> Verdict:
-    """``sound_ms``: how long the user's sound has lasted; ``has_ended``: it has stopped again."""
-    if sound_ms >= BARGE_IN_MS:
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What is known of a sound over an answer.
+
+    ``suspected_ms``: since when there may be a voice; ``lasted_ms``: from its first window of speech to the last.
+    ``words``: of its first ``words_ms``, None while nothing was transcribed; ``said_share``: how much of them the
+    assistant has just been saying; ``echo``: how much of the sound's energy the played sound explains, both in [0, 1].
+    ``is_audible``: the answer can be heard; ``left_ms``: of it, what is still to be heard.
+    """
+
+    suspected_ms: float
+    lasted_ms: float
+    has_ended: bool = False
+    words: str | None = None
+    words_ms: float = 0.0
+    said_share: float = 0.0
+    echo: float = 0.0
+    is_audible: bool = True
+    left_ms: float = float("inf")
+
+
+def judge(overlap: Overlap) -> Verdict:
+    """What ``overlap`` is, as far as it is known. From ``DECIDE_MS`` on never an open verdict while it lasts."""
+    if not overlap.is_audible:
+        return _judge_in_silence(overlap)
+    if _is_echo(overlap):
+        return Verdict.ECHO
+    if overlap.words is not None and is_clear(overlap.words):
         return Verdict.INTERRUPT
-    return Verdict.FALSE_ALARM if has_ended else Verdict.WAIT
+    return _judge_ended(overlap) if overlap.has_ended else _judge_ongoing(overlap)
+
+
+def is_clear(words: str) -> bool:
+    """Whether these are words with which somebody takes the floor."""
+    bare = bare_words(words)
+    return bool(bare) and not is_backchannel(words) and not (len(bare) == 1 and bare[0] in _UNCLEAR)
+
+
+def _judge_in_silence(overlap: Overlap) -> Verdict:
+    """There is nothing to listen to yet: whoever speaks now goes on, and need not be weighed."""
+    if overlap.lasted_ms >= LEAST_SOUND_MS:
+        return Verdict.INTERRUPT
+    return Verdict.NOISE if overlap.has_ended else Verdict.HOLD
+
+
+def _is_echo(overlap: Overlap) -> bool:
+    if overlap.echo >= ECHO_LIKENESS:
+        return True
+    bare = bare_words(overlap.words or "")
+    return len(bare) >= LEAST_SAID_WORDS and overlap.said_share >= SAID_SHARE
+
+
+def _judge_ongoing(overlap: Overlap) -> Verdict:
+    if overlap.suspected_ms < DECIDE_MS:
+        is_listening = bool(overlap.words)
+        return Verdict.HOLD if overlap.suspected_ms >= HOLD_MS and not is_listening else Verdict.LOWER
+    if overlap.words is None:
+        return Verdict.INTERRUPT
+    return Verdict.BACKCHANNEL if bare_words(overlap.words) else Verdict.NOISE
+
+
+def _judge_ended(overlap: Overlap) -> Verdict:
+    if overlap.lasted_ms < LEAST_SOUND_MS:
+        return Verdict.NOISE
+    is_covered = overlap.words is not None and overlap.words_ms >= COVERED_SHARE * overlap.lasted_ms
+    if not is_covered:
+        if overlap.suspected_ms < DECIDE_MS + overlap.lasted_ms:
+            return Verdict.HOLD if overlap.suspected_ms >= HOLD_MS and not overlap.words else Verdict.LOWER
+        return Verdict.INTERRUPT if overlap.words is None and overlap.lasted_ms >= HOLD_MS else Verdict.NOISE
+    if not bare_words(overlap.words or ""):
+        return Verdict.NOISE
+    return Verdict.INTERRUPT if overlap.left_ms < NEARLY_OVER_MS else Verdict.BACKCHANNEL

@@ -28,8 +28,13 @@ class Playout:
         """``starts_at_s``: no earlier than this does it begin, since an earlier answer is still playing."""
         self._stretches: list[_Stretch] = []
         self._ends_at_s = starts_at_s
+        self._held_at_s: float | None = None
         self.sent_ms = 0.0
         self.underruns = 0
+
+    @property
+    def is_held(self) -> bool:
+        return self._held_at_s is not None
 
     @property
     def ends_at_s(self) -> float:
@@ -43,6 +48,7 @@ class Playout:
 
     def send(self, length_ms: float, now_s: float) -> None:
         """``length_ms`` more of sound left for the client at ``now_s``."""
+        now_s = self._until(now_s)
         if now_s > self._ends_at_s or not self._stretches:
             self.underruns += bool(self._stretches)
             self._stretches.append(_Stretch(max(now_s, self._ends_at_s), 0.0))
@@ -59,16 +65,65 @@ class Playout:
                 stretch.start_s -= early_s
             self._ends_at_s -= early_s
 
+    def hold(self, now_s: float) -> None:
+        """The listener falls silent at ``now_s``; what was sent stays to be played."""
+        if self._held_at_s is None:
+            self._held_at_s = now_s
+
+    def resume(self, now_s: float) -> None:
+        """What was held goes on from its exact sample."""
+        held_at_s, self._held_at_s = self._held_at_s, None
+        if held_at_s is not None:
+            self._delay(held_at_s, now_s - held_at_s)
+
+    def correct(self, heard_ms: float, now_s: float) -> None:
+        """The listener says that at ``now_s`` so much had been played: what is left comes later than was thought. One
+        who says more than can be is not believed."""
+        late_ms = self.heard_ms(now_s) - heard_ms
+        if self._held_at_s is None and late_ms > 0:
+            self._delay(now_s - late_ms / 1000, late_ms / 1000)
+
+    def _delay(self, from_s: float, by_s: float) -> None:
+        """All that was to be played from ``from_s`` on is played so much later."""
+        stretches, self._stretches = self._stretches, []
+        for each in stretches:
+            played_ms = each.played_ms(from_s)
+            if played_ms > 0:
+                self._stretches.append(_Stretch(each.start_s, played_ms))
+            if played_ms < each.length_ms:
+                start_s = max(each.start_s, from_s) + by_s
+                self._stretches.append(_Stretch(start_s, each.length_ms - played_ms))
+        if self._ends_at_s > from_s:
+            self._ends_at_s += by_s
+
+    def _until(self, now_s: float) -> float:
+        return now_s if self._held_at_s is None else min(now_s, self._held_at_s)
+
     def heard_ms(self, now_s: float) -> float:
         """How much of the answer has been played by ``now_s``."""
+        now_s = self._until(now_s)
         if now_s >= self._ends_at_s:
             # Not the sum, whose last digit may fall short of it.
             return self.sent_ms
         return sum(stretch.played_ms(now_s) for stretch in self._stretches)
 
+    def spans(self, from_s: float, to_s: float) -> list[tuple[float, float, float]]:
+        """What sounds between two moments: when a stretch of it begins (perhaps before ``from_s``), where in the
+        answer's sound that is, and how long it is, in ms."""
+        to_s = self._until(to_s)
+        spans: list[tuple[float, float, float]] = []
+        offset_ms = 0.0
+        for each in self._stretches:
+            length_ms = each.played_ms(to_s)
+            if length_ms > 0 and each.start_s + length_ms / 1000 > from_s:
+                spans.append((each.start_s, offset_ms, length_ms))
+            offset_ms += each.length_ms
+        return spans
+
     def lead_ms(self, now_s: float) -> float:
         """How much of what was sent is still to be played; ``now_s``: no earlier than the last sending. Sound is sent
         behind other sound or after its end, so that all before the last stretch has been played."""
+        now_s = self._until(now_s)
         return min(self._stretches[-1].length_ms, max(0.0, (self._ends_at_s - now_s) * 1000)) if self.sent_ms else 0.0
 
     def silent_at_s(self, made_ms: float, now_s: float) -> float:

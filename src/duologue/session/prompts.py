@@ -8,6 +8,7 @@ from typing import Protocol
 import anyio
 
 from duologue.engines.base import ChatMessage
+from duologue.items import Message
 from duologue.session.asking import Prompt
 from duologue.session.chat_prompt import NameOf, messages, own_name, prompt
 from duologue.session.history import Entry, History
@@ -73,10 +74,16 @@ def history_prompt(
         for event in awaited:
             await event.wait()
         asked = prompt(instructions, tell(history))
-        is_answered = not asked or asked[-1].role in ("system", "assistant")
+        is_answered = not asked or asked[-1].role in ("system", "assistant") or _assistant_spoke_last(history)
         return (*asked, ChatMessage("user", note)) if note is not None and is_answered else asked
 
     return ask
+
+
+def _assistant_spoke_last(history: History) -> bool:
+    """Even if somebody said "mm-hm" to it."""
+    last = history.last()
+    return last is not None and isinstance(last.item, Message) and last.item.role == "assistant"
 
 
 def entries_prompt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import anyio
@@ -70,22 +71,35 @@ class Replies:
         self.config = config
         self.tasks: TaskGroup
 
-    def transcribe(self, sound: Float32, item_id: str, *, is_answered: bool) -> Transcription:
-        """The words of a turn; ``is_answered``: an answer is prepared as well, and whoever hears tells the words."""
+    def transcribe(
+        self, sound: Float32, item_id: str, *, is_answered: bool, engines: EngineClient | None = None
+    ) -> Transcription:
+        """The words of a turn; ``is_answered``: an answer is prepared as well, and whoever hears tells the words.
+        ``engines``: others than the session's own."""
         is_fed = is_answered and self._ways.hears
         transcription = Transcription(
-            self._engines, sound, self.config.language, item_id, is_fed=is_fed, wants_words=self.config.show_probs
+            engines or self._engines,
+            sound,
+            self.config.language,
+            item_id,
+            is_fed=is_fed,
+            wants_words=self.config.show_probs,
         )
         self.tasks.start_soon(transcription.run)
         return transcription
 
-    def to_turn(self, turn: Transcription, unfinished: Collection[anyio.Event]) -> Reply:
-        """An answer to ``turn``, once what is ``unfinished`` has ended."""
+    def to_turn(
+        self, turn: Transcription, unfinished: Collection[anyio.Event], engines: EngineClient | None = None
+    ) -> Reply:
+        """An answer to ``turn``, once what is ``unfinished`` has ended. It says nothing before it is let.
+        ``engines``: others than the session's own."""
         history, instructions = self._conversation.history, self._instructions(AS_CONFIGURED)
         if self._ways.hears:
-            return self._ask(heard_prompt(history, instructions, turn, unfinished, self._tell), AS_CONFIGURED, turn)
+            ask = heard_prompt(history, instructions, turn, unfinished, self._tell)
+            return self._ask(ask, AS_CONFIGURED, turn, engines, may_speak=0)
         pending = [*self._conversation.awaited(), *unfinished]
-        return self._ask(turn_prompt(history, instructions, turn, pending, self._tell), AS_CONFIGURED)
+        ask = turn_prompt(history, instructions, turn, pending, self._tell)
+        return self._ask(ask, AS_CONFIGURED, None, engines, may_speak=0)
 
     def to_history(self, options: ReplyOptions, note: str | None = None) -> Reply:
         """An answer to the conversation as it stands, or to the items that ``options`` name. ``note``: why, where
@@ -159,12 +173,21 @@ class Replies:
     def _is_spoken(self, options: ReplyOptions) -> bool:
         return manner_of(self.config, options).modality == "audio"
 
-    def _ask(self, ask: Prompt, options: ReplyOptions, turn: Transcription | None = None) -> Reply:
-        manner = manner_of(self.config, options)
-        asking = Asking(self._engines, ask, manner.max_output_tokens, self._name, turn, self._offer(options))
+    def _ask(
+        self,
+        ask: Prompt,
+        options: ReplyOptions,
+        turn: Transcription | None = None,
+        engines: EngineClient | None = None,
+        may_speak: float = math.inf,
+    ) -> Reply:
+        manner, engines = manner_of(self.config, options), engines or self._engines
+        asking = Asking(engines, ask, manner.max_output_tokens, self._name, turn, self._offer(options))
         writing = Writing(asking, is_spoken=manner.modality == "audio")
         self.tasks.start_soon(writing.run)
-        return self.voice(writing, options)
+        reply = Reply(engines, writing, manner, self.config.speed, may_speak=may_speak)
+        self.tasks.start_soon(reply.run)
+        return reply
 
     def voice(self, writing: Writing, options: ReplyOptions = AS_CONFIGURED, start: int = 0, calls: int = 0) -> Reply:
         """``writing`` from its letter ``start`` and its call ``calls`` on, said."""

@@ -4,6 +4,9 @@ A reply runs from the moment that it is started, whether or not anyone may hear 
 stream. How far it makes ahead, and how urgent each phrase is, comes from the playout clock: a phrase is due when the
 listener, who has the sound before it to hear, would fall silent. A phrase is taken from the synthesizer as fast as it
 comes, since others wait for it.
+
+Of an attempt at an answer the text is made at once and the voice waits to be let, phrase by phrase, until the turn is
+committed.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from duologue.items import ReplyOptions, SessionConfig
 from duologue.session.phrase import Phraser, is_speakable
 from duologue.session.playout import Playout
 from duologue.session.speak import Piece, speak
-from duologue.session.writing import Call, Writing
+from duologue.session.writing import Call, Growth, Writing
 
 # A first phrase later than this is noticed.
 FIRST_DUE_S = 0.1
@@ -65,6 +68,7 @@ class Reply:
 
     What ``take`` gives ends when all has been said, on a failure and on cancelling alike; ``failure`` tells which.
     ``asked_at_s``, ``sounded_at_s``: when the synthesizer was given the first phrase, and when its first sound came.
+    ``may_speak``: as its method.
     """
 
     def __init__(
@@ -75,11 +79,15 @@ class Reply:
         speed: float = 1.0,
         start: int = 0,
         calls: int = 0,
+        may_speak: float = math.inf,
     ) -> None:
         self._engines = engines
         self._send, self._pieces = anyio.create_memory_object_stream[Piece | Call](math.inf)
         self._playout: Playout | None = None
         self._taken = anyio.Event()
+        self._may_speak = may_speak
+        self._let = Growth()
+        self._spoken = 0
         self._made_ms = 0.0
         self._asked_s = 0.0
         self._longest_wait_s = 0.0
@@ -128,6 +136,9 @@ class Reply:
         if self.manner.modality == "text" or not is_speakable(phrase):
             self._put(Piece(phrase))
             return
+        while self._spoken >= self._may_speak:
+            await self._let.next()
+        self._spoken += 1
         await self._until_wanted()
         self._asked_s = anyio.current_time()
         if self.asked_at_s is None:
@@ -168,6 +179,11 @@ class Reply:
         if self._playout is None:
             return now_s + self._made_ms / 1000
         return self._playout.silent_at_s(self._made_ms, now_s)
+
+    def may_speak(self, phrases: float = math.inf) -> None:
+        """The voice may say so many phrases in all, and then waits to be let say more. Those that are begun go on."""
+        self._may_speak = phrases
+        self._let.happened()
 
     def take(self, playout: Playout) -> MemoryObjectReceiveStream[Piece | Call]:
         """The pieces as they are made, to be closed by the one who takes them and sends them at ``playout``'s pace."""

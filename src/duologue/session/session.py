@@ -34,6 +34,7 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
+    PlayoutReached,
     Reached,
     RetrieveItem,
     Told,
@@ -42,6 +43,7 @@ from duologue.events import (
 from duologue.items import McpApprovalResponse, SessionConfig, TurnDetection
 from duologue.session import floor
 from duologue.session.answers import Answers
+from duologue.session.attempts import AsideOver
 from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
 from duologue.session.following import Following, ToolsAnswered, ToolSlow
@@ -102,6 +104,7 @@ class Session:
             on_audible=lambda: self._post(floor.ReplyAudible()),
             on_begin=self._following.on_answer_begins,
             on_over=lambda said_nothing: self._post(_Over(said_nothing)),
+            holds_sound=ways.holds_sound,
         )
         detection = config.turn_detection or TurnDetection()
         self._turns = Turns(
@@ -236,6 +239,8 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Idle: lambda session, idle: session._turns.on_idle(idle),
     floor.EndOfTurnKnown: lambda session, event: session._turns.take(event),
     floor.WordsKnown: lambda session, event: session._turns.on_words_known(event),
+    AsideOver: lambda session, _over: session._turns.attempts.on_aside_over(),
+    floor.OverlapHeard: lambda session, event: session._turns.take(event),
     floor.ReplyAudible: lambda session, event: session._turns.take(event),
     _Over: Session._on_over,
     ToolSlow: Session._on_tool_slow,
@@ -248,5 +253,6 @@ _HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     DeleteItem: lambda session, event: session._conversation.delete(event),
     RetrieveItem: lambda session, event: session._conversation.retrieve(event),
     TruncateItem: Session._on_truncate_item,
+    PlayoutReached: lambda session, event: session._answers.correct(event.item_id, event.heard_ms),
     Reached: lambda _session, event: event.tell(),
 }

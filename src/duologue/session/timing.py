@@ -11,7 +11,8 @@ def timed(reply_id: str, reply: Reply, turn: Turned, given_at_s: float) -> Reply
     """The stages of the answer ``reply`` to ``turn``, the first of which leaves now, at ``given_at_s``."""
 
     def since_ms(at_s: float) -> float:
-        return round((at_s - turn.ended_at_s) * 1000, 1)
+        # What a pause within the turn began, and was kept, is older.
+        return round(max(0.0, at_s - turn.ended_at_s) * 1000, 1)
 
     def known_ms(at_s: float | None) -> float | None:
         return None if at_s is None else since_ms(at_s)

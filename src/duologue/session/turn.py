@@ -1,61 +1,71 @@
-"""The turn machine: who has the floor.
-
-Two laws. Every pair of state and event stands in ``TRANSITIONS``; one that does not is a fault in the caller and
-is named in the error. A transition only ever leads to a state that the table lists for it.
+"""The turn machine: who has the floor. Its states and its table stand in ``states``.
 
 Moments are samples on the session's input clock. The machine does no I/O and knows no other time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 
 from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
 from duologue.items import TurnDetection
-from duologue.session.endpointing import Evidence, wait_ms
+from duologue.session.budget import DUE_MS
+from duologue.session.contest import Contest
+from duologue.session.endpointing import Evidence, combined_prob, wait_ms
 from duologue.session.floor import (
+    AskOverlap,
     Clock,
     CommitTurn,
     DropAttempt,
     EndOfTurnKnown,
     FloorReset,
+    ForgetSound,
     HoldReply,
+    LowerReply,
+    NoteBackchannel,
     OpenTurn,
+    OverlapHeard,
     ReplyAudible,
     ReplyOver,
     ReplyWanted,
     ResumeReply,
+    SoundSuspected,
     SpeechBegan,
     SpeechEnded,
     StartAttempt,
     StopReply,
+    TellVerdict,
     TurnCommand,
     TurnEvent,
+    WeighAttempt,
     WordsKnown,
 )
-from duologue.session.interruption import Verdict, judge
+from duologue.session.interruption import Verdict
+from duologue.session.states import TRANSITIONS, State
 
 # A turn this long is taken as it is: memory and the transcriber are bounded, and nobody should wait for ever.
 MAX_TURN_SAMPLES = 120 * SESSION_RATE_HZ
 # Who speaks again so soon after the end of a turn had only paused, and is one who pauses: that is learnt, as a pause
 # within a turn is; a quarter fewer pauses of recorded turns are cut off for it. Later it may be an interruption.
 RESUMED_MS = 1200.0
+_DUE_SAMPLES = ms_to_samples(DUE_MS)
 
 
-class State(Enum):
-    IDLE = "idle"
-    """Nobody speaks."""
-    USER = "user"
-    """The user speaks."""
-    PAUSE = "pause"
-    """The user has stopped, perhaps for good; an attempt at an answer is prepared."""
-    THINKING = "thinking"
-    """The turn is the assistant's; nothing of the answer is audible yet."""
-    SPEAKING = "speaking"
-    """The answer is being heard."""
-    CONTESTED = "contested"
-    """There is sound over the answer; the answer is held until it is known what it is."""
+class Loudness(Enum):
+    """How the listener hears the answer."""
+
+    FULL = "full"
+    LOWERED = "lowered"
+    HELD = "held"
+
+
+_LOUDNESS_COMMANDS: dict[Loudness, Callable[[], TurnCommand]] = {
+    Loudness.FULL: ResumeReply,
+    Loudness.LOWERED: LowerReply,
+    Loudness.HELD: HoldReply,
+}
 
 
 class TurnMachine:
@@ -70,12 +80,17 @@ class TurnMachine:
         self.speculates = speculates
         self._attempts = 0
         self._attempt: int | None = None
+        self._is_due = False
         self._evidence = Evidence()
         self._began = 0
         self._ended = -MAX_TURN_SAMPLES
         self._longest_pause_ms = 0.0
         self._has_reply = False
         self._is_audible = False
+        self._loudness = Loudness.FULL
+        self._suspected = 0
+        self._contest: Contest | None = None
+        self._clock = Clock(0, 0)
         self._out: list[TurnCommand] = []
 
     def take(self, event: TurnEvent) -> list[TurnCommand]:
@@ -95,10 +110,10 @@ class TurnMachine:
     def clock_due(self) -> int | None:
         """The first moment at which a ``Clock`` could change anything; None while none could."""
         if self.state is State.PAUSE:
-            return self._ended + ms_to_samples(wait_ms(self._evidence, self.detection))
+            return self._commits_at if self._attempt is None or self._is_due else self._commits_at - _DUE_SAMPLES
         if self.state is State.USER:
             return self._began + MAX_TURN_SAMPLES
-        return 0 if self.state is State.CONTESTED else None
+        return 0 if self.state in (State.CONTESTED, State.OVERLAPPED) else None
 
     # Each method below is one transition: it may add commands and says where to go.
 
@@ -120,7 +135,7 @@ class TurnMachine:
         self._evidence = Evidence(longest_pause_ms=self._longest_pause_ms)
         if self.speculates:
             self._attempts += 1
-            self._attempt = self._attempts
+            self._attempt, self._is_due = self._attempts, False
             self._out.append(StartAttempt(self._attempt, event.at))
         return State.PAUSE
 
@@ -131,18 +146,31 @@ class TurnMachine:
 
     def _weigh_sound(self, event: EndOfTurnKnown) -> State:
         if event.attempt == self._attempt:
-            self._evidence = replace(self._evidence, end_of_turn_prob=event.prob)
+            self._weigh(replace(self._evidence, end_of_turn_prob=event.prob))
         return self.state
 
     def _weigh_words(self, event: WordsKnown) -> State:
         if event.attempt == self._attempt:
-            self._evidence = replace(self._evidence, text=event.text)
+            self._weigh(replace(self._evidence, text=event.text))
         return self.state
 
+    def _weigh(self, evidence: Evidence, *, is_due: bool = False) -> None:
+        """Of the present attempt this is known."""
+        assert self._attempt is not None, "there is nothing to weigh"
+        self._evidence, self._is_due = evidence, is_due
+        self._out.append(WeighAttempt(self._attempt, combined_prob(evidence), is_due))
+
+    @property
+    def _commits_at(self) -> int:
+        """When the turn is over, unless the user goes on."""
+        return self._ended + ms_to_samples(wait_ms(self._evidence, self.detection))
+
     def _end_pause(self, event: Clock) -> State:
-        if event.now - self._ended < ms_to_samples(wait_ms(self._evidence, self.detection)):
-            return State.PAUSE
-        return self._commit(self._ended)
+        if event.now >= self._commits_at:
+            return self._commit(self._ended)
+        if self._attempt is not None and not self._is_due and event.now >= self._commits_at - _DUE_SAMPLES:
+            self._weigh(self._evidence, is_due=True)
+        return State.PAUSE
 
     def _end_long_turn(self, event: Clock) -> State:
         """Committed, though the user speaks on: what follows is the next turn, over the answer if there is one."""
@@ -150,7 +178,7 @@ class TurnMachine:
             return State.USER
         self._commit(event.now)
         goes_on = SpeechBegan(event.now)
-        return self._contest(goes_on) if self.detection.create_reply else self._open_turn(goes_on)
+        return self._open_contest(goes_on) if self.detection.create_reply else self._open_turn(goes_on)
 
     def _commit(self, until: int) -> State:
         if self.detection.interrupt_reply:
@@ -168,36 +196,114 @@ class TurnMachine:
             return State.IDLE
         return State.SPEAKING if self._is_audible else State.THINKING
 
-    def _contest(self, event: SpeechBegan) -> State:
+    # --- sound over an answer ---------------------------------------------------------------------------------------
+
+    def _suspect(self, event: SoundSuspected) -> State:
+        if not self.detection.interrupt_reply:
+            return State.SPEAKING
+        self._suspected = event.at
+        self._be(Loudness.LOWERED)
+        return State.SUSPECTING
+
+    def _calm(self, _event: TurnEvent) -> State:
+        self._be(Loudness.FULL)
+        return State.SPEAKING
+
+    def _keep_time(self, event: Clock) -> State:
+        """What the sound is like is known before it is known to be a voice."""
+        self._clock = event
+        return self.state
+
+    def _open_contest(self, event: SpeechBegan) -> State:
         if not self.detection.interrupt_reply:
             return self._open_turn(event)
-        self._began = event.at
-        self._out.append(HoldReply())
-        return State.CONTESTED
+        suspected = self._suspected if self.state is State.SUSPECTING else event.at
+        self._contest = Contest(min(suspected, event.at), event.at, self._is_audible)
+        if self._clock.now >= event.at:
+            self._contest.tick(self._clock)
+        return self._weigh_overlap()
 
-    def _judge_ongoing(self, event: Clock) -> State:
-        return self._act_on(judge(_ms(event.loud_until - self._began), has_ended=False))
+    def _tick_contest(self, event: Clock) -> State:
+        self._clock = event
+        self._contested.tick(event)
+        return self._weigh_overlap()
 
-    def _judge_ended(self, event: SpeechEnded) -> State:
-        verdict = judge(_ms(event.at - self._began), has_ended=True)
-        state = self._act_on(verdict)
-        return self._pause(event) if verdict is Verdict.INTERRUPT else state
+    def _end_sound(self, event: SpeechEnded) -> State:
+        self._contested.end(event.at)
+        return self._weigh_overlap()
 
-    def _act_on(self, verdict: Verdict) -> State:
-        if verdict is Verdict.WAIT:
+    def _go_on_over(self, _event: SpeechBegan) -> State:
+        self._contested.go_on()
+        return self.state
+
+    def _hear_overlap(self, event: OverlapHeard) -> State:
+        self._contested.hear(event)
+        return self._weigh_overlap()
+
+    @property
+    def _contested(self) -> Contest:
+        assert self._contest is not None, "sound over an answer is weighed in a contest"
+        return self._contest
+
+    def _weigh_overlap(self) -> State:
+        """Judge the sound anew, and do what follows."""
+        contest, before = self._contested, self._contested.verdict
+        verdict = contest.judge()
+        if before is not None and verdict is Verdict.INTERRUPT and not contest.words:
+            # What was taken for no interruption becomes one by its words, not by lasting.
+            verdict = contest.verdict = before
+        if verdict is not before and not verdict.is_open:
+            self._out.append(TellVerdict(verdict, contest.began, contest.now))
+        if verdict is Verdict.INTERRUPT:
+            return self._interrupt()
+        if contest.has_ended and not verdict.is_open:
+            return self._settle(verdict)
+        until = contest.ask()
+        if until is not None:
+            self._out.append(AskOverlap(contest.began, until))
+        if verdict.is_open and before is None:
+            is_held = verdict is Verdict.HOLD or not self._is_audible
+            self._be(Loudness.HELD if is_held else Loudness.LOWERED)
             return State.CONTESTED
-        if verdict is Verdict.FALSE_ALARM:
-            self._out.append(ResumeReply())
-            return self._leave_turn()
+        self._be(Loudness.FULL)
+        return State.OVERLAPPED
+
+    def _settle(self, verdict: Verdict) -> State:
+        """The sound is over and was no interruption."""
+        self._be(Loudness.FULL)
+        if verdict is Verdict.BACKCHANNEL:
+            self._out.append(NoteBackchannel(self._contested.words))
+        return self._leave_turn()
+
+    def _interrupt(self) -> State:
+        contest = self._contested
         # Clients cut their playback on the start of speech, so it is told before the end of the reply.
+        self._began = contest.began
         self._open()
         self._stop_reply()
-        return State.USER
+        return self._pause(SpeechEnded(contest.loud_until)) if contest.has_ended else State.USER
+
+    def _be(self, loudness: Loudness) -> None:
+        if self._loudness is not loudness:
+            self._loudness = loudness
+            self._out.append(_LOUDNESS_COMMANDS[loudness]())
 
     def _uncontested(self, _event: ReplyOver) -> State:
+        """The answer has ended by itself: what was said over it is a turn, unless it was no speech."""
+        contest = self._contested
         self._forget_reply()
+        if contest.verdict is Verdict.ECHO:
+            self._out.append(ForgetSound())
+            return State.IDLE
+        if contest.has_ended and contest.verdict is not None:
+            return State.IDLE
+        self._began = contest.began if contest.verdict is None else contest.now
         self._open()
-        return State.USER
+        return self._pause(SpeechEnded(contest.loud_until)) if contest.has_ended else State.USER
+
+    def _reset_contested(self, _event: FloorReset) -> State:
+        self._be(Loudness.FULL)
+        return self._leave_turn()
 
     def _want_reply(self, _event: ReplyWanted) -> State:
         self._has_reply = True
@@ -209,6 +315,7 @@ class TurnMachine:
 
     def _hear_reply(self, _event: ReplyAudible) -> State:
         self._is_audible = True
+        self._clock = Clock(0, 0)
         return State.SPEAKING if self.state is State.THINKING else self.state
 
     def _fall_idle(self, _event: ReplyOver) -> State:
@@ -223,9 +330,6 @@ class TurnMachine:
         self._drop_attempt()
         return self._leave_turn()
 
-    def _reset_contested(self, _event: FloorReset) -> State:
-        return self._act_on(Verdict.FALSE_ALARM)
-
     def _drop_attempt(self) -> None:
         if self._attempt is not None:
             self._out.append(DropAttempt(self._attempt))
@@ -239,80 +343,8 @@ class TurnMachine:
     def _forget_reply(self) -> None:
         self._has_reply = False
         self._is_audible = False
+        self._loudness = Loudness.FULL
 
 
 def _ms(samples: int) -> float:
     return samples * 1000 / SESSION_RATE_HZ
-
-
-Transition = tuple[str, tuple[State, ...]]
-_S = State
-
-TRANSITIONS: dict[State, dict[type, Transition]] = {
-    _S.IDLE: {
-        SpeechBegan: ("_open_turn", (_S.USER,)),
-        SpeechEnded: ("_stay", (_S.IDLE,)),
-        Clock: ("_stay", (_S.IDLE,)),
-        EndOfTurnKnown: ("_stay", (_S.IDLE,)),
-        WordsKnown: ("_stay", (_S.IDLE,)),
-        ReplyWanted: ("_want_reply", (_S.THINKING,)),
-        ReplyAudible: ("_stay", (_S.IDLE,)),
-        ReplyOver: ("_fall_idle", (_S.IDLE,)),
-        FloorReset: ("_stay", (_S.IDLE,)),
-    },
-    _S.USER: {
-        SpeechBegan: ("_stay", (_S.USER,)),
-        SpeechEnded: ("_pause", (_S.PAUSE,)),
-        Clock: ("_end_long_turn", (_S.USER, _S.CONTESTED)),
-        EndOfTurnKnown: ("_stay", (_S.USER,)),
-        WordsKnown: ("_stay", (_S.USER,)),
-        ReplyWanted: ("_want_reply_meanwhile", (_S.USER,)),
-        ReplyAudible: ("_hear_reply", (_S.USER,)),
-        ReplyOver: ("_lose_reply_meanwhile", (_S.USER,)),
-        FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
-    },
-    _S.PAUSE: {
-        SpeechBegan: ("_go_on", (_S.USER,)),
-        SpeechEnded: ("_stay", (_S.PAUSE,)),
-        Clock: ("_end_pause", (_S.PAUSE, _S.IDLE, _S.THINKING, _S.SPEAKING)),
-        EndOfTurnKnown: ("_weigh_sound", (_S.PAUSE,)),
-        WordsKnown: ("_weigh_words", (_S.PAUSE,)),
-        ReplyWanted: ("_want_reply_meanwhile", (_S.PAUSE,)),
-        ReplyAudible: ("_hear_reply", (_S.PAUSE,)),
-        ReplyOver: ("_lose_reply_meanwhile", (_S.PAUSE,)),
-        FloorReset: ("_reset", (_S.IDLE, _S.THINKING, _S.SPEAKING)),
-    },
-    _S.THINKING: {
-        SpeechBegan: ("_contest", (_S.CONTESTED, _S.USER)),
-        SpeechEnded: ("_stay", (_S.THINKING,)),
-        Clock: ("_stay", (_S.THINKING,)),
-        EndOfTurnKnown: ("_stay", (_S.THINKING,)),
-        WordsKnown: ("_stay", (_S.THINKING,)),
-        ReplyWanted: ("_stay", (_S.THINKING,)),
-        ReplyAudible: ("_hear_reply", (_S.SPEAKING,)),
-        ReplyOver: ("_fall_idle", (_S.IDLE,)),
-        FloorReset: ("_stay", (_S.THINKING,)),
-    },
-    _S.SPEAKING: {
-        SpeechBegan: ("_contest", (_S.CONTESTED, _S.USER)),
-        SpeechEnded: ("_stay", (_S.SPEAKING,)),
-        Clock: ("_stay", (_S.SPEAKING,)),
-        EndOfTurnKnown: ("_stay", (_S.SPEAKING,)),
-        WordsKnown: ("_stay", (_S.SPEAKING,)),
-        ReplyWanted: ("_stay", (_S.SPEAKING,)),
-        ReplyAudible: ("_stay", (_S.SPEAKING,)),
-        ReplyOver: ("_fall_idle", (_S.IDLE,)),
-        FloorReset: ("_stay", (_S.SPEAKING,)),
-    },
-    _S.CONTESTED: {
-        SpeechBegan: ("_stay", (_S.CONTESTED,)),
-        SpeechEnded: ("_judge_ended", (_S.THINKING, _S.SPEAKING, _S.PAUSE)),
-        Clock: ("_judge_ongoing", (_S.CONTESTED, _S.USER)),
-        EndOfTurnKnown: ("_stay", (_S.CONTESTED,)),
-        WordsKnown: ("_stay", (_S.CONTESTED,)),
-        ReplyWanted: ("_stay", (_S.CONTESTED,)),
-        ReplyAudible: ("_hear_reply", (_S.CONTESTED,)),
-        ReplyOver: ("_uncontested", (_S.USER,)),
-        FloorReset: ("_reset_contested", (_S.THINKING, _S.SPEAKING)),
-    },
-}

@@ -21,33 +21,44 @@ from duologue.events import (
     ClearAudio,
     Event,
     IdleTimeout,
+    OverlapJudged,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
     TranscriptFailed,
 )
-from duologue.items import ReplyOptions, SessionConfig, TurnDetection, new_id
+from duologue.items import ReplyOptions, TurnDetection, new_id
 from duologue.session import floor
 from duologue.session.answers import Answers
-from duologue.session.attempt import Attempt
+from duologue.session.attempts import Attempts
 from duologue.session.conversation import Conversation
 from duologue.session.given import Turned, Unheard
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.interruption import ECHO_LIKENESS
+from duologue.session.overlaps import Overlaps
 from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
 from duologue.session.reply import Reply
+from duologue.session.states import State
 from duologue.session.timer import Timer
 from duologue.session.transcribe import Partials, Transcription
-from duologue.session.turn import State, TurnMachine
+from duologue.session.turn import TurnMachine
 from duologue.session.users_turn import Idle, UsersTurn, WordsIn
-from duologue.session.vad import Onset
+from duologue.session.vad import Calmed, Onset, Pause, Suspected
 
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
-# What follows the last speech window in a transcriber's input: it hears that the last word ended.
-TAIL_SAMPLES = ms_to_samples(96)
 
-_USERS_TURN = (State.USER, State.PAUSE, State.CONTESTED)
+# The answer's echo goes on for so long after the answer.
+ECHO_TAIL_SAMPLES = ms_to_samples(400)
+_OVER_ANSWER = (State.SPEAKING, State.SUSPECTING, State.CONTESTED, State.OVERLAPPED)
+_NOT_IN_TURN = (State.IDLE, State.THINKING, State.SPEAKING)
+_FLOOR_EVENTS: dict[type, Callable[[int], floor.TurnEvent]] = {
+    Onset: floor.SpeechBegan,
+    Pause: floor.SpeechEnded,
+    Suspected: floor.SoundSuspected,
+    Calmed: lambda _at: floor.SuspicionOver(),
+}
 
 
 class Turns:
@@ -77,7 +88,18 @@ class Turns:
         self._turn: UsersTurn | None = None
         # What the client will commit: in it nobody knows of speech, but words are shown all the same.
         self._turn_by_hand: UsersTurn | None = None
-        self._attempt: Attempt | None = None
+        self.attempts = Attempts(
+            engines,
+            conversation,
+            replies,
+            answers,
+            ways,
+            lambda: self._machine.detection,
+            self.hearing.sound,
+            say,
+            post,
+        )
+        self._overlaps = Overlaps(engines, self.hearing, answers, lambda: replies.config.language, post)
         self._unheard: list[Unheard] = []
         self._uncommitted = 0
         self.tasks: TaskGroup
@@ -133,7 +155,12 @@ class Turns:
     @property
     def is_in_turn(self) -> bool:
         """The user is in the middle of something."""
-        return self._machine.state in _USERS_TURN
+        return self._machine.state not in _NOT_IN_TURN
+
+    @property
+    def is_wary(self) -> bool:
+        """An answer sounds, and is lowered as soon as somebody may be cutting in."""
+        return self._machine.state in (State.SPEAKING, State.SUSPECTING)
 
     @property
     def clock_due(self) -> int | None:
@@ -154,12 +181,19 @@ class Turns:
         """The user's sound has been looked at."""
         self._machine.speculates = self._ways.speculates and self._ways.pressure.allows_attempts
         for found in heard.found:
-            self.take(floor.Clock(found.at, found.at))
-            self.take(floor.SpeechBegan(found.at) if isinstance(found, Onset) else floor.SpeechEnded(found.at))
-        self.take(floor.Clock(heard.now, heard.loud_until))
+            clock = self._clock(found.at, found.at)
+            self.take(clock)
+            if not (isinstance(found, Suspected) and clock.echo >= ECHO_LIKENESS):
+                self.take(_FLOOR_EVENTS[type(found)](found.at))
+        self.take(self._clock(heard.now, heard.loud_until))
         is_by_hand = not self.hearing.detects_speech and self._turn_by_hand is None
         if is_by_hand and heard.now > self._uncommitted:
             self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
+
+    def _clock(self, now: int, loud_until: int) -> floor.Clock:
+        if self._machine.state not in _OVER_ANSWER:
+            return floor.Clock(now, loud_until)
+        return floor.Clock(now, loud_until, self._overlaps.echo(self.hearing.now), self._answers.left_ms())
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)
@@ -186,47 +220,24 @@ class Turns:
 
     def _start_attempt(self, command: floor.StartAttempt) -> None:
         assert self._turn is not None, "an attempt is of an open turn"
-        attempt = self._attempt = self._attempt_at(self._turn, command.until, command.attempt)
-        is_judged = self._machine.detection.silence_ms is None
-        sound = self.hearing.sound(self._turn.start, command.until + TAIL_SAMPLES) if is_judged else None
-        self.tasks.start_soon(attempt.weigh, self._engines, sound, self._post)
-
-    def _attempt_at(self, turn: UsersTurn, until: int, number: int = 0) -> Attempt:
-        """Transcript and reply for the turn up to ``until``, begun."""
-        sound = self.hearing.sound(turn.start, until + TAIL_SAMPLES)
-        is_answered = self._machine.detection.create_reply
-        transcription = self._replies.transcribe(sound, turn.item_id, is_answered=is_answered)
-        reply = self._reply_to(transcription) if is_answered else None
-        return Attempt(number, until, transcription, reply, self._basis())
-
-    def _reply_to(self, turn: Transcription) -> Reply:
-        waits = not self._machine.detection.interrupt_reply
-        return self._replies.to_turn(turn, self._answers.unfinished() if waits else [])
+        self.attempts.begin(command.attempt, self._turn, command.until)
 
     def on_words_known(self, event: floor.WordsKnown) -> None:
         """What was said up to a pause."""
-        attempt, turn = self._attempt, self._turn
-        if attempt is not None and turn is not None and attempt.number == event.attempt and self._shows_words:
+        attempt, turn = self.attempts.of(event.attempt), self._turn
+        if attempt is not None and turn is not None and self._shows_words:
             turn.partials.settle(event.text, attempt.until - turn.start)
+        self.attempts.on_words_known(event.attempt)
         self.take(event)
-
-    def _drop_attempt(self, _command: floor.DropAttempt) -> None:
-        if self._attempt is not None:
-            self._attempt.drop()
-            self._attempt = None
 
     def _commit_turn(self, command: floor.CommitTurn) -> None:
         turn = self._close_turn(command.until)
-        attempt, self._attempt = self._attempt, None
-        if attempt is None:
-            attempt = self._attempt_at(turn, command.until)
-        attempt.scope.cancel()
-        reply = self._fresh_reply(attempt)
+        words, reply = self.attempts.take(turn, command.until)
         self._unheard = turn.unheard
-        self._commit_item(turn.item_id, attempt.transcription, turn.partials)
+        self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
-            words = self._words_to_await(attempt.transcription)
-            self._answers.begin(self.tasks, reply, words, turn=self._turned(turn, attempt.transcription, command.until))
+            turned = self._turned(turn, words, command.until)
+            self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned)
         else:
             self._forget_unheard()
 
@@ -234,19 +245,6 @@ class Turns:
         now_s = anyio.current_time()
         ended_at_s = now_s - samples_to_ms(self.hearing.now - until) / 1000
         return Turned(turn.item_id, words, ended_at_s, now_s)
-
-    def _fresh_reply(self, attempt: Attempt) -> Reply | None:
-        """The attempt's reply, or a new one if the conversation has changed under it; None if none is wanted."""
-        is_fresh = attempt.made_from == self._basis()
-        if attempt.reply is not None and is_fresh and self._machine.detection.create_reply:
-            return attempt.reply
-        if attempt.reply is not None:
-            attempt.reply.drop()
-        return self._reply_to(attempt.transcription) if self._machine.detection.create_reply else None
-
-    def _basis(self) -> tuple[int, SessionConfig]:
-        """What an answer is made from, besides the turn."""
-        return self._conversation.history.version, self._replies.config
 
     def _words_to_await(self, words: Transcription) -> Transcription | None:
         """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
@@ -289,6 +287,11 @@ class Turns:
         self._conversation.set_words(words.entry, words.transcription, show=words.is_shown)
         if text:
             self._forget_unheard()
+
+    def _tell_verdict(self, command: floor.TellVerdict) -> None:
+        took_ms = samples_to_ms(command.now - command.began)
+        at_ms = samples_to_ms(command.began)
+        self._say(OverlapJudged(verdict=command.verdict.value, at_ms=at_ms, took_ms=took_ms))
 
     # --- the answer that was interrupted ------------------------------------------------------------------------
 
@@ -368,6 +371,7 @@ class Turns:
     def _give_up_turn(self) -> None:
         """The user's open turn is not to be answered: the client takes over, or forgets it."""
         self.take(floor.FloorReset())
+        self.attempts.give_up()
         self.hearing.reset()
         by_hand, self._turn_by_hand = self._turn_by_hand, None
         self._conversation.announced_id = None
@@ -385,16 +389,21 @@ class Turns:
 
     def abandon(self) -> None:
         """The session is over: let go of what nobody will need."""
-        if self._attempt is not None:
-            self._attempt.drop()
+        self.attempts.abandon()
 
 
 _PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {
     floor.OpenTurn: Turns._open_turn,
     floor.StartAttempt: Turns._start_attempt,
-    floor.DropAttempt: Turns._drop_attempt,
+    floor.WeighAttempt: lambda turns, command: turns.attempts.weigh(command),
+    floor.DropAttempt: lambda turns, _command: turns.attempts.put_aside(),
     floor.CommitTurn: Turns._commit_turn,
+    floor.LowerReply: lambda turns, _command: turns._answers.lower(),
     floor.HoldReply: lambda turns, _command: turns._answers.hold(),
     floor.ResumeReply: lambda turns, _command: turns._answers.resume(),
     floor.StopReply: Turns._stop_reply,
+    floor.AskOverlap: lambda turns, command: turns._overlaps.ask(turns.tasks, command),
+    floor.TellVerdict: Turns._tell_verdict,
+    floor.NoteBackchannel: lambda turns, command: turns._answers.note_backchannel(command.words),
+    floor.ForgetSound: lambda turns, _command: turns.hearing.ignore(ECHO_TAIL_SAMPLES),
 }

@@ -40,6 +40,29 @@ async def test_hush_is_heard_at_once() -> None:
         assert line.phone.ear.loud_s()[-1] - before_s < 0.2
 
 
+async def test_lowered_held_and_resumed_all_of_it_is_heard_once() -> None:
+    async with connected() as line:
+        heard = line.phone.ear.heard
+        line.playback.say(voice(2.0)[::2].tobytes(), "r")
+        await until(lambda: len(line.phone.ear.loud_s()) >= 15)
+        line.playback.lower("r", 0.3)
+        lowered_at = len(heard)
+        await until(lambda: len(heard) >= lowered_at + 15)
+        loud, low = (statistics.median(level for _, level in part) for part in (heard[-20:-15], heard[-5:]))
+        assert low / loud == pytest.approx(0.3, abs=0.05)
+        line.playback.hold("r")
+        await until(lambda: len(heard) > 5 and all(level < LOUD for _, level in heard[-5:]))
+        kept_ms = line.playback.ahead_ms
+        await until(lambda: all(level < LOUD for _, level in heard[-20:]))
+        assert line.playback.ahead_ms == kept_ms > 0
+        line.playback.resume("r")
+        await until(lambda: line.playback.ahead_ms == 0 and not line.phone.ear.is_sounding)
+        # 100 packets of it; the fades begin or end within two more, and so does what is lost at the start of a line.
+        assert len(line.phone.ear.loud_s()) == pytest.approx(100, abs=3)
+        again = [level for _, level in heard[-15:] if level > LOUD]
+        assert statistics.median(again) == pytest.approx(loud, rel=0.1)
+
+
 async def test_what_is_said_far_ahead_is_kept_up_to_half_a_minute() -> None:
     playback = Playback()
     playback.say(bytes(2 * 24_000 * 29))

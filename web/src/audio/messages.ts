@@ -22,7 +22,10 @@ export interface Metered {
 export type ToPlayback =
   | { kind: "push"; itemId: string; samples: Float32Array<ArrayBuffer> }
   | { kind: "end"; itemId: string }
-  | { kind: "flush"; ticket: number };
+  | { kind: "flush"; ticket: number }
+  | { kind: "lower"; gain: number }
+  | { kind: "hold" }
+  | { kind: "resume" };
 
 export type FromPlayback =
   | { kind: "played"; played: Played; rms: number }

@@ -3,6 +3,9 @@
  *
  * An item starts to play with its first samples. Should they run out in mid-item, the buffer waits for
  * 80 ms of sound before it goes on: one pause rather than a crackle at every late packet.
+ *
+ * It can be lowered, and held: then it falls silent and keeps its place. 5 ms fade out that stay to be played, and when
+ * it goes on the 5 ms before them fade in; both come on top, and every sample between is played once, as it came.
  */
 
 import { WIRE_HZ } from "./pcm";
@@ -13,8 +16,7 @@ export interface Played {
 }
 
 interface Chunk {
-  /** Null for the fade that follows a flush: it is heard, but counts for no item. */
-  itemId: string | null;
+  itemId: string;
   samples: Float32Array;
 }
 
@@ -28,7 +30,19 @@ export class PlaybackBuffer {
   #waiting = 0;
   #current: Played | null = null;
   #ended = new Set<string>();
-  #isHolding = false;
+  /** Ran dry in mid-item, and waits for a cushion. */
+  #isDry = false;
+  #isHeld = false;
+  /** Whether the last pull was sound to its end. */
+  #isSounding = false;
+  #gain = 1;
+  #goal = 1;
+  /** The last samples of the chunk before the one that is being played. */
+  #before = new Float32Array(0);
+  /** What fades in when a hold ends: the last samples before it. */
+  #comeback = new Float32Array(0);
+  /** Fades: heard before all else, and counted for no item. */
+  #fades = new Float32Array(0);
 
   push(itemId: string, samples: Float32Array): void {
     if (samples.length === 0) return;
@@ -43,16 +57,43 @@ export class PlaybackBuffer {
 
   /** Fills `into`, with silence where there is nothing to play; returns how many samples were sound. */
   pull(into: Float32Array): number {
-    if (this.#isHeld()) {
-      into.fill(0);
-      return 0;
+    if (into.length === 0) return 0;
+    let filled = this.#takeFades(into);
+    if (!this.#isHeld && !this.#waitsForMore()) {
+      while (filled < into.length && this.#queue[0]) filled += this.#take(into, filled, this.#queue[0]);
+      if (filled < into.length)
+        this.#isDry = this.#current !== null && !this.#ended.has(this.#current.itemId);
     }
-    let filled = 0;
-    while (filled < into.length && this.#queue[0]) filled += this.#take(into, filled, this.#queue[0]);
     into.fill(0, filled);
-    if (filled < into.length)
-      this.#isHolding = this.#current !== null && !this.#ended.has(this.#current.itemId);
+    this.#isSounding = filled === into.length;
     return filled;
+  }
+
+  /** Plays on, each sample times `gain`; the change takes 5 ms at most. */
+  lower(gain: number): void {
+    this.#goal = gain;
+  }
+
+  /** Falls silent within 5 ms, and keeps its place: what comes meanwhile waits behind it. */
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    // While it still fades in from an earlier hold, its place is the same.
+    if (this.#fades.length === 0) this.#comeback = this.#past();
+    this.#fades = this.#fadeOut();
+  }
+
+  /** As loud as ever, from the very sample that was next. */
+  resume(): void {
+    this.#goal = 1;
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#gain = 1;
+    const { length } = this.#comeback;
+    this.#fades = Float32Array.of(
+      ...this.#fades,
+      ...this.#comeback.map((each, i) => (each * (i + 1)) / length),
+    );
   }
 
   /**
@@ -62,14 +103,20 @@ export class PlaybackBuffer {
   flush(): Played[] {
     const cut = this.#current ? [this.#current] : [];
     for (const { itemId } of this.#queue) {
-      if (itemId !== null && !cut.some((item) => item.itemId === itemId)) cut.push({ itemId, samples: 0 });
+      if (!cut.some((item) => item.itemId === itemId)) cut.push({ itemId, samples: 0 });
     }
-    const fade = this.#fade();
-    this.#queue = fade.length > 0 ? [{ itemId: null, samples: fade }] : [];
+    if (!this.#isHeld) this.#fades = this.#fadeOut();
+    this.#queue = [];
     this.#offset = 0;
-    this.#waiting = fade.length;
+    this.#waiting = 0;
     this.#current = null;
-    this.#isHolding = false;
+    this.#isDry = false;
+    this.#isHeld = false;
+    this.#isSounding = false;
+    this.#gain = 1;
+    this.#goal = 1;
+    this.#before = new Float32Array(0);
+    this.#comeback = new Float32Array(0);
     this.#ended.clear();
     return cut;
   }
@@ -80,41 +127,79 @@ export class PlaybackBuffer {
   }
 
   get waitingSamples(): number {
-    return this.#waiting;
+    return this.#waiting + this.#fades.length;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  #takeFades(into: Float32Array): number {
+    const count = Math.min(into.length, this.#fades.length);
+    if (count === 0) return 0;
+    into.set(this.#fades.subarray(0, count));
+    this.#fades = this.#fades.slice(count);
+    return count;
   }
 
   #take(into: Float32Array, at: number, chunk: Chunk): number {
     const count = Math.min(into.length - at, chunk.samples.length - this.#offset);
-    into.set(chunk.samples.subarray(this.#offset, this.#offset + count), at);
+    const samples = chunk.samples.subarray(this.#offset, this.#offset + count);
+    if (this.#gain === 1 && this.#goal === 1) into.set(samples, at);
+    else for (let i = 0; i < count; i++) into[at + i] = (samples[i] as number) * this.#nextGain();
     this.#count(chunk.itemId, count);
     this.#offset += count;
     this.#waiting -= count;
     if (this.#offset === chunk.samples.length) {
+      this.#before = chunk.samples.slice(-FADE_SAMPLES);
       this.#queue.shift();
       this.#offset = 0;
     }
     return count;
   }
 
-  #count(itemId: string | null, samples: number): void {
-    if (itemId === null) return;
+  #nextGain(): number {
+    const step = Math.min(Math.abs(this.#goal - this.#gain), 1 / FADE_SAMPLES);
+    this.#gain += this.#goal > this.#gain ? step : -step;
+    return this.#gain;
+  }
+
+  #count(itemId: string, samples: number): void {
     if (this.#current?.itemId === itemId) this.#current.samples += samples;
     else this.#current = { itemId, samples };
   }
 
-  #isHeld(): boolean {
-    if (!this.#isHolding) return false;
+  #waitsForMore(): boolean {
+    if (!this.#isDry) return false;
     const next = this.#queue[0];
     if (!next) return true;
-    const isReady = this.waitingSamples >= CUSHION_SAMPLES || next.itemId !== this.#current?.itemId;
-    this.#isHolding = !isReady && !this.#ended.has(next.itemId ?? "");
-    return this.#isHolding;
+    const isReady = this.#waiting >= CUSHION_SAMPLES || next.itemId !== this.#current?.itemId;
+    this.#isDry = !isReady && !this.#ended.has(next.itemId);
+    return this.#isDry;
   }
 
-  #fade(): Float32Array {
+  /** What is heard, or the next 5 ms of it, on its way to silence; nothing where nothing sounds. */
+  #fadeOut(): Float32Array<ArrayBuffer> {
+    if (this.#fades.length > 0) {
+      return this.#isSounding
+        ? this.#fades.map((sample, i) => sample * down(i, this.#fades.length))
+        : this.#fades.slice(0, 0);
+    }
     const head = this.#queue[0];
-    if (!head || this.#isHolding) return new Float32Array(0);
-    const tail = head.samples.slice(this.#offset, this.#offset + FADE_SAMPLES);
-    return tail.map((sample, i) => sample * (1 - (i + 1) / tail.length));
+    if (!head || !this.#isSounding) return new Float32Array(0);
+    const next = head.samples.slice(this.#offset, this.#offset + FADE_SAMPLES);
+    return next.map((sample, i) => sample * this.#gain * down(i, next.length));
   }
+
+  /** The last 5 ms that were played, as they came; nothing where nothing sounds. */
+  #past(): Float32Array<ArrayBuffer> {
+    if (!this.#isSounding) return new Float32Array(0);
+    const played = this.#queue[0]?.samples.slice(Math.max(0, this.#offset - FADE_SAMPLES), this.#offset);
+    const before = this.#before.slice(Math.min(this.#before.length, played?.length ?? 0));
+    return Float32Array.of(...before, ...(played ?? []));
+  }
+}
+
+function down(i: number, length: number): number {
+  return 1 - (i + 1) / length;
 }

@@ -35,12 +35,16 @@ class Playback extends AudioWorkletProcessor {
   #obey(message: ToPlayback): void {
     if (message.kind === "push") this.#buffer.push(message.itemId, message.samples);
     else if (message.kind === "end") this.#buffer.end(message.itemId);
+    else if (message.kind === "lower") this.#buffer.lower(message.gain);
+    else if (message.kind === "hold") this.#buffer.hold();
+    else if (message.kind === "resume") this.#buffer.resume();
     else this.#say({ kind: "flushed", ticket: message.ticket, cut: this.#buffer.flush() });
   }
 
   #report(input: Float32Array, sound: number, out: Float32Array): void {
     const played = this.#buffer.current;
-    const hasDrained = sound === 0 && input.length > 0 && this.#buffer.waitingSamples === 0;
+    const isEmpty = this.#buffer.waitingSamples === 0 && !this.#buffer.isHeld;
+    const hasDrained = sound === 0 && input.length > 0 && isEmpty;
     if (played && (hasDrained || currentTime - this.#reportedS >= REPORT_EVERY_S)) {
       this.#say({ kind: "played", played, rms: rms(out) });
       this.#reportedS = currentTime;

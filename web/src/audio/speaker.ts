@@ -44,6 +44,21 @@ export class Speaker {
     this.#tell({ kind: "end", itemId });
   }
 
+  /** Plays on, each sample times `gain`. */
+  lower(gain: number): void {
+    this.#tell({ kind: "lower", gain });
+  }
+
+  /** Falls silent, and keeps its place. */
+  hold(): void {
+    this.#tell({ kind: "hold" });
+  }
+
+  /** As loud as ever, from the very sample that was next. */
+  resume(): void {
+    this.#tell({ kind: "resume" });
+  }
+
   /** Silences at once; resolves to the items that were under way or waiting and how much of each was heard. */
   flush(): Promise<Heard[]> {
     const ticket = ++this.#ticket;
@@ -73,6 +88,11 @@ export class Speaker {
   #heard(played: { itemId: string; samples: number }): Heard {
     const samples = Math.max(0, played.samples - this.#lagS * WIRE_HZ);
     return { itemId: played.itemId, ms: Math.round(samplesToMs(samples)) };
+  }
+
+  /** How long the device takes to sound what it was given, in ms. */
+  get lagMs(): number {
+    return this.#lagS * 1000;
   }
 
   get #lagS(): number {

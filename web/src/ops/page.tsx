@@ -4,7 +4,7 @@ import { useEffect, useReducer } from "preact/hooks";
 import { KeyForm } from "../view/key-form";
 import { Engines } from "./engines";
 import { duration } from "./numbers";
-import { AdmissionPanel, PressurePanel, Sessions, Stages, StartUp } from "./panels";
+import { AdmissionPanel, PressurePanel, Sessions, Stages, StartUp, TurnTakingPanel } from "./panels";
 import type { Poll, View } from "./poll";
 import { Tiles } from "./tiles";
 import type { OpsState } from "./wire";
@@ -25,6 +25,7 @@ export function OpsPage({ poll }: { poll: Poll }) {
           <Tiles state={state} samples={samples} />
           <Sessions sessions={state.sessions} />
           <Stages stages={state.stages} />
+          <TurnTakingPanel turns={state.turn_taking} />
           <AdmissionPanel admission={state.admission} load={state.load} />
           <PressurePanel load={state.load} shed={state.shed} />
           <Engines engines={state.engines} unhealthy={state.unhealthy} />

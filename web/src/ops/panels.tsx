@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { duration, ms, newcomers, percent, words } from "./numbers";
-import type { Admission, Load, Loading, Recent, Seen } from "./wire";
+import type { Admission, Load, Loading, Recent, Seen, TurnTaking } from "./wire";
 
 interface PanelProps {
   title: string;
@@ -71,6 +71,7 @@ const STAGES: Record<string, string> = {
   first_token: "First text",
   first_audio: "First sound",
   interruption_stop: "Interruption heard",
+  overlap_verdict: "Known what sounds over it",
 };
 
 export function Stages({ stages }: { stages: Record<string, Recent> }) {
@@ -133,6 +134,28 @@ export function Facts({ facts }: { facts: [string, ComponentChildren][] }) {
         </div>
       ))}
     </dl>
+  );
+}
+
+export function TurnTakingPanel({ turns }: { turns: TurnTaking }) {
+  const { kept, dropped, dropped_s } = turns;
+  const verdicts = Object.entries(turns.verdicts);
+  const share = kept + dropped > 0 ? `${percent(kept / (kept + dropped))} of ${kept + dropped}` : "none yet";
+  return (
+    <Panel title="Turn-taking" note="since the start">
+      <Facts
+        facts={[
+          ["Answers begun in a pause and kept", share],
+          ["Engine time in those that were dropped", ms(1000 * dropped_s)],
+          [
+            "Sounds over an answer",
+            verdicts.length === 0
+              ? "none"
+              : verdicts.map(([verdict, n]) => `${n} ${words(verdict)}`).join(", "),
+          ],
+        ]}
+      />
+    </Panel>
   );
 }
 

@@ -67,6 +67,14 @@ export interface Load {
   pressure_why: string;
 }
 
+/** Since the start. Answers begun in a pause, and what sounds over answers were taken for. */
+export interface TurnTaking {
+  kept: number;
+  dropped: number;
+  dropped_s: number;
+  verdicts: Record<string, number>;
+}
+
 export interface OpsState {
   status: "ready" | "full" | "warming" | "unhealthy";
   message: string;
@@ -76,6 +84,7 @@ export interface OpsState {
   unhealthy: Record<string, string>;
   sessions: Seen[];
   stages: Record<string, Recent>;
+  turn_taking: TurnTaking;
   engines: { stages: string[]; stats: EngineStats }[];
   admission: Admission;
   load: Load;

@@ -28,6 +28,11 @@ export class Answers {
     return true;
   }
 
+  /** How much sound of an item came in, in whole ms. */
+  receivedMs(itemId: string): number {
+    return Math.floor(this.#receivedMs.get(itemId) ?? 0);
+  }
+
   playing(isPlaying: boolean): void {
     this.#isPlaying = isPlaying;
   }
@@ -44,7 +49,7 @@ export class Answers {
   /** Of the items that a flush stopped, those that were not heard whole; never beyond what came in. */
   truncations(flushed: readonly Heard[], underWay: ReadonlySet<string>): Heard[] {
     const unheard = flushed
-      .map(({ itemId, ms }) => ({ itemId, ms, received: Math.floor(this.#receivedMs.get(itemId) ?? 0) }))
+      .map(({ itemId, ms }) => ({ itemId, ms, received: this.receivedMs(itemId) }))
       .filter(({ itemId, ms, received }) => ms < received || underWay.has(itemId));
     for (const { itemId } of unheard) this.#cut.add(itemId);
     return unheard.map(({ itemId, ms, received }) => ({ itemId, ms: Math.min(ms, received) }));

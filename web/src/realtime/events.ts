@@ -1,4 +1,10 @@
-/** The part of the OpenAI Realtime (GA) protocol that the page speaks. */
+/** The part of the OpenAI Realtime (GA) protocol that the page speaks, and Duologue's own events that it asks for. */
+
+/**
+ * What the address of a session asks for: to be told to lower, hold and resume what is played. A server that does not
+ * know of it passes it over.
+ */
+export const PLAYOUT = "x_playout=1";
 
 export interface WireItem {
   id: string;
@@ -15,6 +21,8 @@ export interface WireResponse {
 
 export interface WireError {
   code?: string | null;
+  /** Of the client's event that it answers. */
+  event_id?: string | null;
   message: string;
 }
 
@@ -45,6 +53,8 @@ export type ServerEvent =
   | { type: "response.output_audio.done"; item_id: string }
   | { type: "response.done"; response: WireResponse }
   | { type: `output_audio_buffer.${"started" | "stopped" | "cleared"}`; response_id: string }
+  | { type: "duologue.output_audio.lowered"; response_id: string; gain: number }
+  | { type: `duologue.output_audio.${"held" | "resumed"}`; response_id: string }
   | { type: "error"; error: WireError };
 
 export type ClientEvent =
@@ -55,7 +65,8 @@ export type ClientEvent =
   | { type: "conversation.item.retrieve"; item_id: string }
   | { type: "response.create" }
   | { type: "response.cancel" }
-  | { type: "output_audio_buffer.clear" };
+  | { type: "output_audio_buffer.clear" }
+  | { type: "duologue.output_audio.played"; event_id: string; item_id: string; audio_end_ms: number };
 
 /** What the page asks of a session: transcripts of the user's speech, and turns found by the server. */
 export const SESSION = {

@@ -20,7 +20,8 @@ interface Answer {
 export class Pace {
   #msPerChar = MS_PER_CHAR;
   readonly #answers = new Map<string, Answer>();
-  #playing: { id: string; sinceMs: number } | null = null;
+  /** `heldMs`: since when it is silent in its midst. */
+  #playing: { id: string; sinceMs: number; heldMs: number | null } | null = null;
 
   get isPlaying(): boolean {
     return this.#playing !== null;
@@ -39,14 +40,25 @@ export class Pace {
   }
 
   started(id: string, nowMs: number): void {
-    this.#playing = { id, sinceMs: nowMs };
+    this.#playing = { id, sinceMs: nowMs, heldMs: null };
+  }
+
+  /** The answer falls silent, and may go on from here. */
+  held(id: string, nowMs: number): void {
+    if (this.#playing?.id === id) this.#playing.heldMs ??= nowMs;
+  }
+
+  resumed(id: string, nowMs: number): void {
+    if (this.#playing?.id !== id || this.#playing.heldMs === null) return;
+    this.#playing.sinceMs += nowMs - this.#playing.heldMs;
+    this.#playing.heldMs = null;
   }
 
   /** The item that sounds now, and how much of it was heard; null in silence. */
   heard(nowMs: number): Heard | null {
     if (!this.#playing) return null;
     const items = this.#answers.get(this.#playing.id)?.items ?? [];
-    let left = nowMs - this.#playing.sinceMs;
+    let left = (this.#playing.heldMs ?? nowMs) - this.#playing.sinceMs;
     for (const { itemId, ms } of items) {
       if (left < ms) return { itemId, ms: Math.round(left) };
       left -= ms;

@@ -1,5 +1,6 @@
 /** The HTTP side of a WebRTC call: an offer for an answer, and the end of the call. */
 
+import { PLAYOUT } from "./events";
 import { bearer } from "./key";
 import { withTicket } from "./line";
 import { TransportError, type TransportOptions } from "./transport";
@@ -19,7 +20,7 @@ export async function exchange(
   sdp: string,
 ): Promise<Answer> {
   const response = await post(
-    withTicket(new URL("v1/realtime/calls?model=duologue", base), ticket),
+    withTicket(new URL(`v1/realtime/calls?model=duologue&${PLAYOUT}`, base), ticket),
     key,
     sdp,
   );

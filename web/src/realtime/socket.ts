@@ -1,6 +1,6 @@
 /** One WebSocket to `/v1/realtime`: JSON events both ways. */
 
-import type { ClientEvent, ServerEvent } from "./events";
+import { type ClientEvent, PLAYOUT, type ServerEvent } from "./events";
 import { withTicket } from "./line";
 import type { Failure, TransportOptions } from "./transport";
 
@@ -18,7 +18,7 @@ export class RealtimeSocket {
 
   /** Throws a SyntaxError if the key holds a sign that no subprotocol's name may hold. */
   constructor({ base, key, ticket }: Way, events: SocketEvents) {
-    const url = withTicket(new URL("v1/realtime?model=duologue", base), ticket);
+    const url = withTicket(new URL(`v1/realtime?model=duologue&${PLAYOUT}`, base), ticket);
     url.protocol = url.protocol.replace("http", "ws");
     const protocols = key ? ["realtime", `openai-insecure-api-key.${key}`] : ["realtime"];
     this.#socket = new WebSocket(url, protocols);

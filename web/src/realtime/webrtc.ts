@@ -175,6 +175,12 @@ export class WebRtcTransport implements Transport {
         this.#pace.cleared(event.response_id);
         this.#followPlaying();
         break;
+      case "duologue.output_audio.held":
+        this.#pace.held(event.response_id, performance.now());
+        break;
+      case "duologue.output_audio.resumed":
+        this.#pace.resumed(event.response_id, performance.now());
+        break;
       case "error":
         this.#lastError = event.error.message;
         break;

@@ -7,6 +7,7 @@ import { type Close, capture } from "../audio/tap";
 import { Answers } from "./answers";
 import type { ClientEvent, ServerEvent } from "./events";
 import { fits } from "./key";
+import { PlayedReports } from "./played";
 import { RealtimeSocket } from "./socket";
 import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
 import { TroubleError } from "./trouble";
@@ -18,6 +19,10 @@ export class WebSocketTransport implements Transport {
   readonly kind = "websocket";
   readonly #options: TransportOptions;
   readonly #answers = new Answers();
+  readonly #reports = new PlayedReports();
+  /** The item that is playing, or was last; null where it was cut. */
+  #lastItem: string | null = null;
+  #ending = 0;
   #socket: RealtimeSocket | null = null;
   #speaker: Speaker | null = null;
   #closeTap: Close | null = null;
@@ -55,6 +60,7 @@ export class WebSocketTransport implements Transport {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#ending);
     this.#socket?.close();
     this.#closeTap?.();
     this.#speaker?.close();
@@ -91,6 +97,7 @@ export class WebSocketTransport implements Transport {
 
   #receive(event: ServerEvent): void {
     if (event.type === "response.output_audio.delta") this.#play(event.item_id, event.delta);
+    else if (event.type === "error" && this.#reports.isRefusal(event.error)) return;
     else {
       this.#options.events.event(event);
       this.#answers.follow(event);
@@ -99,9 +106,26 @@ export class WebSocketTransport implements Transport {
   }
 
   #follow(event: ServerEvent): void {
-    if (event.type === "input_audio_buffer.speech_started") void this.#silence();
-    else if (event.type === "response.output_audio.done") this.#speaker?.end(event.item_id);
-    else if (event.type === "response.done" && event.response.status === "cancelled") void this.#silence();
+    switch (event.type) {
+      case "input_audio_buffer.speech_started":
+        void this.#silence();
+        break;
+      case "response.output_audio.done":
+        this.#speaker?.end(event.item_id);
+        break;
+      case "response.done":
+        if (event.response.status === "cancelled") void this.#silence();
+        break;
+      case "duologue.output_audio.lowered":
+        this.#speaker?.lower(event.gain);
+        break;
+      case "duologue.output_audio.held":
+        this.#speaker?.hold();
+        break;
+      case "duologue.output_audio.resumed":
+        this.#speaker?.resume();
+        break;
+    }
   }
 
   #play(itemId: string, delta: string): void {
@@ -116,6 +140,8 @@ export class WebSocketTransport implements Transport {
   async #silence(): Promise<void> {
     const underWay = this.#answers.cutIn();
     if (!underWay) return;
+    this.#lastItem = null;
+    clearTimeout(this.#ending);
     const flushed = (await this.#speaker?.flush()) ?? [];
     for (const heard of this.#answers.truncations(flushed, underWay)) this.#truncate(heard);
   }
@@ -126,12 +152,26 @@ export class WebSocketTransport implements Transport {
   }
 
   #noteHeard({ itemId, ms }: Heard, rms: number): void {
+    this.#lastItem = itemId;
+    this.#report(this.#reports.heard({ itemId, ms }, performance.now()));
     this.#answers.playing(true);
     this.#options.events.answer(rms);
     this.#options.events.tell({ type: "page.heard", id: itemId, ms });
   }
 
+  #report(played: ClientEvent | null): void {
+    if (played) this.send(played);
+  }
+
+  /** The device sounds the last of it a little later. */
+  #reportEnd(itemId: string): void {
+    const whole = { itemId, ms: this.#answers.receivedMs(itemId) };
+    clearTimeout(this.#ending);
+    this.#ending = setTimeout(() => this.#report(this.#reports.ended(whole)), this.#speaker?.lagMs ?? 0);
+  }
+
   #drained(): void {
+    if (this.#lastItem) this.#reportEnd(this.#lastItem);
     this.#answers.playing(false);
     this.#options.events.answer(0);
     this.#options.events.tell({ type: "page.played_out" });

@@ -109,6 +109,13 @@ class OutputClear(ClientEvent, frozen=True, tag="output_audio_buffer.clear"):
     pass
 
 
+class AudioPlayed(ClientEvent, frozen=True, tag="duologue.output_audio.played", kw_only=True):
+    """Duologue's own, for clients that asked for it: so much of the item has been heard, and it goes on."""
+
+    item_id: Id
+    audio_end_ms: Annotated[int, Meta(ge=0, le=LONGEST_AUDIO_MS)]
+
+
 AnyClientEvent = (
     SessionUpdate
     | AudioAppend
@@ -122,6 +129,7 @@ AnyClientEvent = (
     | ResponseCancel
     | OutputClear
 )
+OwnClientEvent = AnyClientEvent | AudioPlayed
 
 
 class _WithInput(msgspec.Struct):
@@ -136,9 +144,11 @@ class _Header(msgspec.Struct):
 
 
 _decoder: msgspec.json.Decoder[AnyClientEvent] = msgspec.json.Decoder(AnyClientEvent)
+_own_decoder: msgspec.json.Decoder[OwnClientEvent] = msgspec.json.Decoder(OwnClientEvent)
 _with_input = msgspec.json.Decoder(_WithInput)
 _header_decoder = msgspec.json.Decoder(_Header)
-_TYPES = frozenset(kind.__struct_config__.tag for kind in AnyClientEvent.__args__)
+_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in AnyClientEvent.__args__)
+_OWN_TYPES = frozenset(str(kind.__struct_config__.tag) for kind in OwnClientEvent.__args__)
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
 _AT_PATH = re.compile(r" - at `\$\.?(.*)`")
 
@@ -151,12 +161,13 @@ class BadEvent(ClientError):
         self.ref = ref
 
 
-def decode(data: str | bytes) -> AnyClientEvent:
-    """One text frame -> one client event. Raises BadEvent for anything else."""
+def decode(data: str | bytes, *, with_own: bool = False) -> OwnClientEvent:
+    """One text frame -> one client event; ``with_own``: Duologue's own among them. Raises BadEvent for anything
+    else."""
     try:
-        return _decoder.decode(data)
+        return (_own_decoder if with_own else _decoder).decode(data)
     except msgspec.ValidationError as error:
-        raise _explain(data, str(error)) from None
+        raise _explain(data, str(error), _OWN_TYPES if with_own else _TYPES) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise _no_json() from None
 
@@ -174,7 +185,7 @@ def _no_object(data: str | bytes) -> BadEvent:
     return BadEvent("An event is a JSON object with a 'type'.", code="invalid_value")
 
 
-def _explain(data: str | bytes, problem: str) -> BadEvent:
+def _explain(data: str | bytes, problem: str, types: frozenset[str]) -> BadEvent:
     try:
         header = _header_decoder.decode(data)
     except msgspec.ValidationError:
@@ -186,8 +197,8 @@ def _explain(data: str | bytes, problem: str) -> BadEvent:
     ref = event_id if is_whole and len(event_id) <= LONGEST_ID_CHARS else None
     if kind is None:
         return BadEvent("Missing required parameter: 'type'.", code="missing_required_parameter", param="type", ref=ref)
-    if not isinstance(kind, str) or kind not in _TYPES:
-        known = ", ".join(sorted(map(str, _TYPES)))
+    if not isinstance(kind, str) or kind not in types:
+        known = ", ".join(sorted(types))
         return BadEvent(
             f"Invalid value: {brief(kind)}. Supported values are: {known}.",
             code="invalid_value",

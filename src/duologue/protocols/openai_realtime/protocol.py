@@ -20,6 +20,7 @@ from duologue.events import (
     DeleteItem,
     Event,
     Failed,
+    PlayoutReached,
     RetrieveItem,
     Told,
     TruncateItem,
@@ -32,7 +33,9 @@ from duologue.protocols.openai_realtime.server_events import ServerEvents
 from duologue.protocols.openai_realtime.settings import LONGEST_SESSION_S, Kind, WireSession
 
 Frame = dict[str, Any]
-_NOT_OF_TRANSCRIPTION = wire.ResponseCreate | wire.ResponseCancel | wire.ItemTruncate | wire.OutputClear
+_NOT_OF_TRANSCRIPTION = (
+    wire.ResponseCreate | wire.ResponseCancel | wire.ItemTruncate | wire.OutputClear | wire.AudioPlayed
+)
 
 
 class Received(msgspec.Struct):
@@ -46,7 +49,8 @@ class RealtimeProtocol:
     """One connection's dialect: its effective settings, and translation both ways.
 
     ``over_webrtc``: the sound goes another way than the events, and the server holds what is still to be played.
-    ``with_metrics``: the client asked for the events that are Duologue's own.
+    ``with_metrics``: the client asked for the events that are Duologue's own. ``with_playout``: it is told to lower,
+    hold and resume what it plays, has promised to obey, and says how far it has played.
     """
 
     def __init__(
@@ -58,18 +62,25 @@ class RealtimeProtocol:
         kind: Kind = "realtime",
         over_webrtc: bool = False,
         with_metrics: bool = False,
+        with_playout: bool = False,
         longest_s: float = LONGEST_SESSION_S,
     ) -> None:
         """``now_s``: the present second of the calendar, for what the wire says of expiry."""
         self._session = WireSession(model, defaults, now_s, kind, longest_s)
         self._over_webrtc = over_webrtc
-        self._events = ServerEvents(over_webrtc=over_webrtc, with_metrics=with_metrics)
+        self._with_playout = with_playout
+        self._events = ServerEvents(over_webrtc=over_webrtc, with_metrics=with_metrics, with_playout=with_playout)
         self._encoder = msgspec.json.Encoder()
         self._is_new = True
 
     @property
     def session_id(self) -> str:
         return str(self._session.shown["id"])
+
+    @property
+    def holds_sound(self) -> bool:
+        """Whether what was sent can still be lowered and held: it waits on this side, or with a client that obeys."""
+        return self._over_webrtc or self._with_playout
 
     def config(self) -> SessionConfig:
         """The settings that the session starts with."""
@@ -93,7 +104,7 @@ class RealtimeProtocol:
         try:
             if data is None:
                 raise ClientError("Events are sent as text frames, one JSON object each.", code="invalid_json")
-            event = wire.decode(data)
+            event = wire.decode(data, with_own=self._with_playout)
             ref = event.event_id
             return self._translate(event)
         except wire.BadEvent as error:
@@ -101,7 +112,7 @@ class RealtimeProtocol:
         except ClientError as error:
             return Received(frames=self.tell(error, ref))
 
-    def _translate(self, event: wire.AnyClientEvent) -> Received:
+    def _translate(self, event: wire.OwnClientEvent) -> Received:
         if isinstance(event, wire.SessionUpdate):
             return self._update(event)
         self._is_new = False
@@ -109,7 +120,7 @@ class RealtimeProtocol:
             raise ClientError("This is a transcription session: there are no responses in it.", param="type")
         return Received([self._told(event, event.event_id)])
 
-    def _told(self, event: wire.AnyClientEvent, ref: str | None) -> Told:
+    def _told(self, event: wire.OwnClientEvent, ref: str | None) -> Told:
         match event:
             case wire.AudioAppend():
                 pcm, rate_hz = to_pcm(event.audio, self._session.input_format)
@@ -131,6 +142,8 @@ class RealtimeProtocol:
                 return TruncateItem(item_id=event.item_id, audio_end_ms=int(event.audio_end_ms), ref=ref)
             case wire.ResponseCreate():
                 return CreateReply(options=self._options(event.response), ref=ref)
+            case wire.AudioPlayed():
+                return PlayoutReached(item_id=event.item_id, heard_ms=event.audio_end_ms, ref=ref)
             case wire.ResponseCancel():
                 return CancelReply(reply_id=event.response_id, ref=ref)
             case _:

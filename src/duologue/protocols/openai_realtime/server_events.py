@@ -12,6 +12,7 @@ from typing import Any
 
 from duologue.audio.telephone import TelephoneEncoder
 from duologue.events import (
+    AttemptEnded,
     AudioCleared,
     Event,
     Failed,
@@ -23,7 +24,11 @@ from duologue.events import (
     ItemTruncated,
     McpCallProgress,
     McpListingProgress,
+    OverlapJudged,
     PlayoutCleared,
+    PlayoutHeld,
+    PlayoutLowered,
+    PlayoutResumed,
     PlayoutStarted,
     PlayoutStopped,
     ReplyArguments,
@@ -59,10 +64,12 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 class ServerEvents:
     """One connection's events, in order. ``over_webrtc``: the sound goes another way, and what is played is known.
-    ``with_metrics``: the client takes events that are not OpenAI's."""
+    ``with_metrics``, ``with_playout``: the client takes events that are not OpenAI's, of what is measured and of what
+    is to be done with the sound that it holds."""
 
-    def __init__(self, *, over_webrtc: bool = False, with_metrics: bool = False) -> None:
+    def __init__(self, *, over_webrtc: bool = False, with_metrics: bool = False, with_playout: bool = False) -> None:
         self._with_metrics = with_metrics
+        self._with_playout = with_playout
         self._conversation_id = new_id("conv")
         self._over_webrtc = over_webrtc
         self._playing: str | None = None
@@ -239,6 +246,18 @@ class ServerEvents:
         frame = {"type": "duologue.response.timing", "response_id": e.reply_id, "item_id": e.item_id}
         return [{**frame, "ms_since_speech_end": since}]
 
+    def _overlap_judged(self, e: OverlapJudged) -> list[Frame]:
+        if not self._with_metrics:
+            return []
+        frame = {"type": "duologue.overlap.judged", "verdict": e.verdict}
+        return [{**frame, "audio_start_ms": e.at_ms, "took_ms": round(e.took_ms, 1)}]
+
+    def _attempt_ended(self, e: AttemptEnded) -> list[Frame]:
+        if not self._with_metrics:
+            return []
+        frame = {"type": "duologue.attempt.ended", "kept": e.is_kept, "level": e.level}
+        return [{**frame, "compute_ms": round(e.compute_s * 1000, 1)}]
+
     # --- playout, and errors ----------------------------------------------------------------------------------
 
     def _playout_started(self, e: PlayoutStarted) -> list[Frame]:
@@ -257,6 +276,20 @@ class ServerEvents:
         if e.reply_id != self._playing:
             return [truncated]
         return [{"type": "output_audio_buffer.cleared", "response_id": e.reply_id}, truncated]
+
+    def _playout_lowered(self, e: PlayoutLowered) -> list[Frame]:
+        return self._of_playout("lowered", e.reply_id, gain=e.gain)
+
+    def _playout_held(self, e: PlayoutHeld) -> list[Frame]:
+        return self._of_playout("held", e.reply_id)
+
+    def _playout_resumed(self, e: PlayoutResumed) -> list[Frame]:
+        return self._of_playout("resumed", e.reply_id)
+
+    def _of_playout(self, what: str, reply_id: str, **more: float) -> list[Frame]:
+        """Only for clients that promised to obey."""
+        frame = {"type": f"duologue.output_audio.{what}", "response_id": reply_id, **more}
+        return [frame] if self._with_playout else []
 
     def _failed(self, e: Failed) -> list[Frame]:
         error = {"type": e.kind, "code": e.code, "message": e.message, "param": e.param, "event_id": e.ref}
@@ -357,5 +390,10 @@ _TRANSLATIONS: dict[type[Event], Callable[[ServerEvents, Any], list[Frame]]] = {
     PlayoutStarted: ServerEvents._playout_started,
     PlayoutStopped: ServerEvents._playout_stopped,
     PlayoutCleared: ServerEvents._playout_cleared,
+    PlayoutLowered: ServerEvents._playout_lowered,
+    PlayoutHeld: ServerEvents._playout_held,
+    PlayoutResumed: ServerEvents._playout_resumed,
+    OverlapJudged: ServerEvents._overlap_judged,
+    AttemptEnded: ServerEvents._attempt_ended,
     Failed: ServerEvents._failed,
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import anyio
 import structlog
 
-from duologue.events import Event, PlayoutCleared, ReplyAudio
+from duologue.events import Event, PlayoutCleared, PlayoutHeld, PlayoutLowered, PlayoutResumed, ReplyAudio
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.live import Live
 from duologue.server.state import State
@@ -73,10 +73,17 @@ class Call:
             log.warning("The connection did not close in time.", call=self.id)
 
     def _watch(self, event: Event) -> None:
-        if isinstance(event, ReplyAudio):
-            self._playback.say(event.pcm, event.reply_id)
-        elif isinstance(event, PlayoutCleared):
-            self._playback.hush(event.reply_id)
+        match event:
+            case ReplyAudio():
+                self._playback.say(event.pcm, event.reply_id)
+            case PlayoutCleared():
+                self._playback.hush(event.reply_id)
+            case PlayoutLowered():
+                self._playback.lower(event.reply_id, event.gain)
+            case PlayoutHeld():
+                self._playback.hold(event.reply_id)
+            case PlayoutResumed():
+                self._playback.resume(event.reply_id)
 
     def _look(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):

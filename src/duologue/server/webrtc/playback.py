@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from fractions import Fraction
 from typing import Any
 
@@ -13,14 +12,11 @@ from av import Packet
 from numpy.typing import NDArray
 
 from duologue.audio.frame import VOICE_RATE_HZ
+from duologue.server.webrtc.ahead import Ahead
 from duologue.server.webrtc.opus import CLOCK_HZ, FRAME_MS, FRAME_SAMPLES, FRAME_TICKS, Encoder
 
 FRAME_S = FRAME_MS / 1000
 FRAME_BYTES = 2 * FRAME_SAMPLES
-# A session sends about 2 s ahead; what is far beyond that is a fault, and is not kept.
-MAX_AHEAD_BYTES = 2 * VOICE_RATE_HZ * 30
-# Sound that ends within 5 ms does not click.
-FADE_SAMPLES = VOICE_RATE_HZ * 5 // 1000
 # This loop may be late by so much and catch up with a burst; later, the time is skipped instead, since every packet of
 # a burst would stay in the listener's buffer as delay.
 MAX_BURST_S = 0.1
@@ -33,8 +29,7 @@ class Playback(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        # Whose sound, and the sound.
-        self._ahead: deque[tuple[str, bytearray]] = deque()
+        self._ahead = Ahead()
         self._encoder: Encoder | None = Encoder()
         self._start_s: float | None = None
         self._frames = 0
@@ -42,26 +37,27 @@ class Playback(MediaStreamTrack):
     @property
     def ahead_ms(self) -> int:
         """How much has not been sent yet."""
-        return self._ahead_bytes // 2 * 1000 // VOICE_RATE_HZ
-
-    @property
-    def _ahead_bytes(self) -> int:
-        return sum(len(sound) for _, sound in self._ahead)
+        return self._ahead.length_bytes // 2 * 1000 // VOICE_RATE_HZ
 
     def say(self, pcm: bytes, reply_id: str = "") -> None:
         """``pcm``: s16le mono at 24 kHz, to be played behind what is there."""
-        pcm = pcm[: max(0, MAX_AHEAD_BYTES - self._ahead_bytes)]
-        if self._ahead and self._ahead[-1][0] == reply_id:
-            self._ahead[-1][1].extend(pcm)
-        else:
-            self._ahead.append((reply_id, bytearray(pcm)))
+        self._ahead.say(pcm, reply_id)
 
     def hush(self, reply_id: str = "") -> None:
         """Play nothing of what is there of ``reply_id`` but, of what sounds, a short fade."""
-        for place, (whose, sound) in enumerate(self._ahead):
-            if whose == reply_id:
-                fade = np.frombuffer(bytes(sound[: 2 * FADE_SAMPLES if place == 0 else 0]), dtype="<i2")
-                sound[:] = (fade * np.linspace(1, 0, len(fade))).astype("<i2").tobytes()
+        self._ahead.hush(reply_id)
+
+    def lower(self, reply_id: str, gain: float) -> None:
+        """From the next packet on, play ``reply_id`` lower: its samples times ``gain``."""
+        self._ahead.lower(reply_id, gain)
+
+    def hold(self, reply_id: str) -> None:
+        """From the next packet on, send silence in place of ``reply_id``, and keep all that is there of it."""
+        self._ahead.hold(reply_id)
+
+    def resume(self, reply_id: str) -> None:
+        """Go on with ``reply_id`` from the sample that it was held at, as loud as ever."""
+        self._ahead.resume(reply_id)
 
     async def recv(self) -> Packet[Any]:
         """The next packet, when it is due. Raises MediaStreamError after ``stop``."""
@@ -93,12 +89,5 @@ class Playback(MediaStreamTrack):
         await anyio.sleep(max(0.0, self._start_s + self._frames * FRAME_S - now_s))
 
     def _take(self) -> NDArray[np.int16] | None:
-        pcm = b""
-        while self._ahead and len(pcm) < FRAME_BYTES:
-            sound = self._ahead[0][1]
-            missing = FRAME_BYTES - len(pcm)
-            pcm += sound[:missing]
-            del sound[:missing]
-            if not sound:
-                self._ahead.popleft()
+        pcm = self._ahead.take(FRAME_BYTES)
         return np.frombuffer(pcm.ljust(FRAME_BYTES, b"\0"), dtype="<i2") if pcm else None

@@ -62,6 +62,7 @@ def _protocol(request: Request, state: State, posted: dict[str, Any] | None) -> 
         kind="transcription" if wanted.get("type") == "transcription" else "realtime",
         over_webrtc=True,
         with_metrics=request.query_params.get("x_metrics") == "1",
+        with_playout=request.query_params.get("x_playout") == "1",
         longest_s=state.settings.max_session_s,
     )
     for session in (bound, posted):

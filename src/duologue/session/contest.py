@@ -1,0 +1,103 @@
+"""A sound over an answer, as long as it lasts: what is known of it, and when to ask for its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from duologue.audio.frame import ms_to_samples, samples_to_ms
+from duologue.session.floor import Clock, OverlapHeard
+from duologue.session.interruption import COVERED_SHARE, Overlap, Verdict, judge
+
+# The first words are asked for when there is enough to tell "mm-hm" from "what is"; then after so much more sound.
+FIRST_ASKED = ms_to_samples(200)
+ASKED_AGAIN = ms_to_samples(160)
+# Of a sound that was taken for none of ours, less often: it may be music.
+WATCHED_AGAIN = ms_to_samples(600)
+# What was the answer's echo and is so no more is a voice of its own, perhaps over it.
+ECHO_LOST = 0.35
+
+
+@dataclass(slots=True)
+class Contest:
+    """``suspected``: the sample at which there may have been a voice; ``began``: its first window of speech;
+    ``loud_until``: its last so far. ``verdict``: the last that was not open."""
+
+    suspected: int
+    began: int
+    is_audible: bool
+    loud_until: int = 0
+    now: int = 0
+    has_ended: bool = False
+    verdict: Verdict | None = None
+    _asked_until: int = 0
+    _is_asked: bool = False
+    _known: Overlap = field(default_factory=lambda: Overlap(0.0, 0.0))
+
+    def __post_init__(self) -> None:
+        self.loud_until = self.now = self.began
+
+    def tick(self, clock: Clock) -> None:
+        """It is later."""
+        self.now = max(self.now, clock.now)
+        self._known = replace(self._known, left_ms=clock.left_ms)
+        if self.has_ended:
+            return
+        self.loud_until = max(self.loud_until, min(clock.loud_until, clock.now))
+        self._known = replace(self._known, echo=clock.echo)
+        if self.verdict is Verdict.ECHO and clock.echo < ECHO_LOST:
+            self.verdict, self.suspected = None, clock.now
+
+    def end(self, at: int) -> None:
+        self.has_ended, self.loud_until = True, max(at, self.began)
+
+    def go_on(self) -> None:
+        """It was only a gap: "mm-hm" has one."""
+        self.has_ended = False
+
+    def hear(self, heard: OverlapHeard) -> None:
+        """The words of its sound up to a moment, if they could be had. Those of an earlier sound may come late."""
+        if heard.began != self.began:
+            return
+        self._is_asked = False
+        if heard.text is not None:
+            words_ms = samples_to_ms(heard.until - self.began)
+            self._known = replace(self._known, words=heard.text, words_ms=words_ms, said_share=heard.said_share)
+
+    def judge(self) -> Verdict:
+        verdict = judge(
+            replace(
+                self._known,
+                suspected_ms=samples_to_ms(self.now - self.suspected),
+                lasted_ms=self.lasted_ms,
+                has_ended=self.has_ended,
+                is_audible=self.is_audible,
+            )
+        )
+        self.verdict = self.verdict if verdict.is_open else verdict
+        return verdict
+
+    @property
+    def lasted_ms(self) -> float:
+        return samples_to_ms(self.loud_until - self.began)
+
+    @property
+    def words(self) -> str:
+        return self._known.words or ""
+
+    def ask(self) -> int | None:
+        """Up to which sample the words are wanted now; None while they are not."""
+        if self._is_asked or not self.is_audible:
+            return None
+        until = self.loud_until if self.has_ended else self.now
+        if not self._is_due(until):
+            return None
+        self._is_asked, self._asked_until = True, until
+        return until
+
+    def _is_due(self, until: int) -> bool:
+        if self.has_ended:
+            asked_ms = samples_to_ms(self._asked_until - self.began) if self._asked_until else 0.0
+            return asked_ms < COVERED_SHARE * self.lasted_ms
+        if not self._asked_until:
+            return until - self.began >= FIRST_ASKED
+        return until - self._asked_until >= (WATCHED_AGAIN if self.verdict is not None else ASKED_AGAIN)

@@ -1,0 +1,86 @@
+"""What is done to find out what a sound over an answer is: its words, and whether it is the answer's own echo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from duologue.audio.echo import LONGEST_DELAY_MS, MOST_EARLY_MS, EchoPath
+from duologue.audio.frame import SESSION_RATE_HZ, ms_to_samples
+from duologue.engines.base import TranscribeRequest
+from duologue.engines.client import ASR, EngineClient
+from duologue.errors import CapacityError, EngineError
+from duologue.session.answers import Answers
+from duologue.session.floor import AskOverlap, OverlapHeard
+from duologue.session.hearing import Hearing
+from duologue.session.likeness import said_share
+
+# The VAD is late for soft consonants; a recogniser needs the first sound of a word.
+BEFORE_SAMPLES = ms_to_samples(200)
+# Of a sound that goes on only what was said last: a recogniser of 8 s takes half a second.
+LONGEST_SAMPLES = ms_to_samples(2_500)
+# Somebody waits for it, and hears a lowered answer meanwhile.
+WORDS_DUE_S = 0.05
+# The echo is judged by the last so much of the microphone, and again after so much more.
+ECHO_SAMPLES = ms_to_samples(250)
+ECHO_AGAIN = ms_to_samples(60)
+
+
+class Overlaps:
+    """``hearing``: the user's sound; ``answers``: the assistant's; ``post``: to the session's inbox."""
+
+    def __init__(
+        self,
+        engines: EngineClient,
+        hearing: Hearing,
+        answers: Answers,
+        language: Callable[[], str | None],
+        post: Callable[[object], None],
+    ) -> None:
+        self._engines = engines
+        self._hearing = hearing
+        self._answers = answers
+        self._language = language
+        self._post = post
+        self._path = EchoPath()
+        self._judged_at = -ECHO_AGAIN
+        self._echo = 0.0
+
+    @property
+    def has_echo(self) -> bool:
+        """The answers of this conversation come back through the microphone."""
+        return self._path.has_echo
+
+    def echo(self, until: int) -> float:
+        """How much of the microphone's last sound, up to sample ``until``, the answer explains, in [0, 1]."""
+        if until - self._judged_at >= ECHO_AGAIN or until < self._judged_at:
+            self._judged_at, self._echo = until, self._judge_echo(until)
+        return self._echo
+
+    def _judge_echo(self, until: int) -> float:
+        heard = self._hearing.sound(until - ECHO_SAMPLES, until)
+        if len(heard) < ECHO_SAMPLES:
+            return 0.0
+        until_s = anyio.current_time() - (self._hearing.now - until) / SESSION_RATE_HZ
+        from_s = until_s - ECHO_SAMPLES / SESSION_RATE_HZ - LONGEST_DELAY_MS / 1000
+        played = self._answers.between(from_s, until_s + MOST_EARLY_MS / 1000)
+        return self._path.judge(heard, played).likeness
+
+    def ask(self, tasks: TaskGroup, command: AskOverlap) -> None:
+        """Find out the words, beside all else."""
+        start = max(command.began - BEFORE_SAMPLES, command.until - LONGEST_SAMPLES)
+        sound = self._hearing.sound(start, command.until)
+        tasks.start_soon(self._transcribe, TranscribeRequest(sound, self._language()), command)
+
+    async def _transcribe(self, request: TranscribeRequest, command: AskOverlap) -> None:
+        """Without words the sound's length decides, so a failure is no matter."""
+        text: str | None = None
+        try:
+            result = await self._engines.call(ASR, request, deadline_s=anyio.current_time() + WORDS_DUE_S)
+            text = result.text.strip()
+        except (EngineError, CapacityError):
+            pass
+        share = said_share(text, self._answers.said()) if text else 0.0
+        self._post(OverlapHeard(command.began, command.until, text, share))
