@@ -97,7 +97,10 @@ def _check_turn(seen: _Log, event: Event) -> None:
         case TranscriptDelta():
             # Where the client commits by hand nobody says that a turn has begun.
             by_hand = seen.turn is None and event.item_id not in seen.committed
-            assert by_hand or (seen.turn and event.item_id == seen.turn.item_id), "words of a turn that is not open"
+            is_open = seen.turn is not None and event.item_id == seen.turn.item_id
+            # Words may be known later than that the turn is over.
+            is_late = event.item_id in seen.committed and event.item_id not in seen.transcribed
+            assert by_hand or is_open or is_late, "words of a turn that is not open"
             seen.shown.add(event.item_id)
         case TranscriptDone() | TranscriptFailed():
             is_dropped = isinstance(event, TranscriptFailed) and event.item_id in seen.shown

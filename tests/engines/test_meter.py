@@ -5,12 +5,12 @@ from __future__ import annotations
 import anyio
 import numpy as np
 import pytest
+from tests.virtual_time import VIRTUAL
 
 from duologue.engines.base import ChatMessage, ChatRequest, SpeakRequest, TranscribeRequest
 from duologue.engines.client import ASR, CHAT, TTS, StageStats
 from duologue.engines.meter import Meter
 from duologue.engines.scripted import InlineEngines, ScriptedChat, ScriptedSynthesizer, ScriptedTranscriber
-from tests.virtual_time import VIRTUAL
 
 pytestmark = pytest.mark.anyio
 HELLO = ChatRequest((ChatMessage("user", "hello"),))

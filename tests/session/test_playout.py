@@ -83,3 +83,69 @@ def test_nothing_is_heard_twice_or_before_it_was_sent(
     assert lead_ms == pytest.approx(total_ms - first, abs=1e-6)
     assert playout.silent_at_s(total_ms, now_s + early_s) >= playout.ends_at_s
     assert playout.lead_ms(playout.ends_at_s) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_held_is_heard_later_and_nothing_is_lost() -> None:
+    playout = Playout()
+    playout.send(1_000, 10.0)
+    playout.hold(10.3)
+    assert playout.is_held
+    assert playout.heard_ms(10.9) == pytest.approx(300)
+    assert playout.lead_ms(10.9) == pytest.approx(700)
+    playout.resume(10.9)
+    assert playout.heard_ms(11.0) == pytest.approx(400)
+    assert playout.ends_at_s == pytest.approx(11.6)
+    assert playout.heard_ms(20.0) == pytest.approx(1_000)
+    assert playout.underruns == 0
+
+
+def test_what_was_to_follow_what_is_held_follows_it_still() -> None:
+    after = Playout(starts_at_s=12.0)
+    after.hold(10.5)
+    after.resume(11.0)
+    after.send(500, 11.0)
+    assert after.began_at_s == pytest.approx(12.5)
+
+
+def test_a_listener_that_is_late_is_believed_one_that_is_early_is_not() -> None:
+    playout = Playout()
+    playout.send(1_000, 10.0)
+    playout.correct(300, 10.5)
+    assert playout.heard_ms(10.5) == pytest.approx(300)
+    assert playout.ends_at_s == pytest.approx(11.2)
+    playout.correct(900, 10.6)
+    assert playout.heard_ms(10.6) == pytest.approx(400)
+
+
+def test_where_a_moment_lies_in_the_sound() -> None:
+    playout = Playout()
+    playout.send(500, 10.0)
+    playout.send(500, 12.0)
+    assert playout.spans(10.2, 12.25) == [(10.0, 0.0, pytest.approx(500)), (12.0, 500.0, pytest.approx(250))]
+    assert playout.spans(10.6, 11.9) == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["send", "hold", "resume", "correct"]), st.floats(0.01, 0.6), st.floats(0, 1)),
+        max_size=30,
+    )
+)
+def test_whatever_happens_time_only_goes_forward(acts: list[tuple[str, float, float]]) -> None:
+    playout, now_s, heard_ms = Playout(), 100.0, 0.0
+    for act, seconds, share in acts:
+        now_s += seconds
+        before_ms = playout.heard_ms(now_s)
+        if act == "send":
+            playout.send(seconds * 1000, now_s)
+        elif act == "hold":
+            playout.hold(now_s)
+        elif act == "resume":
+            playout.resume(now_s)
+        else:
+            playout.correct(heard_ms + share * (before_ms - heard_ms), now_s)
+        heard_ms_now = playout.heard_ms(now_s)
+        assert heard_ms - 0.01 <= heard_ms_now <= before_ms + 0.01
+        heard_ms = heard_ms_now
+    playout.resume(now_s)
+    assert playout.heard_ms(max(now_s, playout.ends_at_s) + 0.001) == pytest.approx(playout.sent_ms)

@@ -9,11 +9,12 @@ from typing import cast
 import anyio
 import pytest
 
-from duologue.engines.base import SpeakRequest
+from duologue.engines.base import ChatMessage, SpeakRequest
 from duologue.engines.client import Req, Res, Stage
-from duologue.engines.scripted import InlineEngines, ScriptedSynthesizer
+from duologue.engines.scripted import InlineEngines, ScriptedChat, ScriptedSynthesizer
 from duologue.events import Event, ReplyAudio, ReplyManner
 from duologue.session.answer import Answer
+from duologue.session.asking import Asking
 from duologue.session.playout import Playout
 from duologue.session.reply import FIRST_DUE_S, LEAST_AHEAD_S, MOST_AHEAD_S, MOST_AT_ONCE_CHARS, RESERVE_S, Reply
 from duologue.session.speak import Piece
@@ -216,16 +217,19 @@ async def test_a_voice_waits_until_it_is_let_and_says_no_more_than_it_may() -> N
 
 
 async def test_what_is_taken_back_before_its_text_came_is_not_said() -> None:
-    engines = Asked()
-    writing = Writing(None, is_spoken=False)
+    async def prompt() -> tuple[ChatMessage, ...]:
+        return (ChatMessage("user", "well?"),)
+
+    engines, model = Asked(), InlineEngines({"chat": ScriptedChat("Yes.", first_s=2.0)})
+    writing = Writing(Asking(model, prompt, None), is_spoken=False)
     reply = Reply(engines, writing, ReplyManner(modality="audio"), may_speak=1)
     async with anyio.create_task_group() as tg:
+        tg.start_soon(writing.run)
         tg.start_soon(reply.run)
         await anyio.sleep(1)
         reply.may_speak(0)
-        writing.text, writing.is_done = "Yes.", True
-        writing._growth.happened()
         await anyio.sleep(10)
+        assert writing.text == "Yes."
         assert engines.log == []
         reply.drop()
 

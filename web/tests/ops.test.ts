@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { lines, remember, type Sample, SPAN_S, sampleOf, topOf } from "../src/ops/history";
 import { bins, duration, ms, newcomers, percent, words } from "../src/ops/numbers";
-import { AdmissionPanel } from "../src/ops/panels";
+import { AdmissionPanel, TurnTakingPanel } from "../src/ops/panels";
 import { Poll } from "../src/ops/poll";
 import type { Admission, Load, OpsState } from "../src/ops/wire";
 
@@ -128,6 +128,22 @@ describe("admission", () => {
     const facts = shownIn(AdmissionPanel({ admission: ADMISSION, load }));
     expect(facts.get("Reaction after a turn's end, slowest tenth, predicted")).toBe("0 ms");
     expect([...facts.keys()]).not.toContain("Slowest tenth of turns, predicted");
+  });
+});
+
+describe("turn-taking", () => {
+  it("shows the share of answers begun in a pause that were kept, and what sounded over answers", () => {
+    const turns = { kept: 3, dropped: 1, dropped_s: 0.25, verdicts: { backchannel: 2, noise: 1 } };
+    const facts = shownIn(TurnTakingPanel({ turns }));
+    expect(facts.get("Answers begun in a pause and kept")).toBe("75 % of 4");
+    expect(facts.get("Engine time in those that were dropped")).toBe("250 ms");
+    expect(facts.get("Sounds over an answer")).toBe("2 backchannel, 1 noise");
+  });
+
+  it("does not divide by nothing", () => {
+    const facts = shownIn(TurnTakingPanel({ turns: { kept: 0, dropped: 0, dropped_s: 0, verdicts: {} } }));
+    expect(facts.get("Answers begun in a pause and kept")).toBe("none yet");
+    expect(facts.get("Sounds over an answer")).toBe("none");
   });
 });
 

@@ -149,8 +149,7 @@ def _is_silent(sound: Float64) -> bool:
 
 def _filtered(sound: Float64, taps: Float64) -> Float64:
     """float64 [n] -> float64 [n - len(taps) + 1]."""
-    filtered: Float64 = np.convolve(sound, taps, "valid")
-    return filtered
+    return np.convolve(sound, taps, "valid").astype(np.float64, copy=False)
 
 
 def _whitening(sound: Float64) -> Float64:

@@ -18,10 +18,11 @@ def require_drawable(path: Path) -> None:
     """Raises ConfigError where the picture cannot be drawn to ``path``; asked before a bench, not after it."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--plot: .png, .svg or .pdf, not {path.name}")
-    _require_matplotlib()
+    require_matplotlib()
 
 
-def _require_matplotlib() -> None:
+def require_matplotlib() -> None:
+    """Raises ConfigError with what to install."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -30,7 +31,7 @@ def _require_matplotlib() -> None:
 
 def draw(report: Report, path: Path) -> None:
     """Write the plot; the kind follows from the suffix (.png, .svg, .pdf). Raises ConfigError."""
-    _require_matplotlib()
+    require_matplotlib()
     from matplotlib.figure import Figure
 
     if len(report.runs) > 1:

@@ -20,6 +20,7 @@ DEFAULT_URL = "http://127.0.0.1:8710"
 # Fast enough that a question takes no time, slow enough that the server's own work keeps up with it.
 FAST = 6.0
 LONGEST_ANSWER_S = 300.0
+REPORT_EVERY_S = 0.1
 
 EXIT_UNANSWERED = 1
 EXIT_UNREACHABLE = 2
@@ -39,12 +40,15 @@ def talk(
     api_key: Annotated[str | None, typer.Option(envvar="DUOLOGUE_API_KEY", help="Key to show the server.")] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificate (PEM) of a server that signed its own.")] = None,
     timeout: Annotated[float, typer.Option(help="With --in: seconds to wait for an answer.")] = 30.0,
+    no_echo_cancelling: Annotated[
+        bool, typer.Option("--no-echo-cancelling", help="Leave what the microphone hears as it is.")
+    ] = False,
 ) -> None:
     """Talk with a server: by microphone and loudspeaker, or with --in question.wav --out answer.wav.
 
-    Wear headphones with the microphone: an open loudspeaker interrupts itself. Ctrl-C ends the talk. Exit code 1:
-    no answer came, or the server hung up. 2: the server cannot be reached, or there is no sound card or file. 130:
-    stopped while files were being spoken.
+    The answer is taken out of what the microphone hears; without that, wear headphones. Ctrl-C ends the talk. Exit
+    code 1: no answer came, or the server hung up. 2: the server cannot be reached, or there is no sound card or file.
+    130: stopped while files were being spoken.
     """
     import anyio
 
@@ -56,7 +60,7 @@ def talk(
         if questions:
             answered = anyio.run(call.with_files, questions, out, FAST if fast else 1.0, timeout)
         else:
-            answered = anyio.run(call.aloud)
+            answered = anyio.run(call.aloud, not no_echo_cancelling)
     except KeyboardInterrupt:
         call.screen.end("goodbye")
         # A talk with the microphone ends like this; one from files was cut off.
@@ -165,39 +169,47 @@ class _Talk:
         self._write(out, person)
         return not unanswered
 
-    async def aloud(self) -> bool:
+    async def aloud(self, cancel_echo: bool) -> bool:
         """Microphone and loudspeaker, until Ctrl-C; False when the server hangs up first."""
         import anyio
 
         from duologue.bench.sound_card import open_sound_card
-        from duologue.bench.wire import dial
+        from duologue.bench.wire import OBEYS_PLAYOUT, dial
 
-        with open_sound_card() as card:
-            async with dial(self._url, **self._shown) as wire:
+        with open_sound_card(cancel_echo=cancel_echo) as card:
+            async with dial(self._url, asks=OBEYS_PLAYOUT, **self._shown) as wire:
                 await wire.session_created()
                 await wire.send(self._session_update())
-                self.screen.end("connected: speak, Ctrl-C ends; headphones keep the answer out of the microphone")
+                self.screen.end(f"connected: speak, Ctrl-C ends; {_about_echo(card, cancel_echo)}")
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_send_microphone, wire, card)
+                    tasks.start_soon(_report_playing, wire, card)
                     await self._hear(wire, card)
                     tasks.cancel_scope.cancel()
                 self.screen.complain(f"the server hung up: {wire.close_words}")
         return False
 
     async def _hear(self, wire: Wire, card: SoundCard) -> None:
-        """Play what comes; fall silent when the user speaks, and tell the server what was heard."""
+        """Play what comes, as the server wants it; fall silent when the user speaks, and tell what was heard."""
         while (event := await wire.receive()) is not None:
-            if event.type == "response.output_audio.delta":
-                card.queue.play(event.item_id or "", event.audio())
-            elif event.type == "input_audio_buffer.speech_started" and (cut := card.flush()) is not None:
-                await wire.send(
-                    {
-                        "type": "conversation.item.truncate",
-                        "item_id": cut.item_id,
-                        "content_index": 0,
-                        "audio_end_ms": cut.heard_ms,
-                    }
-                )
+            match event.type:
+                case "response.output_audio.delta":
+                    card.queue.play(event.item_id or "", event.audio())
+                case "duologue.output_audio.lowered":
+                    card.queue.lower(1.0 if event.gain is None else event.gain)
+                case "duologue.output_audio.held":
+                    card.queue.hold()
+                case "duologue.output_audio.resumed":
+                    card.queue.resume()
+                case "input_audio_buffer.speech_started" if (cut := card.flush()) is not None:
+                    await wire.send(
+                        {
+                            "type": "conversation.item.truncate",
+                            "item_id": cut.item_id,
+                            "content_index": 0,
+                            "audio_end_ms": cut.heard_ms,
+                        }
+                    )
             self.screen.on_event(event)
 
     def _session_update(self) -> dict[str, object]:
@@ -229,6 +241,30 @@ async def _send_microphone(wire: Wire, card: SoundCard) -> None:
 
     async for pcm in card.microphone:
         await wire.send_encoded(encode_append(pcm))
+
+
+async def _report_playing(wire: Wire, card: SoundCard) -> None:
+    """Tell the server how far the answer has been heard: it cannot know the card's delay."""
+    import anyio
+
+    told = None
+    while True:
+        await anyio.sleep(REPORT_EVERY_S)
+        heard = card.reached()
+        if heard is not None and heard != told:
+            told = heard
+            await wire.send(
+                {"type": "duologue.output_audio.played", "item_id": heard.item_id, "audio_end_ms": heard.heard_ms}
+            )
+
+
+def _about_echo(card: SoundCard, wanted: bool) -> str:
+    from duologue.bench.echo_canceller import HOW_TO_GET_IT
+
+    if card.cancels_echo:
+        return "the answer is taken out of what the microphone hears"
+    how = f" ({HOW_TO_GET_IT})" if wanted else ""
+    return f"headphones keep the answer out of the microphone{how}"
 
 
 def _plain(words: str) -> str:

@@ -56,7 +56,7 @@ class AdmissionSeen(msgspec.Struct, frozen=True):
 
 
 class TurnTakingSeen(msgspec.Struct, frozen=True):
-    """Since the start. ``kept`` and ``dropped``: answers that were begun in a pause; ``dropped_s``: engine time that went
+    """Since the start. ``kept`` and ``dropped``: answers begun in a pause; ``dropped_s``: engine time that went
     into the latter; ``verdicts``: how often a sound over an answer was taken for what."""
 
     kept: int

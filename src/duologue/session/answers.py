@@ -98,8 +98,10 @@ class Answers:
         is_filler: bool = False,
         is_follow_up: bool = False,
         turn: Turned | None = None,
+        is_answer: Callable[[str], bool] = bool,
     ) -> None:
-        """Let ``reply`` out. ``words``: of the turn that it answers; where there are none, there is no answer.
+        """Let ``reply`` out. ``words``: of the turn that it answers; where ``is_answer`` says that they call for none,
+        there is no answer.
         ``options``: what was asked of it. ``is_follow_up``: nobody asked, but a tool has answered.
         ``turn``: the spoken turn that it answers."""
         in_conversation = reply.manner.in_conversation
@@ -123,16 +125,18 @@ class Answers:
             holds_sound=self._holds_sound,
         )
         (self._sounding if in_conversation else self._aside).append(answer)
-        tasks.start_soon(self._deliver, answer, before, words)
+        tasks.start_soon(self._deliver, answer, before, words, is_answer)
 
-    async def _deliver(self, answer: Answer, before: Answer | None, words: Transcription | None) -> None:
+    async def _deliver(
+        self, answer: Answer, before: Answer | None, words: Transcription | None, is_answer: Callable[[str], bool]
+    ) -> None:
         said_nothing = False
         with answer.scope:
             if before is not None and not before.is_finished:
                 await before.over.wait()
             if words is not None:
                 await words.known.wait()
-                said_nothing = words.failure is None and not words.text
+                said_nothing = words.failure is None and not is_answer(words.text or "")
             if said_nothing:
                 answer.reply.drop()
             elif not answer.is_finished:

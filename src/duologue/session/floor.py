@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from duologue.audio.frame import samples_to_ms
+from duologue.events import OverlapJudged
 from duologue.session.interruption import Verdict
 
 # --- what happens ---------------------------------------------------------------------------------------------
@@ -177,6 +179,10 @@ class TellVerdict:
     verdict: Verdict
     began: int
     now: int
+
+    def as_event(self) -> OverlapJudged:
+        took_ms = samples_to_ms(self.now - self.began)
+        return OverlapJudged(verdict=self.verdict.value, at_ms=samples_to_ms(self.began), took_ms=took_ms)
 
 
 @dataclass(frozen=True, slots=True)

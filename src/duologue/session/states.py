@@ -99,7 +99,7 @@ _MOVES: dict[State, dict[type, Transition]] = {
     _S.CONTESTED: {
         SpeechBegan: ("_go_on_over", (_S.CONTESTED,)),
         SpeechEnded: ("_end_sound", (_S.CONTESTED, _S.THINKING, _S.SPEAKING, _S.PAUSE)),
-        Clock: ("_tick_contest", (_S.CONTESTED, _S.USER, _S.OVERLAPPED, _S.SPEAKING)),
+        Clock: ("_tick_contest", (_S.CONTESTED, _S.USER, _S.PAUSE, _S.OVERLAPPED, _S.SPEAKING)),
         OverlapHeard: ("_hear_overlap", (_S.CONTESTED, _S.USER, _S.OVERLAPPED, _S.SPEAKING, _S.PAUSE)),
         ReplyAudible: ("_hear_reply", (_S.CONTESTED,)),
         ReplyOver: ("_uncontested", (_S.USER, _S.PAUSE)),
@@ -108,7 +108,7 @@ _MOVES: dict[State, dict[type, Transition]] = {
     _S.OVERLAPPED: {
         SpeechBegan: ("_go_on_over", (_S.OVERLAPPED,)),
         SpeechEnded: ("_end_sound", (_S.OVERLAPPED, _S.SPEAKING)),
-        Clock: ("_tick_contest", (_S.OVERLAPPED, _S.SPEAKING)),
+        Clock: ("_tick_contest", (_S.OVERLAPPED, _S.CONTESTED, _S.USER, _S.SPEAKING)),
         OverlapHeard: ("_hear_overlap", (_S.OVERLAPPED, _S.USER, _S.SPEAKING, _S.PAUSE)),
         ReplyOver: ("_uncontested", (_S.USER, _S.IDLE)),
         FloorReset: ("_reset_contested", (_S.SPEAKING,)),

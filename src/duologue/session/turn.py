@@ -258,15 +258,15 @@ class TurnMachine:
             return self._interrupt()
         if contest.has_ended and not verdict.is_open:
             return self._settle(verdict)
-        until = contest.ask()
-        if until is not None:
-            self._out.append(AskOverlap(contest.began, until))
         if verdict.is_open and before is None:
             is_held = verdict is Verdict.HOLD or not self._is_audible
             self._be(Loudness.HELD if is_held else Loudness.LOWERED)
-            return State.CONTESTED
-        self._be(Loudness.FULL)
-        return State.OVERLAPPED
+        else:
+            self._be(Loudness.FULL)
+        until = contest.ask()
+        if until is not None:
+            self._out.append(AskOverlap(contest.began, until))
+        return State.CONTESTED if contest.verdict is None else State.OVERLAPPED
 
     def _settle(self, verdict: Verdict) -> State:
         """The sound is over and was no interruption."""

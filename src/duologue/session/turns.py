@@ -21,7 +21,6 @@ from duologue.events import (
     ClearAudio,
     Event,
     IdleTimeout,
-    OverlapJudged,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
@@ -32,13 +31,14 @@ from duologue.session import floor
 from duologue.session.answers import Answers
 from duologue.session.attempts import Attempts
 from duologue.session.conversation import Conversation
-from duologue.session.given import Turned, Unheard
+from duologue.session.given import Turned
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
 from duologue.session.interruption import ECHO_LIKENESS
 from duologue.session.overlaps import Overlaps
 from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
 from duologue.session.reply import Reply
+from duologue.session.rest import Rest
 from duologue.session.states import State
 from duologue.session.timer import Timer
 from duologue.session.transcribe import Partials, Transcription
@@ -100,7 +100,7 @@ class Turns:
             post,
         )
         self._overlaps = Overlaps(engines, self.hearing, answers, lambda: replies.config.language, post)
-        self._unheard: list[Unheard] = []
+        self._rest = Rest()
         self._uncommitted = 0
         self.tasks: TaskGroup
 
@@ -233,13 +233,14 @@ class Turns:
     def _commit_turn(self, command: floor.CommitTurn) -> None:
         turn = self._close_turn(command.until)
         words, reply = self.attempts.take(turn, command.until)
-        self._unheard = turn.unheard
+        self._rest = turn.rest
         self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
             turned = self._turned(turn, words, command.until)
-            self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned)
+            awaited = self._words_to_await(words)
+            self._answers.begin(self.tasks, reply, awaited, turn=turned, is_answer=turn.rest.is_over)
         else:
-            self._forget_unheard()
+            self._rest.forget()
 
     def _turned(self, turn: UsersTurn, words: Transcription, until: int) -> Turned:
         now_s = anyio.current_time()
@@ -248,7 +249,7 @@ class Turns:
 
     def _words_to_await(self, words: Transcription) -> Transcription | None:
         """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
-        is_needed = not words.is_fed or words.known.is_set() or bool(self._unheard)
+        is_needed = not words.is_fed or words.known.is_set() or bool(self._rest)
         return words if is_needed else None
 
     def _close_turn(self, until: int) -> UsersTurn:
@@ -285,44 +286,28 @@ class Turns:
             # What is shown bit by bit is in the end all of it, even if the turn was over before the words were known.
             words.partials.settle(text, 0)
         self._conversation.set_words(words.entry, words.transcription, show=words.is_shown)
-        if text:
-            self._forget_unheard()
-
-    def _tell_verdict(self, command: floor.TellVerdict) -> None:
-        took_ms = samples_to_ms(command.now - command.began)
-        at_ms = samples_to_ms(command.began)
-        self._say(OverlapJudged(verdict=command.verdict.value, at_ms=at_ms, took_ms=took_ms))
+        if text and self._rest.is_over(text):
+            self._rest.forget()
 
     # --- the answer that was interrupted ------------------------------------------------------------------------
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
         turn, now_s = self._turn, anyio.current_time()
         onset_at_s = None if turn is None else now_s - samples_to_ms(self.hearing.now - turn.began) / 1000
-        unheard = self._answers.stop("turn_detected", onset_at_s)
-        if self._unheard:
-            for left in unheard:
-                left.drop()
-            # What was stopped was still to find out whether the rest of an earlier answer is to be said.
-            unheard, self._unheard = self._unheard, []
+        rest = self._rest.or_else(self._answers.stop("turn_detected", onset_at_s))
         if turn is not None:
-            turn.unheard = unheard
-
-    def _forget_unheard(self) -> None:
-        for unheard in self._unheard:
-            unheard.drop()
-        self._unheard = []
+            turn.rest = rest
 
     def on_answer_over(self, *, said_nothing: bool) -> None:
         """An answer has been heard to its end or has failed; ``said_nothing``: there were no words to answer, so that
         what interrupted the one before was not speech, and the rest of that is said."""
-        if said_nothing and self._unheard:
-            left, self._unheard = self._unheard, []
-            for unheard in left:
+        if said_nothing and self._rest:
+            for unheard in self._rest.take():
                 reply = self._replies.voice(unheard.writing, start=unheard.start, calls=unheard.calls)
                 self._answers.begin(self.tasks, reply)
             return
         # Where the turn's words never came, the rest of the answer that it interrupted is still being made.
-        self._forget_unheard()
+        self._rest.forget()
         if self._answers.is_empty:
             self.take(floor.ReplyOver())
             self._await_user()
@@ -378,8 +363,7 @@ class Turns:
         if by_hand is not None:
             by_hand.partials.scope.cancel()
         if self._turn is not None:
-            self._unheard = self._close_turn(self.hearing.now).unheard
-            self._forget_unheard()
+            self._close_turn(self.hearing.now).rest.forget()
 
     def _end_words(self, turn: UsersTurn | None) -> None:
         """Of a turn that will not be committed: clients wait for an end where words were shown."""
@@ -403,7 +387,7 @@ _PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {
     floor.ResumeReply: lambda turns, _command: turns._answers.resume(),
     floor.StopReply: Turns._stop_reply,
     floor.AskOverlap: lambda turns, command: turns._overlaps.ask(turns.tasks, command),
-    floor.TellVerdict: Turns._tell_verdict,
+    floor.TellVerdict: lambda turns, command: turns._say(command.as_event()),
     floor.NoteBackchannel: lambda turns, command: turns._answers.note_backchannel(command.words),
     floor.ForgetSound: lambda turns, _command: turns.hearing.ignore(ECHO_TAIL_SAMPLES),
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from duologue.session.given import Unheard
 from duologue.session.history import Entry
+from duologue.session.rest import Rest
 from duologue.session.transcribe import Partials, Transcription
 
 
@@ -27,11 +27,11 @@ class Idle:
 
 @dataclass(slots=True)
 class UsersTurn:
-    """The user's open turn. ``start``: its first sample, padding included; ``began``: the first of speech; ``unheard``:
+    """The user's open turn. ``start``: its first sample, padding included; ``began``: the first of speech; ``rest``:
     what was left of the answers that it interrupted, to be said after all if it turns out to be no speech."""
 
     item_id: str
     start: int
     partials: Partials
-    unheard: list[Unheard] = field(default_factory=list)
+    rest: Rest = field(default_factory=Rest)
     began: int = 0

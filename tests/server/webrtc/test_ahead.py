@@ -80,6 +80,22 @@ def test_held_it_keeps_its_place_and_goes_on_from_the_very_sample(gain: float) -
     assert steepest(np.concatenate([before, held, after[: 5 * PACKET]])) < STEEPEST + LOUD / FADE_SAMPLES + 2
 
 
+def test_held_and_then_lowered_it_goes_on_as_low() -> None:
+    sound = tone(6 * PACKET)
+    ahead = playing(sound)
+    before = packets(ahead, 2)
+    ahead.hold("r")
+    held = packets(ahead, 2)
+    ahead.lower("r", 0.3)
+    low = packets(ahead, 3)
+    at = 2 * PACKET
+    assert np.array_equal(low[FADE_SAMPLES:], (sound[at : at + 3 * PACKET - FADE_SAMPLES] * 0.3).astype("<i2"))
+    assert steepest(np.concatenate([before, held, low])) < STEEPEST + LOUD / FADE_SAMPLES + 2
+    ahead.resume("r")
+    rest = sound[at + 3 * PACKET - FADE_SAMPLES :]
+    assert np.array_equal(packets(ahead, 2)[FADE_SAMPLES : len(rest)], rest[FADE_SAMPLES:])
+
+
 def test_more_may_come_while_it_is_held() -> None:
     sound = tone(6 * PACKET)
     ahead = playing(sound[: 2 * PACKET])

@@ -20,12 +20,12 @@ export interface Metered {
 }
 
 export type ToPlayback =
-  | { kind: "push"; itemId: string; samples: Float32Array<ArrayBuffer> }
+  | { kind: "push"; replyId: string; itemId: string; samples: Float32Array<ArrayBuffer> }
   | { kind: "end"; itemId: string }
   | { kind: "flush"; ticket: number }
-  | { kind: "lower"; gain: number }
-  | { kind: "hold" }
-  | { kind: "resume" };
+  | { kind: "lower"; replyId: string; gain: number }
+  | { kind: "hold"; replyId: string }
+  | { kind: "resume"; replyId: string };
 
 export type FromPlayback =
   | { kind: "played"; played: Played; rms: number }

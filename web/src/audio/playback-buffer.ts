@@ -4,7 +4,7 @@
  * An item starts to play with its first samples. Should they run out in mid-item, the buffer waits for
  * 80 ms of sound before it goes on: one pause rather than a crackle at every late packet.
  *
- * It can be lowered, and held: then it falls silent and keeps its place. 5 ms fade out that stay to be played, and when
+ * One reply at a time can be lowered, or held: then it falls silent and keeps its place. 5 ms fade out that stay to be played, and when
  * it goes on the 5 ms before them fade in; both come on top, and every sample between is played once, as it came.
  */
 
@@ -16,6 +16,7 @@ export interface Played {
 }
 
 interface Chunk {
+  replyId: string;
   itemId: string;
   samples: Float32Array;
 }
@@ -32,11 +33,14 @@ export class PlaybackBuffer {
   #ended = new Set<string>();
   /** Ran dry in mid-item, and waits for a cushion. */
   #isDry = false;
+  /** The reply that is lowered or held. */
+  #apart: string | null = null;
   #isHeld = false;
   /** Whether the last pull was sound to its end. */
   #isSounding = false;
   #gain = 1;
   #goal = 1;
+  #currentReply: string | null = null;
   /** The last samples of the chunk before the one that is being played. */
   #before = new Float32Array(0);
   /** What fades in when a hold ends: the last samples before it. */
@@ -44,9 +48,9 @@ export class PlaybackBuffer {
   /** Fades: heard before all else, and counted for no item. */
   #fades = new Float32Array(0);
 
-  push(itemId: string, samples: Float32Array): void {
+  push(replyId: string, itemId: string, samples: Float32Array): void {
     if (samples.length === 0) return;
-    this.#queue.push({ itemId, samples });
+    this.#queue.push({ replyId, itemId, samples });
     this.#waiting += samples.length;
   }
 
@@ -59,41 +63,45 @@ export class PlaybackBuffer {
   pull(into: Float32Array): number {
     if (into.length === 0) return 0;
     let filled = this.#takeFades(into);
-    if (!this.#isHeld && !this.#waitsForMore()) {
-      while (filled < into.length && this.#queue[0]) filled += this.#take(into, filled, this.#queue[0]);
-      if (filled < into.length)
+    if (!this.#waitsForMore()) {
+      while (filled < into.length && this.#queue[0] && !this.isHeld) {
+        filled += this.#take(into, filled, this.#queue[0]);
+      }
+      if (filled < into.length && !this.isHeld) {
         this.#isDry = this.#current !== null && !this.#ended.has(this.#current.itemId);
+      }
     }
     into.fill(0, filled);
     this.#isSounding = filled === into.length;
     return filled;
   }
 
-  /** Plays on, each sample times `gain`; the change takes 5 ms at most. */
-  lower(gain: number): void {
+  /** Plays on, where it was held from its place, each sample times `gain`; the change takes 5 ms at most. */
+  lower(replyId: string, gain: number): void {
+    this.#setApart(replyId);
     this.#goal = gain;
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#gain = gain;
+    const { length } = this.#comeback;
+    const comeback = this.#comeback.map((sample, i) => (sample * gain * (i + 1)) / length);
+    this.#fades = Float32Array.of(...this.#fades, ...comeback);
   }
 
   /** Falls silent within 5 ms, and keeps its place: what comes meanwhile waits behind it. */
-  hold(): void {
+  hold(replyId: string): void {
+    this.#setApart(replyId);
     if (this.#isHeld) return;
     this.#isHeld = true;
+    const isSounding = this.#isSounding && this.#currentReply === replyId;
     // While it still fades in from an earlier hold, its place is the same.
-    if (this.#fades.length === 0) this.#comeback = this.#past();
-    this.#fades = this.#fadeOut();
+    if (this.#fades.length === 0) this.#comeback = isSounding ? this.#past() : new Float32Array(0);
+    if (isSounding || this.#fades.length > 0) this.#fades = this.#fadeOut();
   }
 
   /** As loud as ever, from the very sample that was next. */
-  resume(): void {
-    this.#goal = 1;
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#gain = 1;
-    const { length } = this.#comeback;
-    this.#fades = Float32Array.of(
-      ...this.#fades,
-      ...this.#comeback.map((each, i) => (each * (i + 1)) / length),
-    );
+  resume(replyId: string): void {
+    if (replyId === this.#apart) this.lower(replyId, 1);
   }
 
   /**
@@ -105,18 +113,15 @@ export class PlaybackBuffer {
     for (const { itemId } of this.#queue) {
       if (!cut.some((item) => item.itemId === itemId)) cut.push({ itemId, samples: 0 });
     }
-    if (!this.#isHeld) this.#fades = this.#fadeOut();
+    if (!this.isHeld) this.#fades = this.#fadeOut();
     this.#queue = [];
     this.#offset = 0;
     this.#waiting = 0;
     this.#current = null;
     this.#isDry = false;
-    this.#isHeld = false;
     this.#isSounding = false;
-    this.#gain = 1;
-    this.#goal = 1;
     this.#before = new Float32Array(0);
-    this.#comeback = new Float32Array(0);
+    this.#setApart(null);
     this.#ended.clear();
     return cut;
   }
@@ -130,8 +135,22 @@ export class PlaybackBuffer {
     return this.#waiting + this.#fades.length;
   }
 
+  /** Whether what is next to be played is being held. */
   get isHeld(): boolean {
-    return this.#isHeld;
+    return this.#isHeld && (this.#queue[0]?.replyId ?? this.#currentReply) === this.#apart;
+  }
+
+  #setApart(replyId: string | null): void {
+    if (replyId === this.#apart) return;
+    this.#apart = replyId;
+    this.#isHeld = false;
+    this.#gain = 1;
+    this.#goal = 1;
+    this.#comeback = new Float32Array(0);
+  }
+
+  #gainOf({ replyId }: Chunk): number {
+    return replyId === this.#apart ? this.#gain : 1;
   }
 
   #takeFades(into: Float32Array): number {
@@ -145,9 +164,11 @@ export class PlaybackBuffer {
   #take(into: Float32Array, at: number, chunk: Chunk): number {
     const count = Math.min(into.length - at, chunk.samples.length - this.#offset);
     const samples = chunk.samples.subarray(this.#offset, this.#offset + count);
-    if (this.#gain === 1 && this.#goal === 1) into.set(samples, at);
+    const isAsItCame = chunk.replyId !== this.#apart || (this.#gain === 1 && this.#goal === 1);
+    if (isAsItCame) into.set(samples, at);
     else for (let i = 0; i < count; i++) into[at + i] = (samples[i] as number) * this.#nextGain();
     this.#count(chunk.itemId, count);
+    this.#currentReply = chunk.replyId;
     this.#offset += count;
     this.#waiting -= count;
     if (this.#offset === chunk.samples.length) {
@@ -188,12 +209,11 @@ export class PlaybackBuffer {
     const head = this.#queue[0];
     if (!head || !this.#isSounding) return new Float32Array(0);
     const next = head.samples.slice(this.#offset, this.#offset + FADE_SAMPLES);
-    return next.map((sample, i) => sample * this.#gain * down(i, next.length));
+    return next.map((sample, i) => sample * this.#gainOf(head) * down(i, next.length));
   }
 
-  /** The last 5 ms that were played, as they came; nothing where nothing sounds. */
+  /** The last 5 ms that were played, as they came. */
   #past(): Float32Array<ArrayBuffer> {
-    if (!this.#isSounding) return new Float32Array(0);
     const played = this.#queue[0]?.samples.slice(Math.max(0, this.#offset - FADE_SAMPLES), this.#offset);
     const before = this.#before.slice(Math.min(this.#before.length, played?.length ?? 0));
     return Float32Array.of(...before, ...(played ?? []));

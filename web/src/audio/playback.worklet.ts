@@ -33,11 +33,11 @@ class Playback extends AudioWorkletProcessor {
   }
 
   #obey(message: ToPlayback): void {
-    if (message.kind === "push") this.#buffer.push(message.itemId, message.samples);
+    if (message.kind === "push") this.#buffer.push(message.replyId, message.itemId, message.samples);
     else if (message.kind === "end") this.#buffer.end(message.itemId);
-    else if (message.kind === "lower") this.#buffer.lower(message.gain);
-    else if (message.kind === "hold") this.#buffer.hold();
-    else if (message.kind === "resume") this.#buffer.resume();
+    else if (message.kind === "lower") this.#buffer.lower(message.replyId, message.gain);
+    else if (message.kind === "hold") this.#buffer.hold(message.replyId);
+    else if (message.kind === "resume") this.#buffer.resume(message.replyId);
     else this.#say({ kind: "flushed", ticket: message.ticket, cut: this.#buffer.flush() });
   }
 

@@ -35,28 +35,28 @@ export class Speaker {
     this.#node.connect(context.destination);
   }
 
-  play(itemId: string, samples: Int16Array): void {
+  play(replyId: string, itemId: string, samples: Int16Array): void {
     const floats = toFloat(samples);
-    this.#tell({ kind: "push", itemId, samples: floats }, [floats.buffer]);
+    this.#tell({ kind: "push", replyId, itemId, samples: floats }, [floats.buffer]);
   }
 
   end(itemId: string): void {
     this.#tell({ kind: "end", itemId });
   }
 
-  /** Plays on, each sample times `gain`. */
-  lower(gain: number): void {
-    this.#tell({ kind: "lower", gain });
+  /** Plays on, where it was held from its place, each sample times `gain`. */
+  lower(replyId: string, gain: number): void {
+    this.#tell({ kind: "lower", replyId, gain });
   }
 
   /** Falls silent, and keeps its place. */
-  hold(): void {
-    this.#tell({ kind: "hold" });
+  hold(replyId: string): void {
+    this.#tell({ kind: "hold", replyId });
   }
 
   /** As loud as ever, from the very sample that was next. */
-  resume(): void {
-    this.#tell({ kind: "resume" });
+  resume(replyId: string): void {
+    this.#tell({ kind: "resume", replyId });
   }
 
   /** Silences at once; resolves to the items that were under way or waiting and how much of each was heard. */

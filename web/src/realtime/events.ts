@@ -49,7 +49,7 @@ export type ServerEvent =
   | { type: "response.output_audio_transcript.done"; item_id: string; transcript: string }
   | { type: "response.output_text.delta"; item_id: string; delta: string }
   | { type: "response.output_text.done"; item_id: string; text: string }
-  | { type: "response.output_audio.delta"; item_id: string; delta: string }
+  | { type: "response.output_audio.delta"; response_id: string; item_id: string; delta: string }
   | { type: "response.output_audio.done"; item_id: string }
   | { type: "response.done"; response: WireResponse }
   | { type: `output_audio_buffer.${"started" | "stopped" | "cleared"}`; response_id: string }

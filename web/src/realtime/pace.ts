@@ -48,6 +48,7 @@ export class Pace {
     if (this.#playing?.id === id) this.#playing.heldMs ??= nowMs;
   }
 
+  /** It goes on, as loud as ever or lower. */
   resumed(id: string, nowMs: number): void {
     if (this.#playing?.id !== id || this.#playing.heldMs === null) return;
     this.#playing.sinceMs += nowMs - this.#playing.heldMs;

@@ -178,6 +178,7 @@ export class WebRtcTransport implements Transport {
       case "duologue.output_audio.held":
         this.#pace.held(event.response_id, performance.now());
         break;
+      case "duologue.output_audio.lowered":
       case "duologue.output_audio.resumed":
         this.#pace.resumed(event.response_id, performance.now());
         break;

@@ -15,6 +15,8 @@ import { TroubleError } from "./trouble";
 // 10 s of microphone in base64: a network that is this far behind does not carry a conversation.
 const MOST_BACKLOG_BYTES = 640_000;
 
+type Sound = Extract<ServerEvent, { type: "response.output_audio.delta" }>;
+
 export class WebSocketTransport implements Transport {
   readonly kind = "websocket";
   readonly #options: TransportOptions;
@@ -96,7 +98,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #receive(event: ServerEvent): void {
-    if (event.type === "response.output_audio.delta") this.#play(event.item_id, event.delta);
+    if (event.type === "response.output_audio.delta") this.#play(event);
     else if (event.type === "error" && this.#reports.isRefusal(event.error)) return;
     else {
       this.#options.events.event(event);
@@ -117,22 +119,22 @@ export class WebSocketTransport implements Transport {
         if (event.response.status === "cancelled") void this.#silence();
         break;
       case "duologue.output_audio.lowered":
-        this.#speaker?.lower(event.gain);
+        this.#speaker?.lower(event.response_id, event.gain);
         break;
       case "duologue.output_audio.held":
-        this.#speaker?.hold();
+        this.#speaker?.hold(event.response_id);
         break;
       case "duologue.output_audio.resumed":
-        this.#speaker?.resume();
+        this.#speaker?.resume(event.response_id);
         break;
     }
   }
 
-  #play(itemId: string, delta: string): void {
+  #play({ response_id: replyId, item_id: itemId, delta }: Sound): void {
     const samples = decodeBase64(delta);
     const ms = samplesToMs(samples.length);
     if (!this.#answers.receive(itemId, ms)) return;
-    this.#speaker?.play(itemId, samples);
+    this.#speaker?.play(replyId, itemId, samples);
     this.#options.events.tell({ type: "page.sound", id: itemId, ms });
   }
 

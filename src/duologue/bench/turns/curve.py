@@ -1,18 +1,39 @@
 """False cut-offs against the wait: what each way of telling the end of a turn costs and spares. Pure.
 
-(Signatures stand; bodies are being written.)
+The measure is that of LiveKit's eot-bench: over all settings of a detector, the share of inner pauses in which it
+takes the floor, beside the mean silence behind the true end of speech before it does. Here evidence also takes its
+time: no detector acts on a probability or a word before the product would have it, none before the pause is seen,
+and what the voice activity is late by counts as waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 
 import msgspec
+import numpy as np
 
 from duologue.bench.turns.pauses import Point
+from duologue.items import TurnDetection
+from duologue.session.endpointing import Evidence, wait_ms
+from duologue.session.pauses import OwnPauses
 
 MEAN_WAITS_MS = (200.0, 300.0, 400.0, 600.0, 1000.0)
 CUT_SHARES = (0.05, 0.10)
+
+SILENCES_MS = tuple(float(ms) for ms in range(100, 2_000, 20))
+THRESHOLDS = tuple(share / 100 for share in (1, 2, 3, 5, 8, *range(10, 100, 5), 97, 98, 99))
+DELAYS_MS = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 800.0)
+TIMEOUTS_MS = (400.0, 600.0, 800.0, 1000.0, 1200.0, 1500.0, 2000.0, 2500.0, 3000.0)
+PATIENCES = tuple(float(patience) for patience in np.geomspace(0.25, 4.0, 65))
+
+# Silence in ms, since the gate's end of speech, after which the turn is over for one who knows this.
+Rule = Callable[[Evidence], float]
+# What is known from a moment on, ms since the gate's end of speech.
+Known = tuple[float, Evidence]
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -34,29 +55,67 @@ class Curve(msgspec.Struct, frozen=True):
 
     def cut_share_at(self, mean_wait_ms: float) -> float | None:
         """The least share of pauses cut with a mean wait of at most this; None where it cannot be so quick."""
-        raise NotImplementedError
+        return min((s.cut_share for s in self.settings if s.mean_wait_ms <= mean_wait_ms), default=None)
 
     def wait_at(self, cut_share: float) -> float | None:
         """The least mean wait with at most this share of pauses cut; None where it never spares so many."""
-        raise NotImplementedError
+        return min((s.mean_wait_ms for s in self.settings if s.cut_share <= cut_share), default=None)
 
 
 def silence_curve(points: Sequence[Point]) -> Curve:
     """Silence alone: the floor is taken after a fixed time."""
-    raise NotImplementedError
+    rules = {f"{ms:g} ms": partial(_silence_rule, ms) for ms in SILENCES_MS}
+    return _swept("silence", points, rules)
 
 
 def model_curve(points: Sequence[Point]) -> Curve:
     """The end-of-turn model alone: a short wait where its probability is at or over a threshold, else a timeout; all
     three are swept."""
-    raise NotImplementedError
+    rules = {
+        f"{delay_ms:g} ms from {threshold:g} on, else {timeout_ms:g} ms": partial(
+            _model_rule, threshold, delay_ms, timeout_ms
+        )
+        for threshold in THRESHOLDS
+        for delay_ms in DELAYS_MS
+        for timeout_ms in TIMEOUTS_MS
+        if timeout_ms > delay_ms
+    }
+    return _swept("model", points, rules)
 
 
 def our_curve(points: Sequence[Point]) -> Curve:
     """The product's own ``wait_ms``, ``patience`` swept, evidence arriving when it would."""
-    raise NotImplementedError
+    detections = {f"patience {p:.2f}": TurnDetection(patience=p, max_wait_ms=8_000) for p in PATIENCES}
+    return _swept("ours", points, {name: partial(wait_ms, detection=each) for name, each in detections.items()})
 
 
 def curves(points: Sequence[Point]) -> list[Curve]:
     """The three on the same points."""
     return [silence_curve(points), model_curve(points), our_curve(points)]
+
+
+def setting(name: str, points: Sequence[Point], rule: Rule) -> Setting:
+    """What one rule does on ``points``, which are in the order in which they were spoken."""
+    return _setting(name, points, what_is_known(points), rule)
+
+
+def what_is_known(points: Sequence[Point]) -> list[list[Known]]:
+    """For each point what the product knows from when on, by rising moment; of the speaker, what the points of the
+    same speaker before it have taught."""
+    known, own, speaker = [], OwnPauses(), None
+    for point in points:
+        if point.speaker != speaker:
+            own, speaker = OwnPauses(), point.speaker
+        known.append(_stages(point, own))
+        own = _learn(own, point)
+    return known
+
+
+def taken_ms(known: Sequence[Known], rule: Rule) -> float:
+    """When the floor is taken, ms since the gate's end of speech: the wait is weighed anew as evidence comes, and
+    nothing happens before the first. Infinite where the pause is never seen."""
+    for (at_ms, evidence), (until_ms, _) in pairwise([*known, (math.inf, Evidence())]):
+        due_ms = max(at_ms, rule(evidence))
+        if due_ms < until_ms:
+            return due_ms
+    return math.inf

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from duologue.audio.frame import Int16, to_float, to_int16
 from duologue.bench.ears import Change
@@ -22,7 +21,6 @@ from duologue.bench.turns.heard import Said
 from duologue.bench.turns.listener import CutOffAt, Listener, Verdict
 from duologue.bench.turns.room import Echo, Room
 from duologue.bench.turns.sounds import Sound
-from duologue.bench.wire import FRAME_SAMPLES
 
 ANSWER_WITHIN_S = 10.0
 # Of an answer that ends sooner after the sound than this nobody can say whether it was stopped.
@@ -34,6 +32,7 @@ SETTLES_WITHIN_S = 6.0
 QUIET_S = 0.6
 MOST_WISHES = 3
 REMEMBERS_WITHIN_S = 3.0
+SAME_WORDS = 4
 
 Account = Literal["truncate", "reports", "clock"]
 Outcome = Literal["ignored", "lowered", "held", "cut", "stopped", "answer ended", "no answer"]
@@ -43,8 +42,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     """``sound`` None: only listen, for ``listen_s``. ``place``: over a long answer, from ``wait_s`` after the answer
     became audible or the act before it was over; or alone, while nobody speaks. ``echo``: of the own loudspeaker.
 
-    ``account``: how the server learns what was heard of an answer that is cut off: by ``truncate``, by playback
-    reports, or not at all, so that its own clock has to do. ``remembers``: ask it afterwards what it remembers.
+    ``remembers``: ask the server afterwards what it remembers of an answer that was cut off.
     """
 
     part: str
@@ -53,15 +51,16 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float = 1.0
     listen_s: float = 0.0
     echo: Echo | None = None
-    account: Account = "truncate"
     remembers: bool = False
 
 
 class Seen(msgspec.Struct, kw_only=True):
     """What came of one act, in the caller's seconds. ``onset_at`` and ``end_at``: of the sound as it was made, not as
-    it was sent. ``cut`` and ``said``: of the item that was cut off; ``remembered``: its words by the server."""
+    it was sent. ``cut`` and ``said``: of the item that was cut off; ``remembered``: its words by the server;
+    ``taken_up_at``: when it was heard to go on after all."""
 
     act: Act
+    account: Account = "truncate"
     onset_at: float = math.nan
     end_at: float = math.nan
     until: float = math.nan
@@ -72,27 +71,33 @@ class Seen(msgspec.Struct, kw_only=True):
     commits: int = 0
     answers: int = 0
     heard_words: str = ""
+    taken_up_at: float | None = None
     cut: CutOffAt | None = None
     said: Said | None = None
     remembered: str | None = None
 
 
 class Guest(Talker):
-    """Plays ``acts``; ``seen`` fills up. ``obeys``: what was played is reported, where an act wants that."""
+    """Plays ``acts``; ``seen`` fills up.
+
+    ``account``: how the server learns what was heard of an answer that is cut off: by ``truncate``, as browsers do; by
+    playback ``reports``, of one who obeys (see `ears`); or not at all, so that its own ``clock`` has to do.
+    """
 
     def __init__(
         self,
         acts: Sequence[Act],
         *,
-        obeys: bool = True,
+        account: Account = "truncate",
         room: Int16 | None = None,
         seed: int = 0,
         on_act: Callable[[], None] = lambda: None,
     ) -> None:
         self.listener = Listener(keeps_audio=any(act.echo is not None for act in acts))
-        super().__init__(self.listener, room=room)
+        self.listener.truncates = account == "truncate"
+        super().__init__(self.listener, room=room, reports=account == "reports")
         self._acts = acts
-        self._obeys = obeys
+        self._account = account
         self._seed = seed
         self._on_act = on_act
         self._way_back: Room | None = None
@@ -119,9 +124,7 @@ class Guest(Talker):
     def _converse(self) -> Iterator[None]:
         yield from self._pause_until(self._began_at + QUIET_S)
         for act in self._acts:
-            seen = Seen(act=act)
-            self.listener.truncates = act.account == "truncate"
-            self._reports = self._obeys and act.account == "reports"
+            seen = Seen(act=act, account=self._account)
             self._way_back = Room(act.echo, self._seed) if act.echo is not None else None
             if act.place == "alone":
                 yield from self._alone(seen)
@@ -164,7 +167,7 @@ class Guest(Talker):
                 yield from self._ask_for_answer()
                 answer = self.listener.long_answer
             if answer is not None and answer.audible_at is not None:
-                yield from self._pause_until(max(self._now, min(answer.audible_at, self._now)) + act.wait_s)
+                yield from self._pause_until(self._now + act.wait_s)
                 if self._goes_on(answer, LEAST_LEFT_S):
                     return
 
@@ -213,9 +216,8 @@ class Guest(Talker):
         seen.cut = cuts[0]
         seen.said = self.listener.said.get(seen.cut.item_id)
         while self._now < deadline and not self._words_since(seen):
-            taken_up = self._taken_up(seen)
-            if taken_up is not None:
-                self.listener.long_answer = taken_up
+            if (taken_up := self._taken_up(seen)) is not None:
+                self.listener.long_answer, seen.taken_up_at = taken_up, taken_up.audible_at
                 return
             yield
 
@@ -240,11 +242,16 @@ class Guest(Talker):
         return answer.play_ends_at > self._now + (least_s if answer.done_at is not None else 0.0)
 
     def _taken_up(self, seen: Seen) -> Answer | None:
-        """The answer that was begun after the cut and is heard."""
+        """The answer that was begun after the cut, is heard, and goes on where the other was cut off, or comes without
+        anything having been said."""
         assert seen.cut is not None
-        since = seen.cut.at
-        later = (a for a in self.listener.answers if a.created_at >= since and a.audible_at is not None)
-        return next(later, None)
+        for answer in self.listener.answers:
+            if answer.created_at < seen.cut.at or answer.audible_at is None:
+                continue
+            rest = self.listener.said.get(self.listener.item_of(answer))
+            if not self._words_since(seen) or (seen.said and rest and continues(seen.said.text, rest.text)):
+                return answer
+        return None
 
     def _words_since(self, seen: Seen) -> str:
         """What the server wrote down since the sound began."""
@@ -264,8 +271,7 @@ class Guest(Talker):
     def _outcome(self, answer: Answer, seen: Seen) -> Outcome:
         done = {change.what for change in seen.changes}
         if seen.cut is not None:
-            is_taken_up = self._taken_up(seen) is not None and not seen.heard_words
-            return "cut" if is_taken_up else "stopped"
+            return "stopped" if self._taken_up(seen) is None else "cut"
         if answer.status == "cancelled" or (self.listener.speaker.is_held and "held" in done):
             return "stopped"
         if "held" in done:
@@ -276,12 +282,12 @@ class Guest(Talker):
         return "answer ended" if answer.done_at is not None and left_s < LEAST_LEFT_S else "ignored"
 
 
-def frames_of(seconds: float) -> int:
-    """Whole frames of 20 ms in so many seconds."""
-    return math.ceil(seconds * 24_000 / FRAME_SAMPLES)
-
-
-def silent_room(dbfs: float, seed: int) -> Int16:
-    """Ten seconds of a quiet room, so that the server never hears digital silence: int16 [240000]."""
-    noise = np.random.default_rng(seed).standard_normal(10 * 24_000) * 10 ** (dbfs / 20)
-    return to_int16(noise.astype(np.float32))
+def continues(begun: str, rest: str) -> bool:
+    """True where ``rest`` begins with words that are in ``begun``: the rest of it, said after all. Of the last few
+    words that are known of what was begun, at least two have to agree."""
+    words, more = begun.split(), rest.split()
+    for place in range(len(words) - 1):
+        count = min(len(words) - place, len(more), SAME_WORDS)
+        if count > 1 and words[place : place + count] == more[:count]:
+            return True
+    return False

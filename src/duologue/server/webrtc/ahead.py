@@ -20,7 +20,7 @@ class Ahead:
     """Samples (s16le mono at 24 kHz) of one reply behind the other, taken a packet at a time.
 
     One reply at a time may be lowered or held. A held one fades out over its next 5 ms, which stay to be played; when
-    it goes on the 5 ms before them fade in, and from them on every sample is as it was given: none is lost, and what
+    it goes on the 5 ms before them fade in, and after that comes every sample as it was given: none is lost, and what
     fades is heard besides.
     """
 
@@ -65,10 +65,10 @@ class Ahead:
             self._set_apart("")
 
     def lower(self, reply_id: str, gain: float) -> None:
-        """Multiply its samples by ``gain``."""
+        """Multiply its samples by ``gain``; where it was held, from its place on."""
         if reply_id != self._apart:
             self._set_apart(reply_id)
-        self._goal = gain
+        self._go_on(gain)
 
     def hold(self, reply_id: str) -> None:
         """Silence from here on, and keep the place."""
@@ -79,12 +79,13 @@ class Ahead:
 
     def resume(self, reply_id: str) -> None:
         """As loud as ever, from the place where it was held."""
-        if reply_id != self._apart:
-            return
+        if reply_id == self._apart:
+            self._go_on(1.0)
+
+    def _go_on(self, gain: float) -> None:
         if self._is_silent:
-            self._fade = _faded(self._past, 0.0, 1.0)
-            self._gain = 1.0
-        self._is_held, self._is_silent, self._goal = False, False, 1.0
+            self._fade, self._gain = _faded(self._past, 0.0, gain), gain
+        self._is_held, self._is_silent, self._goal = False, False, gain
 
     def take(self, length_bytes: int) -> bytes:
         """The next so many bytes; fewer where there is nothing to be heard."""

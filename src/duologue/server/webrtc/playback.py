@@ -48,7 +48,7 @@ class Playback(MediaStreamTrack):
         self._ahead.hush(reply_id)
 
     def lower(self, reply_id: str, gain: float) -> None:
-        """From the next packet on, play ``reply_id`` lower: its samples times ``gain``."""
+        """From the next packet on, play ``reply_id`` (or go on with it) lower: its samples times ``gain``."""
         self._ahead.lower(reply_id, gain)
 
     def hold(self, reply_id: str) -> None:
