@@ -164,3 +164,53 @@ def _set(kind: str, change: Callable[[Frame], Any]) -> list[Frame]:
 def test_a_wrong_value_is_noticed(kind: str, change: Callable[[Frame], Any]) -> None:
     with pytest.raises(WireFault):
         _check(_set(kind, change))
+
+
+def _own(what: str, **fields: Any) -> Frame:
+    return {"type": f"duologue.{what}", **fields}
+
+
+def _quiet(what: str, response_id: str = "r1", **fields: Any) -> Frame:
+    return _own(f"output_audio.{what}", response_id=response_id, **fields)
+
+
+LOWERED = _quiet("lowered", gain=0.3)
+
+
+def _check_own(*frames: Frame, takes_own: bool = True) -> None:
+    checker = WireChecker(takes_own=takes_own)
+    for number, frame in enumerate([*_frames()[:7], *frames]):
+        checker.see(json.dumps({**frame, "event_id": f"event_{number}"}))
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [LOWERED, _quiet("held"), _quiet("resumed")],
+        [LOWERED, _quiet("resumed"), LOWERED],
+        [_quiet("held"), LOWERED, _quiet("held"), _quiet("resumed")],
+        [_own("overlap.judged", verdict="noise"), _own("response.timing", ms_since_speech_end={"transcript": None})],
+    ],
+)
+def test_our_own_events_are_for_those_who_asked(frames: list[Frame]) -> None:
+    _check_own(*frames)
+    with pytest.raises(WireFault, match="not asked for"):
+        _check_own(*frames, takes_own=False)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [_quiet("resumed")],
+        [LOWERED, _quiet("resumed"), _quiet("resumed")],
+        [_quiet("held"), _quiet("held")],
+        [_quiet("held", "other")],
+        [_quiet("lowered", gain=0)],
+        [_quiet("lowered", gain=1)],
+        [_quiet("raised")],
+        [_own("response.finished")],
+    ],
+)
+def test_a_wrong_one_of_our_own_is_noticed(frames: list[Frame]) -> None:
+    with pytest.raises(WireFault):
+        _check_own(*frames)

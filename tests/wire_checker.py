@@ -21,6 +21,9 @@ _ITEM = {"added", "done", "deleted", "retrieved", "truncated"}
 _TRANSCRIPTION = {"delta", "completed", "failed"}
 _PROGRESS = {"in_progress", "completed", "failed"}
 _PLAYOUT = {"started", "stopped", "cleared"}
+# Duologue's own, for those who ask.
+_OWN = {"response.timing", "overlap.judged", "attempt.ended"}
+_OWN_PLAYOUT = {"lowered", "held", "resumed"}
 KNOWN_TYPES = (
     {"session.created", "session.updated", "error", "rate_limits.updated"}
     | {f"input_audio_buffer.{name}" for name in _INPUT}
@@ -55,11 +58,13 @@ class WireChecker:
 
     ``allows_aside``: the test asks for responses outside the conversation, which may run beside another.
     ``over_webrtc``: the events of a call, whose sound goes another way. ``joins``: a call that is under way.
+    ``takes_own``: the client asked for events that are not OpenAI's.
     """
 
     allows_aside: bool = False
     over_webrtc: bool = False
     joins: bool = False
+    takes_own: bool = False
     frames: list[Frame] = field(default_factory=list)
     responses: dict[str, Response] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -72,6 +77,7 @@ class WireChecker:
     _committed: str | None = None
     _timed_out: str | None = None
     _playing: str | None = None
+    _quiet: dict[str, str] = field(default_factory=dict)
     _may_drop_turn: bool = False
     _last_start_ms: int = 0
 
@@ -106,6 +112,9 @@ class WireChecker:
         self._event_ids.add(str(event_id))
         is_first = not self.frames and not self.joins
         demand(is_first == (kind == "session.created"), "session.created comes first, and once")
+        if kind.startswith("duologue."):
+            self._check_own(kind.removeprefix("duologue."), frame)
+            return
         _check_nulls(frame)
         if kind.startswith("response."):
             demand(self._committed is None, "a turn's item comes before anything else")
@@ -124,6 +133,24 @@ class WireChecker:
             self._may_drop_turn |= kind == "session.updated"
             if kind.startswith("mcp_list_tools."):
                 demand(frame["item_id"] in self.order, "a list of tools is an item first")
+
+    # --- what is not OpenAI's -------------------------------------------------------------------------------------
+
+    def _check_own(self, kind: str, frame: Frame) -> None:
+        demand(self.takes_own, f"duologue.{kind} was not asked for")
+        if not kind.startswith("output_audio."):
+            demand(kind in _OWN, f"unknown type duologue.{kind}")
+            return
+        what, reply_id = kind.removeprefix("output_audio."), frame["response_id"]
+        demand(what in _OWN_PLAYOUT, f"unknown type duologue.{kind}")
+        demand(reply_id in self.responses, "what is lowered or held is an answer")
+        demand(not self.over_webrtc or self._playing == reply_id, "what is lowered or held is being played")
+        if what == "resumed":
+            demand(self._quiet.pop(reply_id, None) is not None, "what is resumed was lowered or held")
+            return
+        demand(what == "lowered" or self._quiet.get(reply_id) != "held", "what is held is not held again")
+        demand(what == "held" or 0 < frame["gain"] < 1, "lower is softer, and no silence")
+        self._quiet[reply_id] = what
 
     # --- the user's turn ------------------------------------------------------------------------------------------
 

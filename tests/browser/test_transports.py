@@ -74,7 +74,8 @@ def test_over_webrtc_the_server_keeps_account_of_what_was_heard(
     page.keyboard.press("Enter")
     expect_carrier(page, "over WebRTC")
     speech.talk(page)
-    assert not _sent(page) & {"conversation.item.truncate", "input_audio_buffer.append"}
+    told = {"conversation.item.truncate", "input_audio_buffer.append", "duologue.output_audio.played"}
+    assert not _sent(page) & told
     page.screenshot(path=tmp_path / "talk.png")
     end(page)
     assert set(hosts) == {urlsplit(server).netloc}
@@ -100,7 +101,8 @@ def test_a_network_without_a_way_is_talked_over_by_websocket(
     expect_carrier(page, "over WebSocket")
     expect_carrier(page, "no way to the server")
     speech.talk(page)
-    assert _sent(page) >= {"conversation.item.truncate", "input_audio_buffer.append"}
+    told = {"conversation.item.truncate", "input_audio_buffer.append", "duologue.output_audio.played"}
+    assert _sent(page) >= told
     assert page.evaluate("held.streams.length") == 1, "the microphone is asked for once"
     end(page)
     page.locator(".talk").click()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 import threading
 import time
 import wave
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 import typer
 from anyio.from_thread import start_blocking_portal
 from typer.testing import CliRunner, Result
+from websockets.asyncio.server import ServerConnection, serve
 
 from duologue.audio.frame import Int16
 from duologue.bench.clock import WallClock
@@ -170,7 +173,8 @@ def test_microphone_and_loudspeaker_and_talking_over_the_answer(monkeypatch: pyt
     played: list[bytes] = []
     monkeypatch.setitem(sys.modules, "sounddevice", make_believe_card(spoken, played))
     with a_server(Script(answer_s=8.0, hangs_up_after=2)) as standin:
-        done = run(standin.url)
+        # The stand-in answers with the very tone that it is spoken to with: a canceller would take it out.
+        done = run(standin.url, "--no-echo-cancelling")
         deadline = time.monotonic() + 5
         while not standin.of_type("conversation.item.truncate") and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -181,6 +185,74 @@ def test_microphone_and_loudspeaker_and_talking_over_the_answer(monkeypatch: pyt
     assert truncate["item_id"] == "item_a1"
     heard_ms = sum(1 for sound in played if any(sound)) * 20
     assert 0 < truncate["audio_end_ms"] <= heard_ms < 8000
+
+
+@contextmanager
+def a_server_that_says(*events: dict[str, object]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Greets, says ``events`` one by one, each after a report of what was played has come, and hangs up; its address
+    with what it was asked, and what it was told."""
+    heard: list[dict[str, Any]] = []
+
+    async def converse(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        heard.append({"type": "path", "path": socket.request.path})
+        for event in ({"type": "session.created"}, *events):
+            await socket.send(json.dumps(event))
+            async for message in socket:
+                heard.append(json.loads(message))
+                is_report = heard[-1]["type"] == "duologue.output_audio.played"
+                if event["type"] == "session.created" or event["type"] == "error" or is_report:
+                    break
+
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[str]:
+        async with serve(converse, "127.0.0.1", 0) as server:
+            yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving()) as url:
+        yield url, heard
+
+
+def delta(sound: Int16) -> dict[str, object]:
+    pcm = base64.b64encode(sound.tobytes()).decode()
+    return {"type": "response.output_audio.delta", "item_id": "item_a", "response_id": "resp_a", "delta": pcm}
+
+
+def test_an_answer_is_lowered_held_and_resumed_and_none_of_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[bytes] = []
+    monkeypatch.setitem(sys.modules, "sounddevice", make_believe_card(silence(0.1), played))
+    mine = "duologue.output_audio."
+    sound = np.arange(-24_000, 24_000, dtype=np.int16)
+    with a_server_that_says(
+        delta(sound),
+        {"type": f"{mine}lowered", "response_id": "resp_a", "gain": 0.25},
+        {"type": f"{mine}held", "response_id": "resp_a"},
+        {"type": f"{mine}resumed", "response_id": "resp_a"},
+        delta(sound),
+    ) as (url, heard):
+        done = run(url)
+    assert done.exit_code == 1, done.output
+    assert heard[0]["path"] == "/v1/realtime?x_playout=1"
+    reports = [event for event in heard if event["type"] == f"{mine}played"]
+    assert {report["item_id"] for report in reports} == {"item_a"}
+    reached = [report["audio_end_ms"] for report in reports]
+    assert reached == sorted(set(reached))
+    given = np.frombuffer(b"".join(played), np.int16)
+    # Somewhere it was silent, and no sample was passed over: at full loudness each is the one before plus one.
+    first = int(np.flatnonzero(given)[0])
+    quiet = np.flatnonzero(given[first:] == 0)
+    assert len(quiet) > 480
+    resumed_at = int(first + quiet[-1]) if given[-1] else len(given)
+    assert resumed_at <= len(given)
+
+
+def test_a_server_that_wants_no_reports_is_sent_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", make_believe_card(silence(0.1), []))
+    complaint = {"code": "invalid_value", "message": "Invalid value: 'duologue.output_audio.played'."}
+    with a_server_that_says(delta(tone(8.0)), {"type": "error", "error": complaint}) as (url, _):
+        done = run(url)
+    assert done.exit_code == 1
+    assert "invalid_value" not in done.output
 
 
 def test_a_card_that_refuses_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,11 @@ def hear_voices(text: str = TRANSCRIPT) -> ScriptedTranscriber:
     return ScriptedTranscriber(hear=hear)
 
 
+def words_of_any_length() -> ScriptedTranscriber:
+    """Hears more words the longer somebody speaks."""
+    return ScriptedTranscriber(hear=lambda request: "more " * (len(request.audio) // 4_000))
+
+
 def as_told(messages: Iterable[ChatMessage]) -> list[tuple[str, str]]:
     """Role and words of each message, without what every spoken answer is told besides."""
     told = [(message.role, message.content.replace(VOICE_MANNER, "").rstrip("\n")) for message in messages]

@@ -16,6 +16,7 @@ from duologue.engines.pressure import ATTEMPTS, PARTIALS, Pressure
 from duologue.engines.scripted import ScriptedSpeech, ScriptedSynthesizer, ScriptedTranscriber, ScriptedTurn
 from duologue.errors import EngineError
 from duologue.events import (
+    AppendAudio,
     AttemptEnded,
     ClearAudio,
     CommitAudio,
@@ -32,7 +33,7 @@ from duologue.events import (
 from duologue.items import Message, Part, SessionConfig, TurnDetection
 from duologue.session.budget import ASIDE_S, DUE_MS, MOST_DROPPED
 from duologue.session.replies import Ways
-from tests.conversations.talk import VOICE, Person, Prompts, engines, remembering, talk
+from tests.conversations.talk import SILENCE, VOICE, Person, Prompts, engines, remembering, talk
 
 pytestmark = pytest.mark.anyio
 # A pause is known of after three windows of the VAD, and sound is looked at a frame and a window at a time.
@@ -322,6 +323,27 @@ async def test_a_turn_that_is_over_before_its_words_are_known_is_answered_anew()
         await person.until(ReplyDone)
     assert scene.questions == [ASKED, whole]
     assert ended(person) == [(False, "sound"), (True, "words")]
+
+
+async def test_a_turn_without_an_end_leaves_nothing_put_aside() -> None:
+    scene = Scene([ASKED], [FINISHED])
+    async with talk(scene.client, SessionConfig()) as (person, _):
+        await speak_and_pause(person, 1.0)
+        person.is_sending = False
+        for _second in range(125):
+            await person.tell(AppendAudio(pcm=VOICE * 50))
+        await person.until(TurnCommitted)
+        person.voice, person.is_sending = SILENCE, True
+        assert ended(person) == [(False, "sound")]
+        await person.until(ReplyDone, len(person.heard(ReplyStarted)))
+
+
+async def test_a_conversation_may_end_with_an_answer_put_aside() -> None:
+    scene = Scene([ASKED], [FINISHED], word_s=0.1)
+    async with talk(scene.client) as (person, _):
+        await speak_and_pause(person, 1.0)
+        await person.speak(0.2)
+    assert ended(person) == []
 
 
 async def test_an_answer_that_failed_is_not_kept() -> None:

@@ -36,7 +36,7 @@ from duologue.items import (
     SessionConfig,
 )
 from duologue.session.replies import Ways
-from tests.conversations.talk import engines, talk
+from tests.conversations.talk import engines, talk, words_of_any_length
 from tests.virtual_time import VIRTUAL
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +92,8 @@ async def test_a_tool_is_listed_called_and_told_about() -> None:
 
 async def test_a_tool_runs_once_however_many_attempts_there_were() -> None:
     servers = ScriptedToolServers({"house": [CLOCK]}, {"clock": "noon"})
-    async with talk(engines(chat=Caller()), _config(), servers=servers) as (person, _):
+    client = engines(chat=Caller(), asr=words_of_any_length())
+    async with talk(client, _config(), servers=servers) as (person, _):
         await anyio.sleep(0.2)
         for _ in range(3):
             await person.speak(0.6)

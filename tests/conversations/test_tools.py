@@ -14,7 +14,7 @@ from duologue.engines.scripted import ScriptedStream
 from duologue.events import CreateItem, CreateReply, ReplyArguments, ReplyDone, ReplyItemDone, ReplyText, SpeechStarted
 from duologue.items import FunctionCall, FunctionOutput, FunctionTool, Message, SessionConfig
 from duologue.session.replies import Ways
-from tests.conversations.talk import engines, talk
+from tests.conversations.talk import engines, talk, words_of_any_length
 from tests.virtual_time import VIRTUAL
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +117,7 @@ async def test_an_attempt_that_is_dropped_calls_nothing() -> None:
     """A pause starts an attempt, the model calls at once; the user goes on."""
     model = Caller()
     config = SessionConfig(tools=(WEATHER,), show_transcript=True)
-    async with talk(engines(chat=model), config) as (person, _):
+    async with talk(engines(chat=model, asr=words_of_any_length()), config) as (person, _):
         await anyio.sleep(0.1)
         for _ in range(3):
             await person.speak(0.6)

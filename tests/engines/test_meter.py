@@ -25,8 +25,8 @@ def anyio_backend() -> object:
 
 
 def _engines() -> InlineEngines:
-    stages = {"asr": ScriptedTranscriber(), "chat": ScriptedChat(word_s=0.1), "tts": ScriptedSynthesizer(first_s=0.5)}
-    return InlineEngines(stages, {"asr": 0.25})
+    chat, voice = ScriptedChat(word_s=0.1), ScriptedSynthesizer(first_s=0.5)
+    return InlineEngines({"asr": ScriptedTranscriber(), "chat": chat, "tts": voice}, {"asr": 0.25})
 
 
 async def _ask(meter: Meter) -> None:
@@ -83,4 +83,4 @@ async def test_two_pieces_of_work_are_counted_apart() -> None:
     async with other.stream(TTS, SpeakRequest("yes"), deadline_s=0) as chunks:
         async for _ in chunks:
             pass
-    assert (one.spent_s({}), other.spent_s({})) == (pytest.approx(0.25), pytest.approx(0.5))
+    assert [one.spent_s({}), other.spent_s({})] == pytest.approx([0.25, 0.5])

@@ -9,56 +9,83 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from duologue.audio.frame import SESSION_RATE_HZ
 from duologue.items import TurnDetection
 from duologue.session.floor import (
+    AskOverlap,
     Clock,
     CommitTurn,
     DropAttempt,
     EndOfTurnKnown,
     FloorReset,
+    ForgetSound,
     HoldReply,
+    LowerReply,
+    NoteBackchannel,
     OpenTurn,
+    OverlapHeard,
     ReplyAudible,
     ReplyOver,
     ReplyWanted,
     ResumeReply,
+    SoundSuspected,
     SpeechBegan,
     SpeechEnded,
     StartAttempt,
     StopReply,
+    SuspicionOver,
+    TellVerdict,
     TurnCommand,
     TurnEvent,
     WordsKnown,
 )
-from duologue.session.turn import State, TurnMachine
+from duologue.session.interruption import DECIDE_MS, Verdict
+from duologue.session.turn import Loudness, State, TurnMachine
+
+OVER_ANSWER = (State.SUSPECTING, State.CONTESTED, State.OVERLAPPED)
+# Speech is found when it has lasted for two windows.
+ONSET_SAMPLES = 1_024
+LEFT_MS = st.sampled_from([float("inf"), 300.0])
+ECHO = st.sampled_from([0.0, 0.0, 0.0, 0.5, 0.9])
 
 detections = st.builds(
     TurnDetection,
     silence_ms=st.sampled_from([None, 300, 2_000]),
     create_reply=st.booleans(),
-    interrupt_reply=st.booleans(),
+    interrupt_reply=st.sampled_from([True, True, False]),
 )
 
 
 class Floor(RuleBasedStateMachine):
     """A turn machine, and what its commands have made of the world."""
 
-    @initialize(detection=detections, speculates=st.booleans())
-    def begin(self, detection: TurnDetection, speculates: bool) -> None:
+    @initialize(detection=detections, speculates=st.booleans(), has_answer=st.booleans())
+    def begin(self, detection: TurnDetection, speculates: bool, has_answer: bool) -> None:
         self.machine = TurnMachine(detection, speculates=speculates)
         self.now = self.loud_until = 0
+        self.echo, self.left_ms = 0.0, float("inf")
         self.is_speaking = False
         self.is_open = False
-        self.is_held = False
+        self.loudness = Loudness.FULL
         self.has_reply = False
         self.attempt: int | None = None
+        self.contested_since: int | None = None
+        self.asked: AskOverlap | None = None
+        if has_answer:
+            self.an_answer_is_heard()
 
     def _take(self, event: TurnEvent) -> None:
-        for command in self.machine.take(event):
+        before = self.machine.state
+        commands = self.machine.take(event)
+        for command in commands:
             self._perform(command)
+        self._check_together(before, commands)
+        if self.machine.state is not State.CONTESTED:
+            self.contested_since = None
+        elif self.contested_since is None:
+            self.contested_since = self.now
 
     def _tick(self) -> None:
         if self.is_speaking:
             self.loud_until = self.now
-        self._take(Clock(self.now, self.loud_until))
+        self._take(Clock(self.now, self.loud_until, self.echo, self.left_ms))
 
     def _perform(self, command: TurnCommand) -> None:
         match command:
@@ -80,28 +107,73 @@ class Floor(RuleBasedStateMachine):
                 assert until <= self.now
                 self.is_open, self.attempt = False, None
                 self.has_reply |= self.machine.detection.create_reply
-            case HoldReply():
-                assert self.has_reply, "held nothing"
-                self.is_held = True
-            case ResumeReply():
-                assert self.is_held, "resumed what was not held"
-                self.is_held = False
+            case AskOverlap(began, until):
+                assert began <= until <= self.now, "asked for the words of what was not said yet"
+                self.asked = command
             case StopReply():
                 assert self.has_reply, "stopped nothing"
-                self.has_reply = self.is_held = False
+                self.has_reply, self.loudness = False, Loudness.FULL
+            case LowerReply() | HoldReply() | ResumeReply():
+                self._be_heard(command)
+
+    def _be_heard(self, command: LowerReply | HoldReply | ResumeReply) -> None:
+        wanted = {LowerReply: Loudness.LOWERED, HoldReply: Loudness.HELD, ResumeReply: Loudness.FULL}[type(command)]
+        assert self.has_reply, f"{type(command).__name__} of nothing"
+        assert wanted is not self.loudness, "told what is so already"
+        self.loudness = wanted
+
+    def _check_together(self, before: State, commands: list[TurnCommand]) -> None:
+        """What belongs together, in the order that clients need."""
+        kinds = [type(command) for command in commands]
+        verdicts = [command.verdict for command in commands if isinstance(command, TellVerdict)]
+        assert not any(verdict.is_open for verdict in verdicts), "a verdict that is none was told"
+        assert len(verdicts) <= 1, "two verdicts at once"
+        if Verdict.INTERRUPT in verdicts:
+            assert kinds.index(TellVerdict) < kinds.index(OpenTurn) < kinds.index(StopReply)
+        if NoteBackchannel in kinds:
+            assert self.machine.state is State.SPEAKING, "noted a backchannel, and the floor is not the assistant's"
+        if ForgetSound in kinds:
+            assert (before, self.machine.state) == (State.OVERLAPPED, State.IDLE), "forgot what was no echo"
 
     @rule(ms=st.integers(0, 3_000))
     def time_passes(self, ms: int) -> None:
         self.now += ms * 16
         self._tick()
 
-    @rule(ms=st.integers(32, 500))
+    @rule(frames=st.integers(1, 40))
+    def time_passes_frame_by_frame(self, frames: int) -> None:
+        for _ in range(frames):
+            self.now += 320
+            self._tick()
+
+    @rule(ms=st.integers(64, 500))
     def speech_begins_or_ends(self, ms: int) -> None:
         self.now += ms * 16
         self._tick()
         self.is_speaking = not self.is_speaking
         self.loud_until = self.now
-        self._take(SpeechBegan(self.now) if self.is_speaking else SpeechEnded(self.now))
+        self._take(SpeechBegan(self.now - ONSET_SAMPLES) if self.is_speaking else SpeechEnded(self.now))
+
+    @precondition(lambda self: not self.is_speaking)
+    @rule()
+    def there_may_be_a_voice(self) -> None:
+        self._take(SoundSuspected(max(0, self.now - ONSET_SAMPLES // 2)))
+
+    @precondition(lambda self: not self.is_speaking)
+    @rule()
+    def there_is_none(self) -> None:
+        self._take(SuspicionOver())
+
+    @rule(echo=ECHO, left_ms=LEFT_MS)
+    def it_sounds_like(self, echo: float, left_ms: float) -> None:
+        self.echo, self.left_ms = echo, left_ms
+
+    @precondition(lambda self: self.machine.state is State.SPEAKING)
+    @rule(ms=st.integers(64, 900), text=st.sampled_from(["", "Mm-hm.", "Yeah.", "Please stop.", None]))
+    def somebody_says_something_over_the_answer(self, ms: int, text: str | None) -> None:
+        self.somebody_begins_to_speak_over_it(ms, True)
+        self.words_of_the_overlap_come(text, 0.0, False)
+        self.speech_begins_or_ends(96)
 
     @precondition(lambda self: not self.is_speaking)
     @rule()
@@ -118,6 +190,39 @@ class Floor(RuleBasedStateMachine):
     def words_come(self, back: int, text: str) -> None:
         self._take(WordsKnown((self.attempt or 0) - back, text))
 
+    @precondition(lambda self: self.asked is not None)
+    @rule(
+        text=st.sampled_from([None, "", "the", "Mm-hm.", "Yeah.", "Please stop."]),
+        said_share=st.sampled_from([0.0, 1.0]),
+        is_asked_still=st.booleans(),
+    )
+    def words_of_the_overlap_come(self, text: str | None, said_share: float, is_asked_still: bool) -> None:
+        if self.asked is not None:
+            self._take(OverlapHeard(self.asked.began, self.asked.until, text, said_share))
+        if not is_asked_still:
+            self.asked = None
+
+    @precondition(lambda self: self.machine.state in (State.IDLE, State.THINKING))
+    @rule()
+    def an_answer_is_heard(self) -> None:
+        self.is_quiet()
+        if not self.has_reply:
+            self.the_client_wants_a_reply()
+        self.the_reply_is_audible()
+
+    @precondition(lambda self: self.machine.state is State.SPEAKING)
+    @rule(ms=st.integers(1, 900), is_suspected=st.booleans())
+    def somebody_begins_to_speak_over_it(self, ms: int, is_suspected: bool) -> None:
+        self.is_quiet()
+        if is_suspected:
+            self.there_may_be_a_voice()
+        self.speech_begins_or_ends(64)
+        self.time_passes_frame_by_frame(ms // 20)
+
+    def is_quiet(self) -> None:
+        if self.is_speaking:
+            self.speech_begins_or_ends(96)
+
     @rule()
     def the_client_wants_a_reply(self) -> None:
         if not self.has_reply:
@@ -132,7 +237,7 @@ class Floor(RuleBasedStateMachine):
     @precondition(lambda self: self.has_reply)
     @rule()
     def the_reply_is_over(self) -> None:
-        self.has_reply = self.is_held = False
+        self.has_reply, self.loudness = False, Loudness.FULL
         self._take(ReplyOver())
 
     @rule()
@@ -155,12 +260,26 @@ class Floor(RuleBasedStateMachine):
 
     @invariant()
     def the_assistant_has_the_floor_only_with_a_reply(self) -> None:
-        if self.machine.state in (State.THINKING, State.SPEAKING, State.CONTESTED):
+        if self.machine.state in (State.THINKING, State.SPEAKING, *OVER_ANSWER):
             assert self.has_reply
 
     @invariant()
-    def only_a_contested_reply_is_held(self) -> None:
-        assert self.is_held == (self.machine.state is State.CONTESTED)
+    def only_an_answer_in_doubt_is_lowered_or_held(self) -> None:
+        state = self.machine.state
+        assert (self.loudness is not Loudness.FULL) == (state in (State.SUSPECTING, State.CONTESTED)), self.loudness
+        assert self.loudness is not Loudness.HELD or state is State.CONTESTED
+
+    @invariant()
+    def nobody_is_in_doubt_for_long(self) -> None:
+        if self.contested_since is not None:
+            doubt_ms = (self.now - self.contested_since) / 16
+            sound_ms = max(0, self.loud_until - self.contested_since + 2 * ONSET_SAMPLES) / 16
+            assert doubt_ms <= DECIDE_MS + (0 if self.is_speaking else sound_ms), "still contested"
+
+    @invariant()
+    def time_is_told_where_it_matters(self) -> None:
+        if self.machine.state in (State.CONTESTED, State.OVERLAPPED, State.USER, State.PAUSE):
+            assert self.machine.clock_due is not None
 
     def teardown(self) -> None:
         """After quiet the floor is free again."""
@@ -169,17 +288,16 @@ class Floor(RuleBasedStateMachine):
         self.now += SESSION_RATE_HZ
         self.is_speaking = False
         self._take(SpeechEnded(self.now))
-        self.now += 60 * SESSION_RATE_HZ
-        self._tick()
-        if self.has_reply:
-            self.has_reply = self.is_held = False
-            self._take(ReplyOver())
-        if self.machine.state is State.USER:  # the reply was contested: what contested it is a turn, and it ends
-            self._take(SpeechEnded(self.now))
+        self._take(SuspicionOver())
+        # What interrupts at the very end is a turn, and has an answer.
+        for _ in range(2):
             self.now += 60 * SESSION_RATE_HZ
             self._tick()
+            self.only_an_answer_in_doubt_is_lowered_or_held()
+            if self.has_reply:
+                self.the_reply_is_over()
         assert self.machine.state is State.IDLE
 
 
-Floor.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Floor.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestFloor = Floor.TestCase

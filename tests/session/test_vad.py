@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duologue.engines.base import VAD_WINDOW_SAMPLES as WINDOW
-from duologue.session.vad import HYSTERESIS, Onset, Pause, SpeechGate
+from duologue.session.vad import HYSTERESIS, Calmed, Onset, Pause, SpeechGate, Suspected, Suspicion
 
 
 def _run(probs: list[float], gate: SpeechGate | None = None) -> list[Onset | Pause]:
@@ -53,3 +53,21 @@ def test_onsets_and_pauses_alternate_in_time(probs: list[float], threshold: floa
     moments = [event.at for event in events]
     assert moments == sorted(moments)
     assert all(0 <= at <= len(probs) * WINDOW for at in moments)
+
+
+def _suspicions(probs: list[float]) -> list[Suspected | Calmed]:
+    suspicion = Suspicion()
+    found = (suspicion.push(prob, (i + 1) * WINDOW) for i, prob in enumerate(probs))
+    return [event for event in found if event is not None]
+
+
+def test_one_doubtful_window_is_enough_for_a_suspicion() -> None:
+    assert _suspicions([0.0, 0.12, 0.3, 0.05]) == [Suspected(512), Calmed(4 * 512)]
+
+
+def test_false_suspicions_make_it_slower_to_suspect_for_a_while() -> None:
+    noise = [0.15, 0.0] * 10
+    assert len(_suspicions(noise)) == 2
+    calm = [0.0] * 400
+    assert len(_suspicions([*noise, *calm, *noise])) == 4
+    assert _suspicions([*noise, 0.6])[-1] == Suspected(20 * 512)

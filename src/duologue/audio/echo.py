@@ -45,9 +45,8 @@ _ARRIVAL = 40
 _PREDICTION_ORDER = 12
 # What is quieter than -90 dBFS in this band is silence.
 _SILENCE = 10 ** (-90 / 20)
-# A judgement this sure needs no second opinion; one below teaches nothing.
+# A judgement this sure needs no second opinion.
 _SURE = 0.9
-_LEARNED = 0.7
 # So little sound of one voice can be made out of another: until its way is known, echo is not told from it by less.
 _ENOUGH = (ms_to_samples(200) - _BAND_TAPS) // _STEP
 _DOUBTFUL = 0.65
@@ -60,7 +59,7 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Echo:
     """``likeness``: the share of the microphone's energy that the played sound explains, 0 to 1; ``delay_ms``: how
-    long after the playout clock it is heard, None where none of it was found."""
+    long after the playout clock it is heard, None below ``ECHO_LIKENESS``."""
 
     likeness: float
     delay_ms: float | None
@@ -81,7 +80,9 @@ class _Fit(NamedTuple):
 
 
 class EchoPath:
-    """What is known of one listener's way from loudspeaker to microphone: learned as answers play."""
+    """What is known of one listener's way from loudspeaker to microphone: learned from what was echo.
+
+    `judge` takes 3 ms for 300 ms of sound, 5 where the known way explains only part of it; on one core of two."""
 
     def __init__(self) -> None:
         self._known: _Known | None = None
@@ -105,7 +106,7 @@ class EchoPath:
         found = self._follow(mic, out, played)
         if found is None or found.likeness < _SURE:
             found = self._afresh(mic, out, found)
-        if found.likeness < _LEARNED:
+        if found.likeness < ECHO_LIKENESS:
             return Echo(found.likeness, None)
         self._known, self._has_echo = found.known, True
         return Echo(found.likeness, (BEFORE_SAMPLES - found.at) * 1000 / SESSION_RATE_HZ)

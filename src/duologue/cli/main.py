@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from duologue.cli.bench import conversations
 from duologue.cli.bench_crowds import fairness, overload
 from duologue.cli.bench_engines import engines
+from duologue.cli.bench_turns import turns
 from duologue.cli.bench_wire import wire
 from duologue.cli.doctor import doctor
 from duologue.cli.models import models
@@ -45,7 +46,7 @@ class BenchGroup(TyperGroup):
 
 
 bench = typer.Typer(cls=BenchGroup, rich_markup_mode=None, help=_BENCH_HELP)
-for command in (conversations, overload, fairness, engines, wire):
+for command in (conversations, turns, overload, fairness, engines, wire):
     bench.command()(command)
 app.add_typer(bench, name="bench")
 

@@ -21,6 +21,7 @@ DEFAULT_URL = "http://127.0.0.1:8710"
 FAST = 6.0
 LONGEST_ANSWER_S = 300.0
 REPORT_EVERY_S = 0.1
+REPORT = "duologue.output_audio.played"
 
 EXIT_UNANSWERED = 1
 EXIT_UNREACHABLE = 2
@@ -137,6 +138,7 @@ class _Talk:
 
         self._url, self._voice = url, voice
         self._shown: dict[str, Any] = {"model": model, "api_key": api_key, "ca": ca}
+        self._reports = True
         self.screen = Screen(Console())
 
     async def with_files(self, questions: Sequence[Path], out: Path | None, speed: float, timeout_s: float) -> bool:
@@ -183,7 +185,7 @@ class _Talk:
                 self.screen.end(f"connected: speak, Ctrl-C ends; {_about_echo(card, cancel_echo)}")
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_send_microphone, wire, card)
-                    tasks.start_soon(_report_playing, wire, card)
+                    tasks.start_soon(self._report, wire, card)
                     await self._hear(wire, card)
                     tasks.cancel_scope.cancel()
                 self.screen.complain(f"the server hung up: {wire.close_words}")
@@ -201,6 +203,10 @@ class _Talk:
                     card.queue.hold()
                 case "duologue.output_audio.resumed":
                     card.queue.resume()
+                case "error" if REPORT in event.complaint():
+                    # Another server of the protocol, which wants none.
+                    self._reports = False
+                    continue
                 case "input_audio_buffer.speech_started" if (cut := card.flush()) is not None:
                     await wire.send(
                         {
@@ -211,6 +217,18 @@ class _Talk:
                         }
                     )
             self.screen.on_event(event)
+
+    async def _report(self, wire: Wire, card: SoundCard) -> None:
+        """Tell the server how far the answer has been heard: it cannot know the card's delay."""
+        import anyio
+
+        told = None
+        while self._reports:
+            await anyio.sleep(REPORT_EVERY_S)
+            heard = card.reached()
+            if heard is not None and heard != told:
+                told = heard
+                await wire.send({"type": REPORT, "item_id": heard.item_id, "audio_end_ms": heard.heard_ms})
 
     def _session_update(self) -> dict[str, object]:
         from duologue.bench.caller import session_update
@@ -241,21 +259,6 @@ async def _send_microphone(wire: Wire, card: SoundCard) -> None:
 
     async for pcm in card.microphone:
         await wire.send_encoded(encode_append(pcm))
-
-
-async def _report_playing(wire: Wire, card: SoundCard) -> None:
-    """Tell the server how far the answer has been heard: it cannot know the card's delay."""
-    import anyio
-
-    told = None
-    while True:
-        await anyio.sleep(REPORT_EVERY_S)
-        heard = card.reached()
-        if heard is not None and heard != told:
-            told = heard
-            await wire.send(
-                {"type": "duologue.output_audio.played", "item_id": heard.item_id, "audio_end_ms": heard.heard_ms}
-            )
 
 
 def _about_echo(card: SoundCard, wanted: bool) -> str:

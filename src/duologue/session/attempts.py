@@ -30,7 +30,7 @@ from duologue.session.words import same_but_for_fillers
 
 # What follows the last speech window in a transcriber's input: it hears that the last word ended.
 TAIL_SAMPLES = ms_to_samples(96)
-# What a request costs on average changes slowly, and to ask for it takes as long as ten frames of sound.
+# What a request costs on average changes slowly, and to ask for it takes 0.4 ms of the loop.
 STATS_FRESH_S = 10.0
 
 
@@ -80,9 +80,7 @@ class Attempts:
         self._aside_over.stop()
         if turn.item_id != self._turn_id:
             self._turn_id, self._dropped = turn.item_id, 0
-        attempt = self._attempt = self._make(
-            number, turn, until, is_answered=self._may_write(Pause(None, False, self._dropped))
-        )
+        attempt = self._attempt = self._make(number, turn, until, is_answered=self._may_write())
         sound = attempt.transcription.sound if self._detection().silence_ms is None else None
         self._replies.tasks.start_soon(attempt.weigh, sound, self._post)
 
@@ -107,12 +105,11 @@ class Attempts:
 
     def _go_on(self, attempt: Attempt) -> None:
         """As far as the budget goes now."""
-        level = self._most_level(attempt)
         # Whether what was put aside will do is known with the words, and the model is not asked before.
-        if attempt.reply is None and level >= Level.TEXT and self._aside is None and self._detection().create_reply:
+        if attempt.reply is None and self._aside is None and self._may_write(attempt):
             self._answer(attempt)
         if attempt.reply is not None:
-            attempt.reply.may_speak(1 if level >= Level.SOUND else 0)
+            attempt.reply.may_speak(1 if self._most_level(attempt) >= Level.SOUND else 0)
 
     # --- what becomes of it -------------------------------------------------------------------------------------
 
@@ -184,21 +181,16 @@ class Attempts:
         aside, self._aside = self._aside, None
         if aside is None:
             return
-        before, now = aside.transcription.text, attempt.transcription.text
-        reply = aside.reply
-        if (
-            not before
-            or not now
-            or reply is None
-            or reply.failure is not None
-            or not self._is_fresh(aside)
-            or not same_but_for_fillers(before, now)
-        ):
+        if aside.reply is None or aside.reply.failure is not None or not self._says_the_same(aside, attempt):
             self._end(aside, is_kept=False)
             return
         attempt.drop_reply()
-        attempt.reply, attempt.made_from = reply, aside.made_from
+        attempt.reply, attempt.made_from = aside.reply, aside.made_from
         attempt.meters += aside.meters
+
+    def _says_the_same(self, aside: Attempt, attempt: Attempt) -> bool:
+        before, now = aside.transcription.text, attempt.transcription.text
+        return bool(before and now) and self._is_fresh(aside) and same_but_for_fillers(before or "", now or "")
 
     def _drop_aside(self) -> None:
         self._aside_over.stop()
@@ -231,11 +223,13 @@ class Attempts:
     def _basis(self) -> Basis:
         return self._conversation.history.version, self._replies.config
 
-    def _may_write(self, pause: Pause) -> bool:
-        return self._detection().create_reply and most_level(self._ways.pressure.level, pause) >= Level.TEXT
+    def _may_write(self, attempt: Attempt | None = None) -> bool:
+        return self._detection().create_reply and self._most_level(attempt) >= Level.TEXT
 
-    def _most_level(self, attempt: Attempt) -> Level:
-        return most_level(self._ways.pressure.level, Pause(attempt.prob, attempt.is_due, self._dropped))
+    def _most_level(self, attempt: Attempt | None) -> Level:
+        """Of a pause of which nothing is known yet where there is no attempt."""
+        prob, is_due = (None, False) if attempt is None else (attempt.prob, attempt.is_due)
+        return most_level(self._ways.pressure.level, Pause(prob, is_due, self._dropped))
 
     # --- the account --------------------------------------------------------------------------------------------
 

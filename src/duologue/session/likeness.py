@@ -14,8 +14,8 @@ from functools import lru_cache
 _MOST_DIFFERENT = 0.4
 # For every word of the answer that was passed over: echo is heard in one piece, and "the" stands everywhere.
 _SKIPPED = 1.0
-# An answer may be long; what is heard is of its last minute at most.
-_LAST_WORDS = 200
+# What is heard is of the last half minute of an answer at most.
+_LAST_WORDS = 80
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 

@@ -14,7 +14,7 @@ _HESITATION = re.compile(r"u+[mh]+|e+r+m*|a+h+m+|h+m+|mm+")
 _TRAILING = (("you", "know"), ("i", "mean"), ("like",), ("so",))
 
 # "Mm", "hmm", "mhm", "mm-hmm"; "uh-huh", "aha"; "oh", "ah", "ooh"; laughter.
-_SOUND = r"m*h*m+|m+ ?h+u*m+|u+h* h+u+h+|u+m+ h+u+m+|a+h*[ -]?h+a+h*|o+h+|o+|a+h+|e+h+|whoa|(?:ha|he)+h*"
+_SOUND = r"m*h*m+|[mh]+ ?h+u*m+|u+h* h+u+h+|u+[mh]+ h+u+m+|a+h* ?h+a+h*|o+h+|oo+|a+h+|e+h+|whoa|(?:ha|he)+h*"
 _WORD = (
     "yeah|yea|yah|ya|yes|yep|yup|right|okay|okey|ok|o k|kay|sure|alright|all right|i see|i know|i get it|i understand"
     "|understood|got it|gotcha|wow|really|cool|nice|great|good|very good|fine|perfect|lovely|wonderful|amazing|awesome"
@@ -26,9 +26,9 @@ _ACKNOWLEDGING = re.compile(rf"(?:{_SOUND}|{_WORD}|{_HESITATION.pattern})")
 # Four at most: who says "okay" five times running wants the floor.
 _MOST_IN_A_ROW = 4
 _IN_A_ROW = re.compile(rf"(?:(?:{_ACKNOWLEDGING.pattern})(?: |$)){{1,{_MOST_IN_A_ROW}}}")
-# One letter or a "?" apart from a backchannel: a refusal, and the question what was said.
+_MOST_CHARS = 80
+# One letter apart from "uh-huh" and "mm-hm".
 _REFUSAL = re.compile(r"(?:n?u+h+|u+n|m+)-(?:u+h+|m+)")
-_NOT_HEARD = re.compile(r"(?:huh|hm+|eh|really|sure|okay|right)\?+", re.IGNORECASE)
 
 
 def bare_words(text: str) -> tuple[str, ...]:
@@ -62,6 +62,7 @@ def is_backchannel(text: str) -> bool:
     refuses or adds anything: "no", "wait", "what", "yes please", "yeah but".
     """
     words = bare_words(text)
-    if any(_REFUSAL.fullmatch(word) for word in words):
+    said = " ".join(words).replace("-", " ").replace(".", "")
+    if len(said) > _MOST_CHARS or any(_REFUSAL.fullmatch(word) for word in words):
         return False
-    return _IN_A_ROW.fullmatch(" ".join(words).replace("-", " ")) is not None
+    return _IN_A_ROW.fullmatch(said) is not None

@@ -68,9 +68,7 @@ async def hold_all(line: Line, talkers: Sequence[Talker], callers: int, on_call:
 async def _hold(line: Line, talker: Talker, beat: Metronome, held: Held) -> None:
     target, call = line.target, Call()
     try:
-        async with dial(
-            target.url, model=target.model, api_key=target.api_key, ca=target.ca, asks=line.asks()
-        ) as wire:
+        async with dial(target.url, model=target.model, api_key=target.api_key, ca=target.ca, asks=line.asks()) as wire:
             await wire.session_created()
             update = session_update(target.turn_detection)
             call = await hold_call_to(beat, wire, talker, Voice(), update=update)

@@ -67,8 +67,8 @@ class Interruptions(msgspec.Struct, frozen=True, kw_only=True):
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     """What the server remembers of interrupted answers, by how it learns what was heard. ``n`` answers were compared;
-    ``with_unheard`` have ``unheard_words``; ``lost_words``: heard to their end, and forgotten; ``not_a_beginning``: what
-    is remembered is not how the answer began; ``not_told``: the server did not answer when it was asked."""
+    ``with_unheard`` have ``unheard_words``; ``lost_words``: heard to their end, and forgotten; ``not_a_beginning``:
+    what is remembered is not how the answer began; ``not_told``: the server did not answer when it was asked."""
 
     account: str
     n: int

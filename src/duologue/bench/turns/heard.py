@@ -17,6 +17,7 @@ import msgspec
 PhraseTimes = Callable[[str], Awaitable[tuple[list[tuple[int, int, float, float]], float]]]
 # Where no phrase has come whole: 170 words a minute, six letters a word with its space.
 MS_PER_LETTER = 59.0
+LAST_WORDS = 5
 
 _WORD = re.compile(r"\S+")
 
@@ -51,7 +52,8 @@ class Word(NamedTuple):
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """An interrupted answer: ``words`` in all that came, of which ``begun`` had begun to sound and ``ended`` were over
     when the listener's speaker fell silent at ``heard_ms``; the server remembers ``kept``. ``unheard``: kept, but not
-    even begun; ``lost``: over, but not kept. ``is_prefix`` False: what is kept is not how the answer began."""
+    even begun; ``lost``: over, but not kept. ``is_prefix`` False: what is kept is not how the answer began. The last words
+    of what was ``heard`` and is ``remembered`` are for those who want to look closer."""
 
     item_id: str
     heard_ms: float
@@ -64,6 +66,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     is_prefix: bool
     by: Literal["synthesizer", "estimate"]
     account: str
+    heard: str
+    remembered: str
 
 
 async def word_times(said: Said, clock: PhraseTimes | None) -> list[Word]:
@@ -96,6 +100,8 @@ def judge(
         is_prefix=remembered == [word.text for word in words[: len(remembered)]],
         by="estimate" if is_estimate else "synthesizer",
         account=account,
+        heard=" ".join(word.text for word in words[max(0, begun - LAST_WORDS) : begun]),
+        remembered=" ".join(remembered[-LAST_WORDS:]),
     )
 
 

@@ -14,6 +14,7 @@ from duologue.bench.turns.sounds import (
     LISTENING_DBFS,
     SPEECH_DBFS,
     Sound,
+    Source,
     as_sound,
     clip_at_level,
     cut_sounds,
@@ -51,7 +52,7 @@ async def gather(
     notes = []
     if source is None:
         notes.append("no recordings were found: voices are espeak-ng's and noises are made (give some with --clips)")
-    if ami is not None and not any(ami.glob("*.wav")):
+    if ami is not None and not _has_sound(ami):
         raise ConfigError(f"--ami: there is no .wav in {ami}")
     commands, turns = await _clips(source)
     fillers = cut_sounds(source, "clips", ("filler",), SPEECH_DBFS) if source else []
@@ -64,6 +65,10 @@ async def gather(
         interruptions=await _interruptions(source, commands),
         notes=notes,
     )
+
+
+def _has_sound(folder: Path) -> bool:
+    return any(folder.glob("*.wav"))
 
 
 async def _clips(source: Path | None) -> tuple[list[Clip], list[Clip]]:
@@ -82,7 +87,7 @@ async def _backchannels(source: Path | None, ami: Path | None) -> list[Sound]:
 async def _interruptions(source: Path | None, commands: Sequence[Clip]) -> list[Sound]:
     """Whole commands, and single words."""
     short = [clip for clip in commands if clip.duration_s <= LONGEST_INTERRUPTION_S]
-    kind = "recorded" if source else "made"
-    sounds = [as_sound(clip.name, "command", kind, clip.samples, SPEECH_DBFS, clip.text or "") for clip in short]
+    by: Source = "recorded" if source else "made"
+    sounds = [as_sound(clip.name, "command", by, clip.samples, SPEECH_DBFS, clip.text or "") for clip in short]
     sounds += cut_sounds(source, "clips", ("word",), SPEECH_DBFS) if source else []
     return interleaved(sounds + await spoken(INTERRUPTIONS, "word", SPEECH_DBFS))

@@ -104,7 +104,9 @@ def draw_interruptions(axes: Any, found: Interruptions) -> None:
             axes.plot([most_ms], [place], "k|", ms=16)
     axes.set_yticks(range(len(rows)), [f"{name} (n={times.n})" for name, times, _ in rows])
     axes.invert_yaxis()
-    axes.set(xlabel="ms from the interrupter's onset: p50, bar to p95, line to the worst; | promised p95", xlim=(0, None))
+    axes.set(
+        xlabel="ms from the interrupter's onset: p50, bar to p95, line to the worst; | promised p95", xlim=(0, None)
+    )
     axes.grid(alpha=0.3, axis="x")
 
 

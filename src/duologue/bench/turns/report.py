@@ -90,7 +90,9 @@ def _of_curves(report: TurnsReport) -> list[Check]:
     promise = f"false cut-offs at a mean wait of {AT_MEAN_WAIT_MS:.0f} ms: a third fewer than the model alone"
     if len(report.curves) < 3:
         return [Check(promise=promise, measured="-", is_kept=None)]
-    ours, model = (named[name].cut_share_at(AT_MEAN_WAIT_MS) for name in (report.curves[2].detector, report.curves[1].detector))
+    ours, model = (
+        named[name].cut_share_at(AT_MEAN_WAIT_MS) for name in (report.curves[2].detector, report.curves[1].detector)
+    )
     if ours is None or model is None:
         return [Check(promise=promise, measured="none so quick", is_kept=None)]
     measured = f"{ours:.1%} against {model:.1%} of {report.pauses} pauses"
@@ -117,7 +119,11 @@ def _of_turns(report: TurnsReport) -> list[Check]:
 def _of_overlaps(report: TurnsReport) -> list[Check]:
     checks = []
     for effects, promise, most in (
-        (report.backchannels, f"backchannels that stop an answer: under {MOST_STOPPED_BACKCHANNELS:.0%}", MOST_STOPPED_BACKCHANNELS),
+        (
+            report.backchannels,
+            f"backchannels that stop an answer: under {MOST_STOPPED_BACKCHANNELS:.0%}",
+            MOST_STOPPED_BACKCHANNELS,
+        ),
         (report.noise, "noises that stop an answer for good: none", 0.0),
     ):
         n = sum(effect.n for effect in effects)

@@ -153,7 +153,15 @@ def _interruptions(found: Interruptions, is_plain: bool) -> Table:
 
 def _remembered(found: Sequence[Remembered]) -> Table:
     title = "What is remembered of interrupted answers, beside what was heard (the word being spoken may be in or out)"
-    columns = ("answers", "with unheard words", "unheard words", "heard words lost", "no beginning", "not told", "times by")
+    columns = (
+        "answers",
+        "with unheard words",
+        "unheard words",
+        "heard words lost",
+        "no beginning",
+        "not told",
+        "times by",
+    )
     table = _table(title, "the server knows by", columns)
     for each in found:
         cells = (each.n, each.with_unheard, each.unheard_words, each.lost_words, each.not_a_beginning, each.not_told)

@@ -7,8 +7,8 @@ import re
 # How texts end, by kind; the longest phrase that fits decides. Words that end turns as often as not ("that") are
 # left out.
 _ENDINGS = {
-    "determiner": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose",
-    "preposition": "of|for|with|from|by|at|into|onto|than|during|between|through|without|against|as|like|about|around"
+    "determiner": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose|of|san|los|las",
+    "preposition": "for|with|from|by|at|into|onto|than|during|between|through|without|against|as|like|about|around"
     "|near|under|to|on|in|toward|towards|after|before|until|till|per",
     "conjunction": "and|but|or|nor|if|when|while|because|cause|whether|although|unless|since|and then|and so|but then"
     "|so that|and that|which|who|where|how|that if|and if|but if|so if|even if|or if",
@@ -17,42 +17,44 @@ _ENDINGS = {
     "|but it|so it|if you|if it|when you|when it|that you|because it|because you|yes it|yes that|no it|no that",
     "auxiliary": "is|are|was|were|am|be|been|being|can|could|will|would|should|must|may|might|shall|has|had|does|did"
     "|having|getting|that is|what is|this is|it was|that was|there is|there are|there was|i am|i was|i have|we have"
-    "|i want|i need|i like|you want|we need|have to|going to|got to|able to|used to|supposed to|do you|did you|are you"
-    "|do i|do they|does it|would be|will be|can be|to be|can't|won't|isn't|wasn't|aren't|doesn't|didn't|couldn't"
-    "|wouldn't|shouldn't|haven't|hasn't|gonna|wanna|gotta|who is|where is|how is|when is|how are|what are|and is",
-    "wish": "i'd love|i would love|i would like|i'd like|i wanna|want to|need to|like to|love to|trying to|try to|can i"
-    "|can you|could i|could you|would you|will you|can we|should i|may i|i'm looking|i am looking|i was wondering",
+    "|i like|you want|we need|have to|going to|got to|able to|used to|supposed to|do you|did you|are you|do i|do they"
+    "|does it|would be|will be|can be|to be|can't|won't|isn't|wasn't|aren't|doesn't|didn't|couldn't|wouldn't|shouldn't"
+    "|haven't|hasn't|gonna|wanna|gotta|who is|where is|how is|when is|how are|what are|and is",
+    "wish": "i'd love|i would love|i would like|i'd like|i wanna|want to|need to|like to|love to|trying to|try to"
+    "|can i|can you|could i|could you|would you|will you|can we|should i|may i|i'm looking|i am looking"
+    "|i was wondering|i want|i need",
     "lacks its object": "get|book|reserve|order|buy|make|find|check|search|add|tell|give|bring|send|find me|get me"
     "|tell me|give me|show me|book me|order me|let me|let us|help me|how about|what about|looking for|searching for"
     "|interested in|sounds|looks|seems|what time|what kind|what sort|how many|thank|thank you for|thanks for"
     "|please find|please book|please make|please play|to get|to find|to book|to order|to buy|to make|to see|to have"
     "|to play|to reserve|to check|to use|to set|to put|to watch|using|leaving|turn|call|set|remind|remind me|in new",
     "degree": "very|really|pretty|quite|just|also|even|more|most|less|actually|maybe|probably|perhaps|not|only|almost"
-    "|rather|such|certain|specific|kind of|sort of|type of|a lot of|lots of|one of|some of|all of|a couple of"
-    "|a bit of|different|several|many|a few|first of all|for example|like a|such as|a little|a couple",
+    "|rather|such|certain|specific|kind of|sort of|type of|lots of|one of|some of|all of|a couple of|a bit of"
+    "|different|several|many|a few|first of all|for example|like a|such as|a little|a couple|a lot of",
     "hedge": "i think|you know|i mean|i guess|i suppose|i don't|i believe|well|so|oh|basically|like i said|let's see"
     "|let me see|let me think|ok so|okay so|yeah so|i say|they say|he said|she said|i said|and like|was like|i'm like"
     "|okay well|oh well|so then|and now|by the way",
-    "demonstrative": "this|these|those|of this|with this|of these|of that|in this|on this|for this",
+    "demonstrative": "this|these|those|of this|with this|of these|of that|in this|on this|for this|that|is that",
     "greeting": "hi|hello|hey|hey there|hi there|good morning|good afternoon|good evening|excuse me",
-    "answer": "yes|yeah|mm hmm|mm hm|mhm|m hm|uh huh|no|nope|yep|yup|ok|okay|alright|all right|sure|yeah yeah|oh yeah"
-    "|no no|not really|not now|sounds good|sounds great|great|perfect|cool|awesome|nice",
-    "last word": "right|that's right|exactly|correct|absolutely|definitely|that's correct|is correct|is right|that's it"
-    "|that's all|that is all|is all|be all|i see|i agree|good idea|i think so|think so|it is|it does|i do|i did"
-    "|i don't think so|of course|no problem|got it|that's fine|that's good|that's great|that's perfect|is fine"
-    "|is good|is great|is perfect|looks good|looks great|looks right|sounds perfect|will work|that works|be fine"
-    "|be great|be good|be perfect|bye|goodbye|bye bye|see you|you too|wow|sorry|i don't know|oh okay|oh i see|me too"
-    "|never mind|stop|stop it|stop that|cancel",
+    "answer": "yes|yeah|no|nope|yep|yup|ok|okay|alright|all right|sure|yeah yeah|oh yeah|no no|not really|not now"
+    "|sounds good|sounds great|great|perfect|cool|awesome|nice|oh really",
+    "last word": "right|that's right|exactly|correct|absolutely|definitely|that's correct|is correct|is right"
+    "|that's it|be all|i see|i agree|good idea|i think so|think so|it does|i do|i did|i don't think so|of course"
+    "|no problem|got it|that's fine|that's good|that's perfect|is fine|is good|is perfect|looks good|looks great"
+    "|looks right|sounds perfect|will work|be fine|be great|be good|be perfect|bye|goodbye|bye bye|see you|you too|wow"
+    "|sorry|i don't know|oh okay|oh i see|me too|never mind|stop|stop it|stop that|cancel|all i need|all i needed"
+    "|what i want|what i need|i needed|all i want|please do|yes please|no thanks|no thank you|yes thanks|true"
+    "|that's true|mm hmm|mm hm|mhm|m hm|uh huh|wonderful|no that's all|no that's it",
     "courtesy": "please|thanks|thank you|thanks again|thank you very much|thank you so much|so much|very much"
     "|your help|the help|your assistance|for everything|go ahead|if possible|for now",
     "adverb": "today|tomorrow|tonight|now|right now|again|too|as well|instead|here|there|yet|already|anyway|anymore"
-    "|any more|later|soon|online|or not|or something|or whatever|or so|at all|for me|to me|for you|to you|with me"
-    "|with you|pm|am|o'clock|this morning|this afternoon|this evening|the morning|the afternoon|the evening|at night"
-    "|next week|this week|next month|this month|monday|tuesday|wednesday|thursday|friday|saturday|sunday|that day"
-    "|ahead|else|though|either|ever|of it|about it|for it|to it|with it|in it|on it|for that|with that|about that"
-    "|like that|do that|do it|to do|to go|of them|possible|once|twice|is it|isn't it|is that|are there|is there"
-    "|do you think|you mean|right here|over there|in there|out there|up there|january|february|march|april|june|july"
-    "|august|september|october|november|december",
+    "|any more|later|online|or not|or something|or whatever|or so|at all|for me|to me|for you|to you|with me|with you"
+    "|pm|am|o'clock|this morning|this afternoon|this evening|the morning|the afternoon|the evening|at night|next week"
+    "|this week|next month|this month|monday|tuesday|wednesday|thursday|friday|saturday|sunday|that day|ahead|else"
+    "|though|either|ever|of it|about it|for it|to it|with it|in it|on it|for that|with that|about that|like that"
+    "|do that|do it|to do|of them|possible|once|twice|is it|isn't it|are there|is there|do you think|you mean"
+    "|right here|over there|in there|out there|up there|january|february|march|april|june|july|august|september"
+    "|october|november|december|it is|that works|that's all|is all|that is all|is great|that's great|a lot",
     "object": "me|us|him|them|it|myself|yourself|yours|mine|one|ones|that one|this one|everything|something|anything"
     "|nothing|everyone|someone|anyone|everybody|somebody",
 }

@@ -28,39 +28,42 @@ _HESITATES = "hesitation"
 # pauses of meetings with word times (ICSI, by way of MRDA) and on Switchboard, whole turns and pauses weighing the
 # same.
 _WEIGHTS = {
-    "always": -2.0,
-    "determiner": -2.8,
-    "preposition": -1.8,
-    "conjunction": -2.7,
+    "always": -1.6,
+    "determiner": -3.0,
+    "preposition": -1.6,
+    "conjunction": -2.6,
     "subject": -2.0,
-    "auxiliary": 0.0,
-    "wish": -2.2,
+    "auxiliary": -0.2,
+    "wish": -1.8,
     "lacks its object": -0.2,
-    "degree": 0.2,
-    "hedge": -1.0,
-    "demonstrative": 0.6,
-    "answer": 2.3,
-    "last word": 3.0,
+    "degree": 0.3,
+    "hedge": -0.9,
+    "demonstrative": 0.3,
+    "answer": 2.2,
+    "last word": 3.1,
     "courtesy": 2.4,
-    "adverb": 2.0,
+    "adverb": 2.1,
     "object": 1.4,
     "other ending": 1.3,
-    "lone phrase": 0.7,
-    "long request": 0.5,
-    "not the first sentence": 0.5,
+    "hesitated lately": -0.4,
+    "lone phrase": 0.8,
+    "long request": 0.2,
+    "not the first sentence": 0.3,
     "number or letter": -0.9,
     "possessive": -1.0,
-    "question": 0.4,
-    "request + 1": -0.9,
-    "request + 2": -0.5,
-    "request + 3": -0.1,
-    "request alone": 1.0,
+    "question": 0.3,
+    "request + 1": -1.0,
+    "request + 2": -0.7,
+    "request + 3": -0.5,
+    "request alone": 0.4,
     "short question": -0.8,
-    "verb inside": -0.5,
-    "verb last": -0.6,
-    "words: 2": 0.2,
-    "words: 3": 0.9,
-    "words: 4": 1.3,
+    "verb inside": -0.2,
+    "verb last": -0.4,
+    "words: 15": 0.4,
+    "words: 2": -0.1,
+    "words: 3": 0.5,
+    "words: 4": 0.9,
+    "words: 6": 1.3,
     # Set by hand: these corpora have few short answers to an assistant, and none of a recogniser's signs; the signs
     # are after what Moonshine wrote at 142 ends and 209 pauses of recordings.
     "greeting": 1.7,
@@ -88,6 +91,8 @@ _TRAILING_QUOTES = "\"'”’)]»"
 # More than this of a long turn does not change how it ends.
 _TAIL_CHARS = 300
 
+_LENGTHS = (1, 2, 3, 4, 6, 15)
+_LATELY_WORDS = 6
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in KIND_OF_ENDING)
 _MARKS_OF_REQUEST = {0: "request alone", 1: "request + 1", 2: "request + 2", 3: "request + 3", 4: "request + 3"}
 
@@ -118,7 +123,10 @@ def _marks(text: str) -> list[str]:
     marks = _marks_of_end(words)
     if marks[0] == _HESITATES:
         return marks
-    marks += _marks_of_sentence(_without_openers(_WORD.findall(sentence) or words), marks[0])
+    said = _WORD.findall(sentence) or words
+    marks += _marks_of_sentence(_without_openers(said), marks[0])
+    if any(_HESITATION.fullmatch(word) for word in said[-_LATELY_WORDS:]):
+        marks.append("hesitated lately")
     if request := REQUEST.match(sentence):
         marks.append(_MARKS_OF_REQUEST.get(len(_WORD.findall(sentence[request.end() :])), "long request"))
     if len(tail) > len(sentence):
@@ -171,7 +179,7 @@ def _marks_of_sentence(words: Sequence[str], kind: str) -> list[str]:
     if not words:
         return []
     count = len(words)
-    marks = [f"words: {min(count, 4)}"]
+    marks = [f"words: {max(least for least in _LENGTHS if least <= count)}"]
     if any(word in VERBS for word in words[1:-1]):
         marks.append("verb inside")
     elif words[-1] in VERBS:
