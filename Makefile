@@ -81,7 +81,7 @@ fuzz: $(VENV)/.installed
 
 ## Pin anew what pyproject.toml and requirements/*.in ask for (needs uv).
 requirements:
-	$(COMPILE) -c requirements/shared.in --extra turn --extra bench --extra kokoro pyproject.toml -o requirements/run.txt
+	$(COMPILE) -c requirements/shared.in --extra turn --extra bench --extra kokoro --extra talk pyproject.toml -o requirements/run.txt
 	$(COMPILE) -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
 	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt requirements/models.in -o requirements/models.txt
 

@@ -34,6 +34,7 @@ def cli_page() -> str:
         "doctor",
         "bench",
         "bench conversations",
+        "bench turns",
         "bench overload",
         "bench fairness",
         "bench engines",

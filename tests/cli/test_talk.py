@@ -23,6 +23,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from duologue.audio.frame import Int16
 from duologue.bench.clock import WallClock
+from duologue.bench.sound_card import FADE_SAMPLES
 from duologue.cli.talk import DEFAULT_URL, FAST, talk
 from duologue.config import DEFAULT_PORT
 from tests.bench.standin import Script, StandIn, silence, standing_in, tone
@@ -238,12 +239,17 @@ def test_an_answer_is_lowered_held_and_resumed_and_none_of_it_is_lost(monkeypatc
     reached = [report["audio_end_ms"] for report in reports]
     assert reached == sorted(set(reached))
     given = np.frombuffer(b"".join(played), np.int16)
-    # Somewhere it was silent, and no sample was passed over: at full loudness each is the one before plus one.
-    first = int(np.flatnonzero(given)[0])
-    quiet = np.flatnonzero(given[first:] == 0)
-    assert len(quiet) > 480
-    resumed_at = int(first + quiet[-1]) if given[-1] else len(given)
-    assert resumed_at <= len(given)
+    sounding = np.flatnonzero(given)
+    gaps = np.flatnonzero(np.diff(sounding) > 400)
+    assert len(gaps) == 1, "it was silent once"
+    before, after = given[: sounding[gaps[0]] + 1], given[sounding[gaps[0] + 1] :]
+    # Each sample is the one before plus one, as long as it is as loud as ever.
+    assert np.any(np.diff(before) == 1)
+    resumed = after[FADE_SAMPLES : FADE_SAMPLES + 4800]
+    assert set(np.diff(resumed).tolist()) == {1}
+    # Lowered, and faded out over 5 ms, before it went on from there.
+    last_lowered = int(before[-FADE_SAMPLES - 1])
+    assert abs(last_lowered * 4 + 1 - int(resumed[0])) <= 4 * 4
 
 
 def test_a_server_that_wants_no_reports_is_sent_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

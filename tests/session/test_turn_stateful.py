@@ -86,6 +86,14 @@ class Floor(RuleBasedStateMachine):
         if self.is_speaking:
             self.loud_until = self.now
         self._take(Clock(self.now, self.loud_until, self.echo, self.left_ms))
+        self._check_doubt()
+
+    def _check_doubt(self) -> None:
+        """Nobody is in doubt for long: of a sound that has ended the words may still come."""
+        if self.contested_since is not None:
+            doubt_ms = (self.now - self.contested_since) / 16
+            sound_ms = max(0, self.loud_until - self.contested_since + 2 * ONSET_SAMPLES) / 16
+            assert doubt_ms <= DECIDE_MS + (0 if self.is_speaking else sound_ms), "still contested"
 
     def _perform(self, command: TurnCommand) -> None:
         match command:
@@ -268,13 +276,6 @@ class Floor(RuleBasedStateMachine):
         state = self.machine.state
         assert (self.loudness is not Loudness.FULL) == (state in (State.SUSPECTING, State.CONTESTED)), self.loudness
         assert self.loudness is not Loudness.HELD or state is State.CONTESTED
-
-    @invariant()
-    def nobody_is_in_doubt_for_long(self) -> None:
-        if self.contested_since is not None:
-            doubt_ms = (self.now - self.contested_since) / 16
-            sound_ms = max(0, self.loud_until - self.contested_since + 2 * ONSET_SAMPLES) / 16
-            assert doubt_ms <= DECIDE_MS + (0 if self.is_speaking else sound_ms), "still contested"
 
     @invariant()
     def time_is_told_where_it_matters(self) -> None:

@@ -55,6 +55,8 @@ class PlayQueue:
         with self._lock:
             at = min(samples, len(self._fade))
             out[:at], self._fade = self._fade[:at], self._fade[at:]
+            # A fade takes time and is none of what was to be played.
+            self._silence += at
             while self._pieces and at < samples and not self._is_held:
                 part = self._next(samples - at)
                 out[at : at + len(part)] = self._louder_or_lower(part)

@@ -77,8 +77,10 @@ class Listener(Ears):
                 said.phrases.append(Phrase(event.delta or "", said.sent_ms))
             case "response.output_audio.delta":
                 self._said(event).sent_ms += event.audio_samples() * 1000 / VOICE_RATE_HZ
-            case "response.output_audio.done":
-                self._said(event).is_whole = True
+            case "response.done" if event.response is not None and event.response.status == "completed":
+                # An answer that is cut off has a `response.output_audio.done` as well.
+                item_id = self._item_of.get(event.response.id or "", "")
+                self.said.setdefault(item_id, Said()).is_whole = True
             case "duologue.overlap.judged":
                 self.verdicts.append(Verdict(at, event.verdict or "", event.took_ms or 0.0))
             case "conversation.item.retrieved" if event.item is not None:

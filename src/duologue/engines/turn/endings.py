@@ -7,7 +7,8 @@ import re
 # How texts end, by kind; the longest phrase that fits decides. Words that end turns as often as not ("that") are
 # left out.
 _ENDINGS = {
-    "determiner": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose|of|san|los|las",
+    "leading on": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose|of|san|los|las|just"
+    "|very|one of|some of|all of|kind of|sort of|type of|a couple of|a bit of|a lot of|lots of|such as|like a",
     "preposition": "for|with|from|by|at|into|onto|than|during|between|through|without|against|as|like|about|around"
     "|near|under|to|on|in|toward|towards|after|before|until|till|per",
     "conjunction": "and|but|or|nor|if|when|while|because|cause|whether|although|unless|since|and then|and so|but then"
@@ -28,23 +29,22 @@ _ENDINGS = {
     "|interested in|sounds|looks|seems|what time|what kind|what sort|how many|thank|thank you for|thanks for"
     "|please find|please book|please make|please play|to get|to find|to book|to order|to buy|to make|to see|to have"
     "|to play|to reserve|to check|to use|to set|to put|to watch|using|leaving|turn|call|set|remind|remind me|in new",
-    "degree": "very|really|pretty|quite|just|also|even|more|most|less|actually|maybe|probably|perhaps|not|only|almost"
-    "|rather|such|certain|specific|kind of|sort of|type of|lots of|one of|some of|all of|a couple of|a bit of"
-    "|different|several|many|a few|first of all|for example|like a|such as|a little|a couple|a lot of",
+    "degree": "really|pretty|quite|also|even|more|most|less|actually|maybe|probably|perhaps|not|only|almost|rather"
+    "|such|certain|specific|different|several|many|a few|first of all|for example|a little|a couple",
     "hedge": "i think|you know|i mean|i guess|i suppose|i don't|i believe|well|so|oh|basically|like i said|let's see"
     "|let me see|let me think|ok so|okay so|yeah so|i say|they say|he said|she said|i said|and like|was like|i'm like"
     "|okay well|oh well|so then|and now|by the way",
     "demonstrative": "this|these|those|of this|with this|of these|of that|in this|on this|for this|that|is that",
     "greeting": "hi|hello|hey|hey there|hi there|good morning|good afternoon|good evening|excuse me",
-    "answer": "yes|yeah|no|nope|yep|yup|ok|okay|alright|all right|sure|yeah yeah|oh yeah|no no|not really|not now"
-    "|sounds good|sounds great|great|perfect|cool|awesome|nice|oh really",
+    "answer": "yes|yeah|no|nope|yep|yup|ok|okay|alright|all right|sure|no no|not really|not now|sounds good"
+    "|sounds great|great|perfect|cool|awesome|nice",
     "last word": "right|that's right|exactly|correct|absolutely|definitely|that's correct|is correct|is right"
     "|that's it|be all|i see|i agree|good idea|i think so|think so|it does|i do|i did|i don't think so|of course"
     "|no problem|got it|that's fine|that's good|that's perfect|is fine|is good|is perfect|looks good|looks great"
     "|looks right|sounds perfect|will work|be fine|be great|be good|be perfect|bye|goodbye|bye bye|see you|you too|wow"
-    "|sorry|i don't know|oh okay|oh i see|me too|never mind|stop|stop it|stop that|cancel|all i need|all i needed"
-    "|what i want|what i need|i needed|all i want|please do|yes please|no thanks|no thank you|yes thanks|true"
-    "|that's true|mm hmm|mm hm|mhm|m hm|uh huh|wonderful|no that's all|no that's it",
+    "|sorry|i don't know|oh i see|me too|never mind|stop|stop it|stop that|cancel|all i need|all i needed|what i want"
+    "|what i need|i needed|all i want|please do|yes please|no thanks|no thank you|yes thanks|true|that's true|mm hmm"
+    "|mm hm|mhm|m hm|uh huh|wonderful|no that's all|no that's it|oh okay|oh yeah|oh really|yeah yeah",
     "courtesy": "please|thanks|thank you|thanks again|thank you very much|thank you so much|so much|very much"
     "|your help|the help|your assistance|for everything|go ahead|if possible|for now",
     "adverb": "today|tomorrow|tonight|now|right now|again|too|as well|instead|here|there|yet|already|anyway|anymore"
@@ -52,9 +52,9 @@ _ENDINGS = {
     "|pm|am|o'clock|this morning|this afternoon|this evening|the morning|the afternoon|the evening|at night|next week"
     "|this week|next month|this month|monday|tuesday|wednesday|thursday|friday|saturday|sunday|that day|ahead|else"
     "|though|either|ever|of it|about it|for it|to it|with it|in it|on it|for that|with that|about that|like that"
-    "|do that|do it|to do|of them|possible|once|twice|is it|isn't it|are there|is there|do you think|you mean"
-    "|right here|over there|in there|out there|up there|january|february|march|april|june|july|august|september"
-    "|october|november|december|it is|that works|that's all|is all|that is all|is great|that's great|a lot",
+    "|do that|do it|to do|of them|possible|once|twice|is it|isn't it|do you think|you mean|right here|over there"
+    "|in there|out there|up there|january|february|march|april|june|july|august|september|october|november|december"
+    "|it is|that works|that's all|is all|that is all|is great|that's great|a lot",
     "object": "me|us|him|them|it|myself|yourself|yours|mine|one|ones|that one|this one|everything|something|anything"
     "|nothing|everyone|someone|anyone|everybody|somebody",
 }
