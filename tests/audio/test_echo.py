@@ -153,6 +153,17 @@ def test_of_silence_there_is_no_echo(answer: Float32) -> None:
     assert not path.has_echo
 
 
+@pytest.mark.parametrize("sounds_at", [0, 4_000, 12_000, 13_500])
+def test_next_to_nothing_played_explains_nothing(answer: Float32, question: Float32, sounds_at: int) -> None:
+    path = EchoPath()
+    likenesses(path, Room(13).echo(answer), answer)
+    played = np.zeros(BEFORE_SAMPLES + WINDOW + AFTER_SAMPLES, np.float32)
+    played[sounds_at : sounds_at + 200] = 0.01
+    heard = question[16_000 : 16_000 + WINDOW]
+    for known in (path, EchoPath()):
+        assert known.judge(heard, played).likeness < 0.5
+
+
 def test_noise_of_the_room_is_no_echo(answer: Float32) -> None:
     path = EchoPath()
     noise = np.random.default_rng(0).standard_normal(len(answer)).astype(np.float32) * 0.01

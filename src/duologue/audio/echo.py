@@ -212,7 +212,9 @@ def _fit(mic: Float64, out: Float64, at: int, before: _Known | None) -> _Fit:
     if before is not None:
         kept = _FORGET**length
         certainty, evidence = certainty + kept * before.certainty, evidence + kept * before.evidence
-    steady = certainty + np.diag(_prior() * (_PRIOR * certainty.trace() / _TAPS))
+    # Where nothing was played there is still something to divide by.
+    least = weight * length * _SILENCE**2
+    steady = certainty + np.diag(_prior() * (_PRIOR * certainty.trace() / _TAPS + least))
     solved = np.linalg.solve(steady, np.column_stack([evidence, products @ _PROBES * weight]))
     taps = solved[:, 0]
     left = mic - _filtered(late, taps)

@@ -13,8 +13,11 @@ FIRST_ASKED = ms_to_samples(200)
 ASKED_AGAIN = ms_to_samples(160)
 # Of a sound that was taken for none of ours, less often: it may be music.
 WATCHED_AGAIN = ms_to_samples(600)
-# What was the answer's echo and is so no more is a voice of its own, perhaps over it.
-ECHO_LOST = 0.35
+# Of a sound that goes on only what came last is looked at, and is the turn if it turns out to be one: a recogniser
+# takes half a second for 8 s.
+LONGEST_SAMPLES = ms_to_samples(2_500)
+# What was the answer's echo and is so no more is a voice of its own, perhaps over it: as loud as it, it leaves a half.
+ECHO_LOST = 0.6
 
 
 @dataclass(slots=True)
@@ -79,6 +82,11 @@ class Contest:
     @property
     def lasted_ms(self) -> float:
         return samples_to_ms(self.loud_until - self.began)
+
+    @property
+    def turn_began(self) -> int:
+        """Where the user's turn begins, if it is one: not with the music that went before."""
+        return max(self.began, self.loud_until - LONGEST_SAMPLES)
 
     @property
     def words(self) -> str:

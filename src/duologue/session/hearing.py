@@ -232,7 +232,8 @@ class Hearing:
             intake.digest()
             self._window_start = intake.end
             return False
-        if self.gate.is_idle and self._window_start >= self._noise_end + QUIET_SAMPLES:
+        is_calm = self.gate.is_idle and not self._suspicion.is_on
+        if is_calm and self._window_start >= self._noise_end + QUIET_SAMPLES:
             self._window_start += ready * VAD_WINDOW_SAMPLES
             self._is_fresh = True
             return False
@@ -325,6 +326,7 @@ class Hearing:
     def reset(self) -> None:
         """Forget that anyone was speaking; the clock goes on."""
         self.gate = SpeechGate(self.gate.threshold)
+        self._suspicion.settle()
         self._is_fresh = True
 
 

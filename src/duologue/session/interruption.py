@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from duologue.audio.echo import ECHO_LIKENESS
 from duologue.session.words import bare_words, is_backchannel
 
 # Three VAD windows. Shorter sounds are clicks and the ends of coughs.
@@ -22,8 +23,6 @@ LEAST_SOUND_MS = 96.0
 HOLD_MS = 200.0
 # After so long it is decided, one way or the other.
 DECIDE_MS = 500.0
-# From so much of the microphone's energy on, the answer's own sound explains it.
-ECHO_LIKENESS = 0.7
 # From so many of the words on, they are the assistant's. One alone may be anybody's.
 SAID_SHARE, LEAST_SAID_WORDS = 0.75, 2
 # Whoever speaks up when so little is left to hear answers, even by "yeah".

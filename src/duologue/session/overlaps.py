@@ -13,19 +13,18 @@ from duologue.engines.base import TranscribeRequest
 from duologue.engines.client import ASR, EngineClient
 from duologue.errors import CapacityError, EngineError
 from duologue.session.answers import Answers
+from duologue.session.contest import LONGEST_SAMPLES
 from duologue.session.floor import AskOverlap, OverlapHeard
 from duologue.session.hearing import Hearing
 from duologue.session.likeness import said_share
 
 # The VAD is late for soft consonants; a recogniser needs the first sound of a word.
 BEFORE_SAMPLES = ms_to_samples(200)
-# Of a sound that goes on only what was said last: a recogniser of 8 s takes half a second.
-LONGEST_SAMPLES = ms_to_samples(2_500)
 # Somebody waits for it, and hears a lowered answer meanwhile.
 WORDS_DUE_S = 0.05
 # The echo is judged by the last so much of the microphone, and again after so much more.
 ECHO_SAMPLES = ms_to_samples(250)
-ECHO_AGAIN = ms_to_samples(60)
+ECHO_AGAIN, ECHO_WATCHED = ms_to_samples(60), ms_to_samples(200)
 
 
 class Overlaps:
@@ -48,14 +47,10 @@ class Overlaps:
         self._judged_at = -ECHO_AGAIN
         self._echo = 0.0
 
-    @property
-    def has_echo(self) -> bool:
-        """The answers of this conversation come back through the microphone."""
-        return self._path.has_echo
-
-    def echo(self, until: int) -> float:
-        """How much of the microphone's last sound, up to sample ``until``, the answer explains, in [0, 1]."""
-        if until - self._judged_at >= ECHO_AGAIN or until < self._judged_at:
+    def echo(self, until: int, *, is_watched: bool = False) -> float:
+        """How much of the microphone's last sound, up to sample ``until``, the answer explains, in [0, 1]. Now and then
+        anew, which takes 3 ms: less often where the sound is merely watched."""
+        if until - self._judged_at >= (ECHO_WATCHED if is_watched else ECHO_AGAIN):
             self._judged_at, self._echo = until, self._judge_echo(until)
         return self._echo
 

@@ -216,6 +216,7 @@ class TurnMachine:
 
     def _open_contest(self, event: SpeechBegan) -> State:
         if not self.detection.interrupt_reply:
+            self._be(Loudness.FULL)
             return self._open_turn(event)
         suspected = self._suspected if self.state is State.SUSPECTING else event.at
         self._contest = Contest(min(suspected, event.at), event.at, self._is_audible)
@@ -278,9 +279,12 @@ class TurnMachine:
     def _interrupt(self) -> State:
         contest = self._contested
         # Clients cut their playback on the start of speech, so it is told before the end of the reply.
-        self._began = contest.began
+        self._began = contest.turn_began
         self._open()
-        self._stop_reply()
+        if self.detection.interrupt_reply:
+            self._stop_reply()
+        else:
+            self._be(Loudness.FULL)
         return self._pause(SpeechEnded(contest.loud_until)) if contest.has_ended else State.USER
 
     def _be(self, loudness: Loudness) -> None:
@@ -297,7 +301,7 @@ class TurnMachine:
             return State.IDLE
         if contest.has_ended and contest.verdict is not None:
             return State.IDLE
-        self._began = contest.began if contest.verdict is None else contest.now
+        self._began = contest.turn_began if contest.verdict is None else contest.now
         self._open()
         return self._pause(SpeechEnded(contest.loud_until)) if contest.has_ended else State.USER
 

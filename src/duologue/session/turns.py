@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from duologue.audio.echo import ECHO_LIKENESS
 from duologue.audio.frame import ms_to_samples, samples_to_ms
 from duologue.engines.client import EngineClient
 from duologue.errors import ClientError
@@ -30,10 +31,10 @@ from duologue.items import ReplyOptions, TurnDetection, new_id
 from duologue.session import floor
 from duologue.session.answers import Answers
 from duologue.session.attempts import Attempts
+from duologue.session.contest import LONGEST_SAMPLES
 from duologue.session.conversation import Conversation
 from duologue.session.given import Turned
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
-from duologue.session.interruption import ECHO_LIKENESS
 from duologue.session.overlaps import Overlaps
 from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
@@ -49,6 +50,8 @@ from duologue.session.vad import Calmed, Onset, Pause, Suspected
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 
+# Of a sound over an answer: what is transcribed of it, or becomes a turn, and the padding before.
+OVERLAP_KEEP_SAMPLES = LONGEST_SAMPLES + ms_to_samples(1_000)
 # The answer's echo goes on for so long after the answer.
 ECHO_TAIL_SAMPLES = ms_to_samples(400)
 _OVER_ANSWER = (State.SPEAKING, State.SUSPECTING, State.CONTESTED, State.OVERLAPPED)
@@ -173,7 +176,9 @@ class Turns:
         """The first sample that may still be asked for."""
         if not self.hearing.detects_speech:
             return now - LONGEST_UNCOMMITTED_SAMPLES
-        return now - IDLE_KEEP_SAMPLES if self._turn is None else self._turn.start
+        if self._turn is not None:
+            return self._turn.start
+        return now - (OVERLAP_KEEP_SAMPLES if self._machine.state in _OVER_ANSWER else IDLE_KEEP_SAMPLES)
 
     # --- a turn, from its first sound to its last ---------------------------------------------------------------
 
@@ -193,7 +198,9 @@ class Turns:
     def _clock(self, now: int, loud_until: int) -> floor.Clock:
         if self._machine.state not in _OVER_ANSWER:
             return floor.Clock(now, loud_until)
-        return floor.Clock(now, loud_until, self._overlaps.echo(self.hearing.now), self._answers.left_ms())
+        is_watched = self._machine.state is State.OVERLAPPED
+        echo = self._overlaps.echo(self.hearing.now, is_watched=is_watched)
+        return floor.Clock(now, loud_until, echo, self._answers.left_ms())
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
         start = max(command.at - ms_to_samples(self._machine.detection.prefix_padding_ms), self._uncommitted)

@@ -61,15 +61,15 @@ class Suspicion:
 
     def __init__(self) -> None:
         self._threshold = LEAST_SUSPECT
-        self._is_on = False
+        self.is_on = False
 
     def push(self, prob: float, window_end: int) -> Suspected | Calmed | None:
         """The next window, which is not speech yet."""
         is_on = prob >= self._threshold
         self._threshold = max(LEAST_SUSPECT, self._threshold * SUSPECT_DECAY)
-        if is_on == self._is_on:
+        if is_on == self.is_on:
             return None
-        self._is_on = is_on
+        self.is_on = is_on
         if is_on:
             return Suspected(window_end - VAD_WINDOW_SAMPLES)
         self._threshold = min(MOST_SUSPECT, self._threshold * SUSPECT_RISE)
@@ -77,7 +77,7 @@ class Suspicion:
 
     def settle(self) -> None:
         """It was speech, or nobody wants to know any more."""
-        self._is_on = False
+        self.is_on = False
 
 
 class SpeechGate:

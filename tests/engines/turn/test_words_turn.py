@@ -68,7 +68,7 @@ def test_whole_turns_are_likely(text: str) -> None:
 
 @pytest.mark.parametrize("text", OPEN)
 def test_open_ends_are_unlikely(text: str) -> None:
-    assert finished_prob(text) <= 0.05
+    assert finished_prob(text) <= 0.06
 
 
 @pytest.mark.parametrize("text", UNFINISHED)
@@ -78,7 +78,7 @@ def test_what_lacks_its_object_is_doubted(text: str) -> None:
 
 @pytest.mark.parametrize("text", EITHER)
 def test_short_answers_lean_to_neither_side(text: str) -> None:
-    assert 0.4 < finished_prob(text) < 0.62
+    assert 0.4 < finished_prob(text) < 0.67
 
 
 def test_a_full_stop_is_weaker_than_a_question_mark() -> None:

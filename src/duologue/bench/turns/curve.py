@@ -9,14 +9,19 @@ and what the voice activity is late by counts as waiting.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from duologue.bench.stats import percentile
 from duologue.bench.turns.pauses import Point
+from duologue.errors import ConfigError
 from duologue.items import TurnDetection
 from duologue.session.endpointing import Evidence, wait_ms
 from duologue.session.pauses import OwnPauses
@@ -119,3 +124,62 @@ def taken_ms(known: Sequence[Known], rule: Rule) -> float:
         if due_ms < until_ms:
             return due_ms
     return math.inf
+
+
+def _silence_rule(silence_ms: float, _evidence: Evidence) -> float:
+    return silence_ms
+
+
+def _model_rule(threshold: float, delay_ms: float, timeout_ms: float, evidence: Evidence) -> float:
+    prob = evidence.end_of_turn_prob
+    return timeout_ms if prob is None or prob < threshold else delay_ms
+
+
+def _swept(detector: str, points: Sequence[Point], rules: Mapping[str, Rule]) -> Curve:
+    known = what_is_known(points)
+    settings = [_setting(name, points, known, rule) for name, rule in rules.items()]
+    return Curve(detector, _unbeaten(settings))
+
+
+def _setting(name: str, points: Sequence[Point], known: Sequence[Sequence[Known]], rule: Rule) -> Setting:
+    taken = [taken_ms(each, rule) for each in known]
+    cuts = [
+        point.resumed_ms is not None and at_ms < point.resumed_ms
+        for point, at_ms in zip(points, taken, strict=True)
+        if point.goes_on
+    ]
+    waits = sorted(point.lag_ms + at_ms for point, at_ms in zip(points, taken, strict=True) if not point.goes_on)
+    if not cuts or not waits:
+        raise ConfigError("a curve wants pauses and ends of turns: the recordings have none of one of them")
+    mean_ms = math.fsum(waits) / len(waits)
+    return Setting(name, sum(cuts) / len(cuts), mean_ms, percentile(waits, 0.5), percentile(waits, 0.95))
+
+
+def _unbeaten(settings: Sequence[Setting]) -> list[Setting]:
+    """Those that no other one is quicker than without cutting more, by rising mean wait."""
+    best: list[Setting] = []
+    for each in sorted(settings, key=lambda each: (each.mean_wait_ms, each.cut_share)):
+        if not best or each.cut_share < best[-1].cut_share:
+            best.append(each)
+    return best
+
+
+def _stages(point: Point, own: OwnPauses) -> list[Known]:
+    """What is known of one silence, from when on."""
+    if point.seen_ms is None:
+        return []
+    evidence = Evidence(own=own)
+    changes: list[tuple[float, dict[str, Any]]] = [(at_ms, {"end_of_turn_prob": prob}) for at_ms, prob in point.judged]
+    if point.words is not None:
+        changes.append((point.words[0], {"text": point.words[1]}))
+    stages = [(point.seen_ms, evidence)]
+    for at_ms, change in sorted(changes, key=itemgetter(0)):
+        evidence = replace(evidence, **change)
+        stages.append((at_ms, evidence))
+    return stages
+
+
+def _learn(own: OwnPauses, point: Point) -> OwnPauses:
+    if not point.goes_on:
+        return own.ended()
+    return own if point.resumed_ms is None else own.went_on(point.resumed_ms)

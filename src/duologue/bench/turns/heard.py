@@ -52,8 +52,8 @@ class Word(NamedTuple):
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """An interrupted answer: ``words`` in all that came, of which ``begun`` had begun to sound and ``ended`` were over
     when the listener's speaker fell silent at ``heard_ms``; the server remembers ``kept``. ``unheard``: kept, but not
-    even begun; ``lost``: over, but not kept. ``is_prefix`` False: what is kept is not how the answer began. The last words
-    of what was ``heard`` and is ``remembered`` are for those who want to look closer."""
+    even begun; ``lost``: over, but not kept. ``is_prefix`` False: what is kept is not how the answer began. ``heard``
+    and ``remembered``: the last words of both, for those who want to look closer."""
 
     item_id: str
     heard_ms: float

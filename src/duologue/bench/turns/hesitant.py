@@ -15,7 +15,7 @@ import numpy as np
 from duologue.audio.frame import VOICE_RATE_HZ, Int16
 from duologue.bench.clips import Clip, make_clip
 from duologue.bench.energy import levels_dbfs
-from duologue.bench.turns.sounds import Sound
+from duologue.bench.turns.sounds import Sound, at_level
 
 SHORTEST_S = 1.2
 # Thinking pauses in the recorded turns last from 0.25 s to 1.4 s, half of them under 0.6 s.
@@ -23,6 +23,8 @@ PAUSES_S = (0.3, 1.2)
 # Where in the speech a pause may fall.
 MIDDLE = (0.35, 0.75)
 BLOCK_SAMPLES = VOICE_RATE_HZ // 50
+QUIET_BLOCKS = 3
+LOUDEST_ROOM_DBFS = -58.0
 
 
 def hesitant(clips: Sequence[Clip], fillers: Sequence[Sound], seed: int = 0) -> list[Clip]:
@@ -61,9 +63,12 @@ def _quietest(clip: Clip) -> int:
 
 
 def _room(samples: Int16, length_s: float) -> Int16:
-    """The room of a recording for so long: its quietest tenth, there and back again, so that no edge is heard."""
+    """The room of a recording for so long: its quietest 60 ms, there and back again, so that no edge is heard, and no
+    louder than a quiet room where somebody speaks all the time."""
     length = int(length_s * VOICE_RATE_HZ)
     blocks = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES].reshape(-1, BLOCK_SAMPLES)
-    quiet = blocks[np.argsort(levels_dbfs(samples, BLOCK_SAMPLES))[: max(1, len(blocks) // 10)]]
+    quiet = blocks[np.argsort(levels_dbfs(samples, BLOCK_SAMPLES))[:QUIET_BLOCKS]]
     there_and_back = np.concatenate([np.concatenate([block, block[::-1]]) for block in quiet])
+    if float(np.mean(levels_dbfs(there_and_back, BLOCK_SAMPLES))) > LOUDEST_ROOM_DBFS:
+        there_and_back = at_level(there_and_back, LOUDEST_ROOM_DBFS)
     return np.asarray(np.tile(there_and_back, length // len(there_and_back) + 1)[:length])

@@ -16,7 +16,7 @@ from duologue.bench.report import report_run
 from duologue.bench.run import Run
 from duologue.bench.stats import summarise
 from duologue.bench.turns.calls import Held, Line, hold_all
-from duologue.bench.turns.figures import alone, effects, interruptions, remembered
+from duologue.bench.turns.figures import alone, effects, interruptions, per_hour, remembered
 from duologue.bench.turns.heard import Memory, judge, word_times
 from duologue.bench.turns.material import Material
 from duologue.bench.turns.plan import TurnsPlan
@@ -34,6 +34,7 @@ TURNS_A_CALL = 15
 ROOM_DBFS = -66.0
 WAIT_S = (0.8, 2.5)
 ECHO_LISTENS_S = 6.0
+ECHO_LISTENS = 2
 LATEST_INTERRUPTION_S = 6.0
 # The room behind the caller when turns are spoken under noise.
 BACKGROUND = "noise/office_ambience_88s.ogg"
@@ -52,15 +53,22 @@ class LiveBench:
 
     async def play(self, name: str, acts: Sequence[Act], accounts: Sequence[Account] = ("truncate",)) -> list[Seen]:
         """All acts, shared among calls; what came of them, in no order."""
+        return await self.play_calls(name, _shares(acts, max(len(accounts), self._calls(len(acts)))), accounts)
+
+    async def play_calls(
+        self, name: str, calls: Sequence[Sequence[Act]], accounts: Sequence[Account] = ("truncate",)
+    ) -> list[Seen]:
+        """Each of ``calls`` is one call."""
+        on_act = self._counter(name, sum(map(len, calls)))
         guests = [
             Guest(
-                share,
+                acts,
                 account=accounts[number % len(accounts)],
                 room=room_tone(ROOM_DBFS, number),
                 seed=self.plan.server.seed + number,
-                on_act=self._counter(name, len(acts)),
+                on_act=on_act,
             )
-            for number, share in enumerate(_shares(acts, max(len(accounts), self._calls(len(acts)))))
+            for number, acts in enumerate(calls)
         ]
         self._note(name, await hold_all(self.line, guests, self.plan.callers, lambda: None))
         return [seen for guest in guests for seen in guest.seen]
@@ -131,20 +139,27 @@ async def _noise(bench: LiveBench) -> dict[str, Any]:
     sounds = bench.material.noises[: bench.plan.noises]
     over = [Act(part="noise", sound=sound, wait_s=bench.rng.uniform(*WAIT_S)) for sound in sounds]
     by_itself = [Act(part="alone", place="alone", sound=sound, wait_s=0.2) for sound in sounds]
+    found = effects(await bench.play("noise over an answer", over))
+    stopped = sum(effect.counts.get(each, 0) for effect in found for each in ("stopped", "cut"))
     return {
-        "noise": effects(await bench.play("noise over an answer", over)),
+        "noise": found,
+        "noise_an_hour": per_hour(stopped, sum(effect.seconds for effect in found)),
         "alone": alone(await bench.play("noise alone", by_itself)),
     }
 
 
 async def _echo(bench: LiveBench) -> dict[str, Any]:
-    plan = bench.plan
-    acts = [
-        Act(part="echo", echo=Echo(level_db, delay_ms), wait_s=0.0, listen_s=ECHO_LISTENS_S)
-        for level_db in plan.echo_db
-        for delay_ms in plan.echo_delay_ms
-    ]
-    return {"echo": effects(await bench.play("echo", acts))}
+    """Each echo in a call of its own: a server may have to learn it. At the end somebody interrupts over it."""
+    plan, calls = bench.plan, []
+    echoes = [Echo(level_db, delay_ms) for level_db in plan.echo_db for delay_ms in plan.echo_delay_ms]
+    for echo, sound in zip(echoes, _repeated(bench.material.interruptions, len(echoes)), strict=False):
+        listens = [Act(part="echo", echo=echo, wait_s=0.0, listen_s=ECHO_LISTENS_S) for _ in range(ECHO_LISTENS)]
+        calls.append([*listens, Act(part="over echo", echo=echo, sound=sound, wait_s=bench.rng.uniform(*WAIT_S))])
+    seen = await bench.play_calls("echo", calls)
+    return {
+        "echo": effects(each for each in seen if each.act.sound is None),
+        "over_echo": interruptions([each for each in seen if each.act.sound is not None]),
+    }
 
 
 async def _interruptions(bench: LiveBench) -> dict[str, Any]:

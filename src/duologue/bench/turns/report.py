@@ -55,7 +55,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 class TurnsReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. A part that was not asked for is empty. ``curves``: silence alone, the model alone, ours, over
-    ``pauses`` silences within and ``ends`` at the end of turns of recorded speech."""
+    ``pauses`` silences within and ``ends`` at the end of turns of recorded speech. ``noise_an_hour``: answers that were
+    stopped, or cut off and taken up again, in an hour of noise over answers; ``over_echo``: interruptions while the own
+    loudspeaker was in the microphone."""
 
     made_at: str
     machine: Machine
@@ -67,8 +69,10 @@ class TurnsReport(msgspec.Struct, frozen=True, kw_only=True):
     turns: list[TurnsUnder] = []
     backchannels: list[Effect] = []
     noise: list[Effect] = []
+    noise_an_hour: float | None = None
     alone: list[Alone] = []
     echo: list[Effect] = []
+    over_echo: Interruptions | None = None
     interruptions: Interruptions | None = None
     remembered: list[Remembered] = []
     memories: list[Memory] = []

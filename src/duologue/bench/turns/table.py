@@ -31,10 +31,15 @@ def render(report: TurnsReport) -> RenderableType:
     ):
         if effects:
             tables.append(_effects(title, effects))
+    if report.noise_an_hour is not None:
+        tables.append(Text(f"false interruptions an hour of noise over answers: {report.noise_an_hour:.1f}"))
     if report.alone:
         tables.append(_alone(report.alone))
     if report.interruptions is not None:
-        tables.append(_interruptions(report.interruptions, report.is_plain))
+        plain = " (plain protocol)" if report.is_plain else ""
+        tables.append(_interruptions(f"Interruptions{plain}", report.interruptions))
+    if report.over_echo is not None and report.over_echo.n:
+        tables.append(_interruptions("Interruptions over an echo", report.over_echo))
     if report.remembered:
         tables.append(_remembered(report.remembered))
     tables.append(_promises(report.checks()))
@@ -86,21 +91,18 @@ def _turns(turns: Sequence[TurnsUnder]) -> Table:
 
 
 def _effects(title: str, effects: Sequence[Effect]) -> Table:
-    table = _table(title, "kind", ("source", "n", *EFFECTS, "silent ms", "lowered ms", "an hour", "taken for"))
+    table = _table(title, "kind", ("source", "n", *EFFECTS, "silent ms", "lowered ms", "taken for"))
     for effect in effects:
         _effect_row(table, effect)
     if len(effects) > 1:
         table.add_section()
         counts = {each: sum(effect.counts.get(each, 0) for effect in effects) for each in EFFECTS}
-        n, seconds = sum(effect.n for effect in effects), sum(effect.seconds for effect in effects)
-        false = counts["stopped"] + counts["cut"]
         cells = [str(counts[each] or "") for each in EFFECTS]
-        table.add_row("together", "", str(n), *cells, "", "", _rate(false, seconds), "")
+        table.add_row("together", "", str(sum(effect.n for effect in effects)), *cells, "", "", "")
     return table
 
 
 def _effect_row(table: Table, effect: Effect) -> None:
-    false = effect.counts.get("stopped", 0) + effect.counts.get("cut", 0)
     table.add_row(
         effect.kind,
         effect.source,
@@ -108,7 +110,6 @@ def _effect_row(table: Table, effect: Effect) -> None:
         *(str(effect.counts.get(each) or "") for each in EFFECTS),
         _with_n(effect.silent_ms),
         _with_n(effect.lowered_ms),
-        _rate(false, effect.seconds),
         _counted(effect.verdicts),
     )
 
@@ -136,8 +137,8 @@ def _alone(noises: Sequence[Alone]) -> Table:
     return table
 
 
-def _interruptions(found: Interruptions, is_plain: bool) -> Table:
-    title = "Interruptions, ms from the true onset: p50 / p95" + (" (plain protocol)" if is_plain else "")
+def _interruptions(what: str, found: Interruptions) -> Table:
+    title = f"{what}, ms from the true onset: p50 / p95"
     table = _table(title, "n", ("missed", "to lowered", "to silence", "to verdict", "taken for", "unusable"))
     table.add_row(
         str(found.n),

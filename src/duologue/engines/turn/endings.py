@@ -8,7 +8,8 @@ import re
 # left out.
 _ENDINGS = {
     "leading on": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose|of|san|los|las|just"
-    "|very|one of|some of|all of|kind of|sort of|type of|a couple of|a bit of|a lot of|lots of|such as|like a",
+    "|very|one of|some of|all of|kind of|sort of|type of|a couple of|a bit of|a lot of|lots of|such as|like a"
+    "|i want to|i need to|i'd like to|i would like to|i would like|i'd like|can you|could you|can i|could i|i wanna",
     "preposition": "for|with|from|by|at|into|onto|than|during|between|through|without|against|as|like|about|around"
     "|near|under|to|on|in|toward|towards|after|before|until|till|per",
     "conjunction": "and|but|or|nor|if|when|while|because|cause|whether|although|unless|since|and then|and so|but then"
@@ -21,9 +22,8 @@ _ENDINGS = {
     "|i like|you want|we need|have to|going to|got to|able to|used to|supposed to|do you|did you|are you|do i|do they"
     "|does it|would be|will be|can be|to be|can't|won't|isn't|wasn't|aren't|doesn't|didn't|couldn't|wouldn't|shouldn't"
     "|haven't|hasn't|gonna|wanna|gotta|who is|where is|how is|when is|how are|what are|and is",
-    "wish": "i'd love|i would love|i would like|i'd like|i wanna|want to|need to|like to|love to|trying to|try to"
-    "|can i|can you|could i|could you|would you|will you|can we|should i|may i|i'm looking|i am looking"
-    "|i was wondering|i want|i need",
+    "wish": "i'd love|i would love|want to|need to|like to|love to|trying to|try to|would you|will you|can we|should i"
+    "|may i|i'm looking|i am looking|i was wondering|i want|i need",
     "lacks its object": "get|book|reserve|order|buy|make|find|check|search|add|tell|give|bring|send|find me|get me"
     "|tell me|give me|show me|book me|order me|let me|let us|help me|how about|what about|looking for|searching for"
     "|interested in|sounds|looks|seems|what time|what kind|what sort|how many|thank|thank you for|thanks for"
