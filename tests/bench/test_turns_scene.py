@@ -18,7 +18,7 @@ from duologue.bench.turns.figures import (
     silent_ms,
     verdict_ms,
 )
-from duologue.bench.turns.heard import Word, judge
+from duologue.bench.turns.heard import Phrase, Said, Word, judge
 from duologue.bench.turns.room import Echo
 from duologue.bench.turns.scene import Account, Act, Guest, Seen, continues
 from duologue.bench.turns.sounds import Sound, as_sound
@@ -103,16 +103,17 @@ def test_the_rest_of_an_answer_is_known_by_its_words_also_where_something_was_sa
 
 
 @pytest.mark.parametrize(
-    ("begun", "rest", "is_it"),
+    ("begun", "rest", "heard_ms", "is_it"),
     [
-        ("There was once a clock.", "once a clock. It was slow.", True),
-        ("There was once a clock. It ", "It was slow.", False),
-        ("There was once a clock.", "You are welcome.", False),
-        ("There was", "", False),
+        ("There was once a clock.", "once a clock. It was slow.", 400.0, True),
+        ("There was once a clock. It ", "It was slow.", 900.0, False),
+        ("There was once a clock.", "You are welcome.", 400.0, False),
+        ("There was", "", 400.0, False),
+        ("There was once a clock that ran late.", "There was once a clock that ran late.", 900.0, False),
     ],
 )
-def test_what_goes_on(begun: str, rest: str, is_it: bool) -> None:
-    assert continues(begun, rest) is is_it
+def test_what_goes_on(begun: str, rest: str, heard_ms: float, is_it: bool) -> None:
+    assert continues(Said(phrases=[Phrase(begun, 0.0)], sent_ms=1000.0), rest, heard_ms) is is_it
 
 
 def test_after_a_stop_the_next_act_has_a_new_answer() -> None:

@@ -10,6 +10,13 @@ from duologue.events import (
     ItemAdded,
     ItemDeleted,
     ItemDone,
+    OverlapJudged,
+    PlayoutCleared,
+    PlayoutHeld,
+    PlayoutLowered,
+    PlayoutResumed,
+    PlayoutStarted,
+    PlayoutStopped,
     ReplyAudio,
     ReplyDone,
     ReplyItemDone,
@@ -31,6 +38,8 @@ LONGEST_PIECE_MS = 200
 LONGEST_LEAD_MS = 2_000 + LONGEST_PIECE_MS
 # What tests give a reply outside the conversation.
 ASIDE = {"aside": "yes"}
+VERDICTS = {"interruption", "backchannel", "noise", "echo"}
+LOUDNESS: dict[type[Event], str] = {PlayoutLowered: "lowered", PlayoutHeld: "held"}
 REASONS: dict[str, set[str | None]] = {
     "completed": {None},
     "cancelled": {"turn_detected", "client_cancelled"},
@@ -50,6 +59,16 @@ class _Reply:
 
 
 @dataclass
+class _Listening:
+    """One reply at the loudspeaker. ``since_s``: when it was held."""
+
+    loudness: str = "full"
+    since_s: float | None = None
+    held_s: float = 0.0
+    is_over: bool = False
+
+
+@dataclass
 class _Log:
     """What has been said so far."""
 
@@ -63,6 +82,7 @@ class _Log:
     shown: set[str] = field(default_factory=set)
     last_stop_ms: int = 0
     transcribed: set[str] = field(default_factory=set)
+    listening: dict[str, _Listening] = field(default_factory=dict)
 
 
 def check(log: Sequence[tuple[float, Event]]) -> None:
@@ -73,6 +93,7 @@ def check(log: Sequence[tuple[float, Event]]) -> None:
         last_s = at_s
         _check_turn(seen, event)
         _check_item(seen, event)
+        _check_listening(seen, event, at_s)
         _check_reply(seen, event, at_s)
     assert sum(not reply.is_aside for reply in seen.replies.values()) <= 1, "two replies are alive at the end"
 
@@ -123,6 +144,33 @@ def _check_item(seen: _Log, event: Event) -> None:
             seen.deleted.add(event.item_id)
 
 
+def _check_listening(seen: _Log, event: Event, at_s: float) -> None:
+    if isinstance(event, OverlapJudged):
+        assert event.verdict in VERDICTS, f"no verdict: {event.verdict}"
+        assert event.took_ms >= 0, "judged before it began"
+        return
+    if isinstance(event, PlayoutStarted):
+        assert event.reply_id in {*seen.replies, *seen.ended}, "what nobody says is heard"
+        assert event.reply_id not in seen.listening, "a reply began to sound twice"
+        seen.listening[event.reply_id] = _Listening()
+        return
+    if not isinstance(event, PlayoutLowered | PlayoutHeld | PlayoutResumed | PlayoutCleared | PlayoutStopped):
+        return
+    name, listening = type(event).__name__, seen.listening.get(event.reply_id)
+    # One that waits behind another may be cut off before it sounds.
+    if listening is None and isinstance(event, PlayoutCleared):
+        listening = seen.listening[event.reply_id] = _Listening()
+    assert listening is not None, f"{name}, and nothing has sounded"
+    assert not listening.is_over, f"{name}, and nothing sounds any more"
+    loudness = LOUDNESS.get(type(event), "full")
+    is_end = isinstance(event, PlayoutCleared | PlayoutStopped)
+    assert is_end or loudness != listening.loudness, f"{name}, and so it was"
+    if listening.since_s is not None:
+        listening.held_s += at_s - listening.since_s
+    listening.since_s = at_s if loudness == "held" else None
+    listening.loudness, listening.is_over = loudness, is_end
+
+
 def _check_reply(seen: _Log, event: Event, at_s: float) -> None:
     if isinstance(event, ReplyItemDone) and isinstance(event.item, McpCall):
         # A tool that this server calls may answer when the reply that called it is long over.
@@ -137,15 +185,15 @@ def _check_reply(seen: _Log, event: Event, at_s: float) -> None:
         case ReplyItemStarted() | ReplyText() | ReplyAudio() | ReplyItemDone() | ReplyDone():
             reply = seen.replies.get(event.reply_id)
             assert reply is not None, f"{type(event).__name__} outside its reply"
-            _check_part(reply, event, at_s)
+            _check_part(reply, event)
+            if isinstance(event, ReplyAudio):
+                _check_sound(reply, seen.listening.get(event.reply_id, _Listening()), event, at_s)
             if isinstance(event, ReplyDone):
                 seen.ended.add(event.reply_id)
                 del seen.replies[event.reply_id]
 
 
-def _check_part(
-    reply: _Reply, event: ReplyItemStarted | ReplyText | ReplyAudio | ReplyItemDone | ReplyDone, at_s: float
-) -> None:
+def _check_part(reply: _Reply, event: ReplyItemStarted | ReplyText | ReplyAudio | ReplyItemDone | ReplyDone) -> None:
     match event:
         case ReplyItemStarted():
             assert reply.item_id is None or reply.is_item_done, "an item within another one"
@@ -154,7 +202,7 @@ def _check_part(
         case ReplyText() | ReplyAudio():
             assert event.item_id == reply.item_id, "a delta of another item"
             assert not reply.is_item_done, "a delta after the end of its item"
-            _check_delta(reply, event, at_s)
+            reply.text += event.text if isinstance(event, ReplyText) else ""
         case ReplyItemDone():
             assert event.item.id == reply.item_id, "the end of another item"
             said = event.item.parts[0].text if isinstance(event.item, Message) else ""
@@ -170,14 +218,12 @@ def _check_part(
             assert set(statuses[-1:]) <= {wanted, "completed"}, f"an item of a reply that is {event.status}"
 
 
-def _check_delta(reply: _Reply, event: ReplyText | ReplyAudio, at_s: float) -> None:
-    if isinstance(event, ReplyText):
-        reply.text += event.text
-        return
+def _check_sound(reply: _Reply, listening: _Listening, event: ReplyAudio, at_s: float) -> None:
     length_ms = len(event.pcm) / PCM_BYTES_PER_MS
     assert 0 < length_ms <= LONGEST_PIECE_MS, f"a piece of {length_ms:.0f} ms"
+    assert listening.loudness == "full", f"sound was sent of a reply that is {listening.loudness}"
     if not reply.sent_ms:
         reply.first_sound_s = at_s
     reply.sent_ms += length_ms
-    lead_ms = reply.sent_ms - (at_s - reply.first_sound_s) * 1000
+    lead_ms = reply.sent_ms - (at_s - reply.first_sound_s - listening.held_s) * 1000
     assert lead_ms <= LONGEST_LEAD_MS, f"sent {lead_ms:.0f} ms ahead of the hearing"

@@ -29,7 +29,11 @@ from duologue.events import (
     AppendAudio,
     AttemptEnded,
     Event,
+    OverlapJudged,
     PlayoutCleared,
+    PlayoutHeld,
+    PlayoutLowered,
+    PlayoutResumed,
     PlayoutStarted,
     PlayoutStopped,
     ReplyAudio,
@@ -56,6 +60,13 @@ VOICE = _frame(8_000)
 # for words. 80 ms of it, wherever they begin, are two windows: a cough.
 NOISE = _frame(535)
 COUGH_S = 0.08
+# Words in a low voice, by which ``hear_voices`` can tell them.
+MURMUR = _frame(5_500)
+_MURMUR_PEAK, _VOICE_PEAK = 0.15, 0.22
+
+ENDS_OF_HOLDING = PlayoutLowered | PlayoutResumed | PlayoutCleared | PlayoutStopped
+# What the wire of a plain client has no word for.
+UNSPOKEN = PlayoutStarted | PlayoutHeld | ENDS_OF_HOLDING | OverlapJudged | AttemptEnded
 
 E = TypeVar("E", bound=Event)
 Prompts = list[list[tuple[str, str]]]
@@ -74,18 +85,17 @@ def engines(**parts: Any) -> InlineEngines:
     return InlineEngines(stages | parts, delays_s)
 
 
-def hear_voices(text: str = TRANSCRIPT) -> ScriptedTranscriber:
-    """Hears words where somebody spoke, and none where there was only ``NOISE``."""
+def hear_voices(text: str = TRANSCRIPT, murmured: str | None = None) -> ScriptedTranscriber:
+    """Hears ``text`` where somebody spoke, ``murmured`` (None: ``text`` as well) where it was in a low voice only, and
+    no words where there was only ``NOISE``."""
 
     def hear(request: TranscribeRequest) -> str:
-        return text if len(request.audio) and float(np.abs(request.audio).max()) > 0.15 else ""
+        peak = float(np.abs(request.audio).max()) if len(request.audio) else 0.0
+        if peak > _VOICE_PEAK or (peak > _MURMUR_PEAK and murmured is None):
+            return text
+        return murmured or "" if peak > _MURMUR_PEAK else ""
 
     return ScriptedTranscriber(hear=hear)
-
-
-def words_of_any_length() -> ScriptedTranscriber:
-    """Hears more words the longer somebody speaks."""
-    return ScriptedTranscriber(hear=lambda request: "more " * (len(request.audio) // 4_000))
 
 
 def as_told(messages: Iterable[ChatMessage]) -> list[tuple[str, str]]:
@@ -111,7 +121,8 @@ class Person:
     """Speaks into the session and hears it, frame by frame, in the loop's time.
 
     ``log``: (second, event) of all that the session said. A person whose client plays as a browser does: sound is
-    queued and flushed when speech starts.
+    queued and flushed when speech starts. ``holds_sound``: it is held and goes on as well, when it is told so.
+    ``lag_s``: how late its loudspeaker is.
     """
 
     told: MemoryObjectSendStream[Told]
@@ -119,6 +130,8 @@ class Person:
     log: list[tuple[float, Event]] = field(default_factory=list)
     voice: bytes = SILENCE
     is_sending: bool = True
+    holds_sound: bool = False
+    lag_s: float = 0.0
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tg:
@@ -135,6 +148,10 @@ class Person:
     async def speak(self, seconds: float) -> None:
         """Be loud for ``seconds``, then silent."""
         await self._sound(VOICE, seconds)
+
+    async def murmur(self, seconds: float) -> None:
+        """Say something in a low voice."""
+        await self._sound(MURMUR, seconds)
 
     async def make_noise(self, seconds: float) -> None:
         """A sound without words."""
@@ -155,11 +172,11 @@ class Person:
         return [at for at, event in self.log if isinstance(event, kind)]
 
     def names(self) -> list[str]:
-        """The events in order, runs of sound as one, without those of the loudspeaker and of attempts."""
+        """The events in order, runs of sound as one, without those of the loudspeaker, of verdicts and of attempts."""
         names: list[str] = []
         for _, event in self.log:
             name = type(event).__name__
-            if isinstance(event, PlayoutStarted | PlayoutStopped | PlayoutCleared | AttemptEnded):
+            if isinstance(event, UNSPOKEN):
                 continue
             if not (names and name == names[-1] == ReplyAudio.__name__):
                 names.append(name)
@@ -173,26 +190,55 @@ class Person:
         return list(sounds.values())[index]
 
     def played_ms(self, item_id: str, until_s: float) -> float:
-        """How much of an item the loudspeaker has played by ``until_s``: sound is queued as it comes, and flushed
-        when speech starts."""
+        """How much of an item the loudspeaker has played by ``until_s``."""
+        flushes_s = [at for at, event in self.log if self._flushes(event)]
+        holds_s = self._holds_s() if self.holds_sound else []
         played_ms, free_s = 0.0, 0.0
-        flushes_s = [at for at, event in self.log if isinstance(event, SpeechStarted)]
         for at, event in self.log:
             if not isinstance(event, ReplyAudio) or at > until_s:
                 continue
-            start_s = max(at, free_s)
-            flushed_s = next((f for f in flushes_s if f >= at), until_s)
-            end_s = min(start_s + len(event.pcm) / PCM_BYTES_PER_MS / 1000, flushed_s, until_s)
-            free_s = max(free_s, end_s) if end_s > start_s else free_s
+            start_s = max(at + self.lag_s, free_s)
+            stop_s = min(next((f for f in flushes_s if f >= at), until_s), until_s)
+            end_s, length_s = _played(start_s, len(event.pcm) / PCM_BYTES_PER_MS / 1000, stop_s, holds_s)
+            free_s = max(free_s, end_s) if length_s > 0 else free_s
             if event.item_id == item_id:
-                played_ms += max(0.0, end_s - start_s) * 1000
+                played_ms += length_s * 1000
         return played_ms
+
+    def _flushes(self, event: Event) -> bool:
+        return isinstance(event, SpeechStarted) or (self.holds_sound and isinstance(event, PlayoutCleared))
+
+    def _holds_s(self) -> list[tuple[float, float]]:
+        """When the loudspeaker was held, in order."""
+        holds_s: list[tuple[float, float]] = []
+        for at, event in self.log:
+            if isinstance(event, PlayoutHeld):
+                holds_s.append((at, float("inf")))
+            elif isinstance(event, ENDS_OF_HOLDING) and holds_s and holds_s[-1][1] > at:
+                holds_s[-1] = (holds_s[-1][0], at)
+        return holds_s
 
     async def until(self, kind: type[Event], count: int = 1, within_s: float = 30) -> None:
         """Wait until ``count`` events of ``kind`` have been said."""
         with anyio.fail_after(within_s):
             while len(self.heard(kind)) < count:
                 await anyio.sleep(FRAME_S)
+
+
+def _played(start_s: float, length_s: float, stop_s: float, holds_s: list[tuple[float, float]]) -> tuple[float, float]:
+    """Sound of ``length_s`` from ``start_s`` on, but not while held and not after ``stop_s``: when its end was, and how
+    much of it was heard."""
+    at_s, left_s = start_s, length_s
+    for held_s, resumed_s in holds_s:
+        if resumed_s <= at_s:
+            continue
+        before_s = min(left_s, max(0.0, held_s - at_s), max(0.0, stop_s - at_s))
+        at_s, left_s = at_s + before_s, left_s - before_s
+        if left_s <= 0 or held_s >= stop_s:
+            break
+        at_s = max(at_s, resumed_s)
+    last_s = min(left_s, max(0.0, stop_s - at_s))
+    return at_s + last_s, length_s - left_s + last_s
 
 
 def saying(outbox: MemoryObjectSendStream[Event]) -> Callable[[Event], None]:
@@ -230,7 +276,7 @@ async def talk(
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
     session = Session(client or engines(), config or SessionConfig(show_transcript=True), saying(outbox), ways, servers)
-    person = Person(told_in, said)
+    person = Person(told_in, said, holds_sound=ways.holds_sound)
     with told_in, said, outbox:
         async with anyio.create_task_group() as tg:
             tg.start_soon(session.run)

@@ -11,7 +11,7 @@ import re
 _EDGES = ".,;:!?…-–—\"'“”‘’()"
 _HESITATION = re.compile(r"u+[mh]+|e+r+m*|a+h+m+|h+m+|mm+")
 # Said at the end they ask for a moment and add nothing.
-_TRAILING = (("you", "know"), ("i", "mean"), ("like",), ("so",))
+_TRAILING = (("you", "know"), ("i", "mean"), ("so",))
 
 # "Mm", "hmm", "mhm", "mm-hmm"; "uh-huh", "aha"; "oh", "ah", "ooh"; laughter.
 _SOUND = r"m*h*m+|[mh]+ ?h+u*m+|u+h* h+u+h+|u+[mh]+ h+u+m+|a+h* ?h+a+h*|o+h+|oo+|a+h+|e+h+|whoa|(?:ha|he)+h*"

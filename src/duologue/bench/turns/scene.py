@@ -249,7 +249,8 @@ class Guest(Talker):
             if answer.created_at < seen.cut.at or answer.audible_at is None:
                 continue
             rest = self.listener.said.get(self.listener.item_of(answer))
-            if not self._words_since(seen) or (seen.said and rest and continues(seen.said.text, rest.text)):
+            goes_on = seen.said and rest and continues(seen.said, rest.text, seen.cut.heard_ms)
+            if goes_on or not self._words_since(seen):
                 return answer
         return None
 
@@ -282,11 +283,12 @@ class Guest(Talker):
         return "answer ended" if answer.done_at is not None and left_s < LEAST_LEFT_S else "ignored"
 
 
-def continues(begun: str, rest: str) -> bool:
-    """True where ``rest`` begins with words that are in ``begun``: the rest of it, said after all. Of the last few
-    words that are known of what was begun, at least two have to agree."""
-    words, more = begun.split(), rest.split()
-    for place in range(len(words) - 1):
+def continues(begun: Said, rest: str, heard_ms: float) -> bool:
+    """True where ``rest`` begins with words of ``begun`` that are near or behind the place where it was cut off, at
+    ``heard_ms``: the rest of it, said after all. Of the words that are known, at least two have to agree."""
+    words, more = begun.text.split(), rest.split()
+    heard = int(len(words) * heard_ms / begun.sent_ms) if begun.sent_ms else 0
+    for place in range(max(0, heard - SAME_WORDS), len(words) - 1):
         count = min(len(words) - place, len(more), SAME_WORDS)
         if count > 1 and words[place : place + count] == more[:count]:
             return True

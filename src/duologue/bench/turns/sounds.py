@@ -70,7 +70,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 class _NoiseRow(msgspec.Struct):
     file: str
-    label: str
+    label: str = ""
 
 
 class _Cuts(msgspec.Struct):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-# How texts end, by kind; the longest phrase that fits decides. Words that end turns as often as not ("that") are
-# left out.
+# How texts end, by kind; the longest phrase that fits decides. What is "leading on" stands before a noun or a verb.
 _ENDINGS = {
     "leading on": "the|a|an|my|your|our|their|its|his|every|some|any|another|other|both|each|whose|of|san|los|las|just"
     "|very|one of|some of|all of|kind of|sort of|type of|a couple of|a bit of|a lot of|lots of|such as|like a"
