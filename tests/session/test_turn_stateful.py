@@ -66,13 +66,17 @@ class Floor(RuleBasedStateMachine):
         self.loudness = Loudness.FULL
         self.has_reply = False
         self.attempt: int | None = None
+        self.began = 0
         self.contested_since: int | None = None
+        self.told: TellVerdict | None = None
         self.asked: AskOverlap | None = None
         if has_answer:
             self.an_answer_is_heard()
 
     def _take(self, event: TurnEvent) -> None:
         before = self.machine.state
+        if isinstance(event, SpeechBegan) and before not in (State.CONTESTED, State.OVERLAPPED):
+            self.began = event.at
         commands = self.machine.take(event)
         for command in commands:
             self._perform(command)
@@ -92,7 +96,7 @@ class Floor(RuleBasedStateMachine):
         """Nobody is in doubt for long: of a sound that has ended the words may still come."""
         if self.contested_since is not None:
             doubt_ms = (self.now - self.contested_since) / 16
-            sound_ms = max(0, self.loud_until - self.contested_since + 2 * ONSET_SAMPLES) / 16
+            sound_ms = max(0, self.loud_until - self.began) / 16
             assert doubt_ms <= DECIDE_MS + (0 if self.is_speaking else sound_ms), "still contested"
 
     def _perform(self, command: TurnCommand) -> None:
@@ -133,15 +137,22 @@ class Floor(RuleBasedStateMachine):
     def _check_together(self, before: State, commands: list[TurnCommand]) -> None:
         """What belongs together, in the order that clients need."""
         kinds = [type(command) for command in commands]
-        verdicts = [command.verdict for command in commands if isinstance(command, TellVerdict)]
-        assert not any(verdict.is_open for verdict in verdicts), "a verdict that is none was told"
-        assert len(verdicts) <= 1, "two verdicts at once"
-        if Verdict.INTERRUPT in verdicts:
-            assert kinds.index(TellVerdict) < kinds.index(OpenTurn) < kinds.index(StopReply)
+        for told in (command for command in commands if isinstance(command, TellVerdict)):
+            self._check_verdict(told, kinds, before)
+        if self.machine.state not in (State.CONTESTED, State.OVERLAPPED):
+            self.told = None
         if NoteBackchannel in kinds:
             assert self.machine.state is State.SPEAKING, "noted a backchannel, and the floor is not the assistant's"
         if ForgetSound in kinds:
             assert (before, self.machine.state) == (State.OVERLAPPED, State.IDLE), "forgot what was no echo"
+
+    def _check_verdict(self, told: TellVerdict, kinds: list[type[TurnCommand]], before: State) -> None:
+        assert not told.verdict.is_open, "a verdict that is none was told"
+        is_news = before is not State.OVERLAPPED or self.told is None or told.verdict is not self.told.verdict
+        assert is_news, f"{told.verdict} was told twice"
+        self.told = told
+        if told.verdict is Verdict.INTERRUPT and self.machine.detection.interrupt_reply:
+            assert kinds.index(TellVerdict) < kinds.index(OpenTurn) < kinds.index(StopReply)
 
     @rule(ms=st.integers(0, 3_000))
     def time_passes(self, ms: int) -> None:

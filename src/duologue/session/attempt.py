@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
+import numpy as np
 
-from duologue.audio.frame import Float32
+from duologue.audio.frame import Float32, ms_to_samples
 from duologue.engines.base import TurnRequest
 from duologue.engines.client import CHAT, SPEECH, TTS, TURN, StageStats
 from duologue.engines.meter import Meter
@@ -20,6 +21,9 @@ from duologue.session.transcribe import Transcription
 
 # The end-of-turn model is asked at once, and its answer is wanted before the shortest wait is over.
 TURN_DUE_S = 0.15
+# The model is sure of an end only where some silence follows, which nobody waits for here: with this much put behind
+# the sound it tells 80 % of pairs of an end and a pause apart at once, without it 78.
+SILENCE_BEHIND_SAMPLES = ms_to_samples(400)
 
 Post = Callable[[object], None]
 # The version of the conversation, and the settings.
@@ -83,7 +87,12 @@ class Attempt:
         """Ask the end-of-turn model. Without its answer silence and words decide, so a failure is no matter."""
         due_s = anyio.current_time() + TURN_DUE_S
         try:
-            result = await self.meters[0].call(TURN, TurnRequest(sound), deadline_s=due_s)
+            result = await self.meters[0].call(TURN, TurnRequest(as_ended(sound)), deadline_s=due_s)
         except (EngineError, CapacityError):
             return
         post(EndOfTurnKnown(self.number, result.end_of_turn_prob))
+
+
+def as_ended(sound: Float32) -> Float32:
+    """float32 [n] at 16 kHz as the end-of-turn model hears it, with silence behind it."""
+    return np.pad(sound, (0, SILENCE_BEHIND_SAMPLES))

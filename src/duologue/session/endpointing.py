@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from duologue.engines.turn.words import finished_prob
 from duologue.items import TurnDetection
-from duologue.session.pauses import OwnPauses
+from duologue.session.pauses import STRANGER, OwnPauses
 
 # What each log-odds counts for. The model of the sound is sure too easily: of what it gives 0.01 a fifth are ends.
 ALWAYS, SOUND, WORDS, OWN = -0.07, 0.17, 0.48, 1.23
@@ -44,7 +44,7 @@ class Evidence:
 
     end_of_turn_prob: float | None = None
     text: str | None = None
-    own: OwnPauses = OwnPauses()
+    own: OwnPauses = STRANGER
 
 
 def end_log_odds(evidence: Evidence) -> float | None:

@@ -37,3 +37,7 @@ class OwnPauses:
     def ended(self) -> OwnPauses:
         """The speaker had indeed finished."""
         return OwnPauses(self.ends * KEPT + 1, self.pauses * KEPT, self.longest_ms * LONGEST_KEPT)
+
+
+STRANGER = OwnPauses()
+"""Nothing of the speaker has been heard yet."""

@@ -43,6 +43,7 @@ from duologue.session.floor import (
     WordsKnown,
 )
 from duologue.session.interruption import Verdict
+from duologue.session.pauses import STRANGER
 from duologue.session.states import TRANSITIONS, State
 
 # A turn this long is taken as it is: memory and the transcriber are bounded, and nobody should wait for ever.
@@ -84,7 +85,7 @@ class TurnMachine:
         self._evidence = Evidence()
         self._began = 0
         self._ended = -MAX_TURN_SAMPLES
-        self._longest_pause_ms = 0.0
+        self._own = STRANGER
         self._has_reply = False
         self._is_audible = False
         self._loudness = Loudness.FULL
@@ -127,12 +128,15 @@ class TurnMachine:
 
     def _open(self) -> None:
         pause_ms = _ms(self._began - self._ended)
-        self._longest_pause_ms = max(pause_ms, self._longest_pause_ms) if pause_ms <= RESUMED_MS else 0.0
+        if pause_ms <= RESUMED_MS:
+            self._own = self._own.went_on(pause_ms)
+        elif self._ended >= 0:
+            self._own = self._own.ended()
         self._out.append(OpenTurn(self._began))
 
     def _pause(self, event: SpeechEnded) -> State:
         self._ended = event.at
-        self._evidence = Evidence(longest_pause_ms=self._longest_pause_ms)
+        self._evidence = Evidence(own=self._own)
         if self.speculates:
             self._attempts += 1
             self._attempt, self._is_due = self._attempts, False
@@ -140,7 +144,7 @@ class TurnMachine:
         return State.PAUSE
 
     def _go_on(self, event: SpeechBegan) -> State:
-        self._longest_pause_ms = max(self._longest_pause_ms, _ms(event.at - self._ended))
+        self._own = self._own.went_on(_ms(event.at - self._ended))
         self._drop_attempt()
         return State.USER
 

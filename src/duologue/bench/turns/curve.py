@@ -24,7 +24,7 @@ from duologue.bench.turns.pauses import Point
 from duologue.errors import ConfigError
 from duologue.items import TurnDetection
 from duologue.session.endpointing import Evidence, wait_ms
-from duologue.session.pauses import OwnPauses
+from duologue.session.pauses import STRANGER, OwnPauses
 
 MEAN_WAITS_MS = (200.0, 300.0, 400.0, 600.0, 1000.0)
 CUT_SHARES = (0.05, 0.10)
@@ -107,10 +107,10 @@ def setting(name: str, points: Sequence[Point], rule: Rule) -> Setting:
 def what_is_known(points: Sequence[Point]) -> list[list[Known]]:
     """For each point what the product knows from when on, by rising moment; of the speaker, what the points of the
     same speaker before it have taught."""
-    known, own, speaker = [], OwnPauses(), None
+    known, own, speaker = [], STRANGER, None
     for point in points:
         if point.speaker != speaker:
-            own, speaker = OwnPauses(), point.speaker
+            own, speaker = STRANGER, point.speaker
         known.append(_stages(point, own))
         own = _learn(own, point)
     return known
@@ -169,7 +169,9 @@ def _stages(point: Point, own: OwnPauses) -> list[Known]:
     if point.seen_ms is None:
         return []
     evidence = Evidence(own=own)
-    changes: list[tuple[float, dict[str, Any]]] = [(at_ms, {"end_of_turn_prob": prob}) for at_ms, prob in point.judged]
+    changes: list[tuple[float, dict[str, Any]]] = []
+    if point.judged is not None:
+        changes.append((point.judged[0], {"end_of_turn_prob": point.judged[1]}))
     if point.words is not None:
         changes.append((point.words[0], {"text": point.words[1]}))
     stages = [(point.seen_ms, evidence)]

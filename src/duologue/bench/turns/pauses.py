@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -34,7 +35,8 @@ from duologue.engines.turn.smart_turn import SmartTurn
 from duologue.engines.vad.silero import SileroVad
 from duologue.errors import ConfigError
 from duologue.items import TurnDetection
-from duologue.session.endpointing import ASKED_MS, TAIL_MS
+from duologue.session.attempt import as_ended
+from duologue.session.attempts import TAIL_SAMPLES
 from duologue.session.vad import ONSET_WINDOWS, PAUSE_SAMPLES, Onset, SpeechGate
 
 # Clips in which more than one turn or person speaks, or nobody to an assistant.
@@ -61,8 +63,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     Moments are ms since the gate's end of speech (``Pause.at``). ``goes_on``: the speaker did; ``length_ms``: how long
     the silence really was, None at a true end. ``lag_ms``: the gate's end of speech after the true one. ``seen_ms``:
     when the pause was found, None where it never is; ``resumed_ms``: when the next onset was, None at an end.
-    ``judged``: (when it is known, what the end-of-turn model says), asked once and again; ``words``: (when they are
-    known, the turn's so far).
+    ``judged``: (when it is known, what the end-of-turn model says); ``words``: (when they are known, the turn's so
+    far).
     """
 
     speaker: str
@@ -72,7 +74,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: float = 0.0
     seen_ms: float | None = None
     resumed_ms: float | None = None
-    judged: tuple[tuple[float, float], ...] = ()
+    judged: tuple[float, float] | None = None
     words: tuple[float, str] | None = None
 
 
@@ -199,7 +201,8 @@ class _Ears:
                 return None
         elif max(length_ms or 0.0, gap_ms) < SHORTEST_PAUSE_S * 1000:
             return None
-        heard = sound[: until + ms_to_samples(TAIL_MS)]
+        heard = sound[: until + TAIL_SAMPLES]
+        prob = self._turn.step([TurnRequest(as_ended(heard))])[0].end_of_turn_prob
         text = self._asr.step([TranscribeRequest(heard, "en")])[0].text
         seen_ms = samples_to_ms(PAUSE_SAMPLES) + ARRIVES_MS
         words_ms = WORDS_MS + WORDS_A_SECOND_MS * len(heard) / SESSION_RATE_HZ + WORDS_EACH_MS * len(text.split())
@@ -212,16 +215,9 @@ class _Ears:
             lag_ms=lag_ms,
             seen_ms=seen_ms,
             resumed_ms=None if gap_ms is None else gap_ms + onset_ms,
-            judged=tuple(self._judgements(sound, until, gap_ms)),
+            judged=(seen_ms + JUDGED_MS, prob),
             words=(seen_ms + words_ms, text),
         )
-
-    def _judgements(self, sound: Float32, until: int, gap_ms: float | None) -> Iterator[tuple[float, float]]:
-        for asked_ms in ASKED_MS:
-            if gap_ms is None or asked_ms <= max(gap_ms, TAIL_MS):
-                heard = sound[: until + ms_to_samples(asked_ms)]
-                prob = self._turn.step([TurnRequest(heard)])[0].end_of_turn_prob
-                yield asked_ms + ARRIVES_MS + JUDGED_MS, prob
 
 
 def _heard(clip: Clip) -> Float32:
@@ -248,7 +244,7 @@ def _true_silence(clip: Clip, at_ms: float, gap_ms: float | None) -> tuple[float
 
 def _unseen(clip: Clip, stretches: Sequence[tuple[int, int]]) -> list[Point]:
     """Pauses that the gate runs over: nobody can take the floor in them."""
-    gaps = [(_clip_ms(until), _clip_ms(onset)) for (_, until), (onset, _) in zip(stretches, stretches[1:], strict=False)]
+    gaps = [(_clip_ms(until), _clip_ms(onset)) for (_, until), (onset, _) in pairwise(stretches)]
     missed = [
         (end_s - start_s) * 1000
         for start_s, end_s in clip.pauses
@@ -279,7 +275,7 @@ def _labels(folder: Path) -> dict[str, list[_Label]]:
 
 def _alone(labels: Sequence[_Label], speaker: str, length_s: float) -> Iterator[tuple[float, float, bool]]:
     """Stretches (start_s, end_s, has_end) in which only ``speaker`` speaks."""
-    others = sorted(((label.start_s, label.end_s) for label in labels if label.speaker != speaker))
+    others = sorted((label.start_s, label.end_s) for label in labels if label.speaker != speaker)
     for start_s, end_s in _joined(labels, speaker, others):
         free_s = start_s
         for other_s, until_s in others:
@@ -294,9 +290,7 @@ def _alone(labels: Sequence[_Label], speaker: str, length_s: float) -> Iterator[
             yield free_s, min(end_s + AFTER_S, following_s) if has_end else end_s, has_end
 
 
-def _joined(
-    labels: Sequence[_Label], speaker: str, others: Sequence[tuple[float, float]]
-) -> list[tuple[float, float]]:
+def _joined(labels: Sequence[_Label], speaker: str, others: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The speaker's labels, those in one that nobody else comes between."""
     joined: list[tuple[float, float]] = []
     for start_s, end_s in sorted((label.start_s, label.end_s) for label in labels if label.speaker == speaker):
@@ -310,7 +304,8 @@ def _joined(
 
 
 def _key(turn: Spoken) -> str:
-    return f"{hashlib.sha256(turn.clip.samples.tobytes()).hexdigest()[:24]}-{turn.has_end:d}-{ASKED_MS}"
+    """Of what the points are made of."""
+    return f"{hashlib.sha256(turn.clip.samples.tobytes()).hexdigest()[:24]}-{turn.clip.speech_end_s}-{turn.has_end:d}"
 
 
 def _read_cache(cache: Path | None) -> dict[str, list[Point]]:

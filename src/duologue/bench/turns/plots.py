@@ -9,9 +9,9 @@ from typing import Any
 
 from duologue.bench.plots import SUFFIXES, require_matplotlib
 from duologue.bench.stats import Summary
-from duologue.bench.turns.curve import CUT_SHARES, Curve
+from duologue.bench.turns.curve import CUT_SHARES
 from duologue.bench.turns.figures import EFFECTS, Effect, Interruptions
-from duologue.bench.turns.report import AT_MEAN_WAIT_MS, DUCK_P95_MS, SILENCE_P95_MS, TurnsReport
+from duologue.bench.turns.report import AT_MEAN_WAIT_MS, DUCK_P95_MS, SILENCE_P95_MS, CurveSet, TurnsReport
 from duologue.errors import ConfigError
 
 _OURS = "#c44e52"
@@ -40,8 +40,10 @@ def draw(report: TurnsReport, folder: Path, suffix: str = ".svg") -> list[Path]:
     overlaps = [*report.backchannels, *report.noise, *report.echo]
     drawn = []
     if report.curves:
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        draw_curves(figure.subplots(), report.curves, report.pauses, report.ends)
+        figure = Figure(figsize=(7 * len(report.curves), 5), layout="constrained")
+        grid = figure.subplots(1, len(report.curves), squeeze=False)
+        for axes, found in zip(grid[0], report.curves, strict=True):
+            draw_curves(axes, found)
         drawn.append(_save(figure, folder / f"curve{suffix}"))
     if overlaps:
         figure = Figure(figsize=(9, 1.5 + 0.3 * len(overlaps)), layout="constrained")
@@ -54,9 +56,9 @@ def draw(report: TurnsReport, folder: Path, suffix: str = ".svg") -> list[Path]:
     return drawn
 
 
-def draw_curves(axes: Any, curves: Sequence[Curve], pauses: int, ends: int) -> None:
+def draw_curves(axes: Any, found: CurveSet) -> None:
     """Share of pauses cut against mean wait: lower and further left is better."""
-    for curve, colour in zip(curves, _COLOURS, strict=False):
+    for curve, colour in zip(found.curves, _COLOURS, strict=False):
         shown = [setting for setting in curve.settings if setting.mean_wait_ms <= LONGEST_WAIT_MS]
         waits = [setting.mean_wait_ms for setting in shown]
         axes.step(
@@ -66,7 +68,10 @@ def draw_curves(axes: Any, curves: Sequence[Curve], pauses: int, ends: int) -> N
         axes.axhline(100 * share, color="#bbbbbb", lw=0.8, ls=":")
     axes.axvline(AT_MEAN_WAIT_MS, color="#bbbbbb", lw=0.8, ls=":")
     axes.set(
-        xlabel=f"mean wait at {ends} true ends, ms", ylabel=f"of {pauses} pauses taken for the end, %", ylim=(0, None)
+        title=found.what,
+        xlabel=f"mean wait at {found.ends} true ends, ms",
+        ylabel=f"of {found.pauses} pauses taken for the end, %",
+        ylim=(0, None),
     )
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from duologue.bench.turns.calls import Line
 from duologue.bench.turns.curve import curves
 from duologue.bench.turns.material import Material, gather
 from duologue.bench.turns.parts import LIVE_PARTS, LiveBench
-from duologue.bench.turns.pauses import conversations, decision_points
+from duologue.bench.turns.pauses import conversations, decision_points, meetings
 from duologue.bench.turns.plan import PARTS, TurnsPlan
-from duologue.bench.turns.report import TurnsReport
+from duologue.bench.turns.report import CurveSet, TurnsReport
 from duologue.bench.wire import WireError
 from duologue.errors import ConfigError
 
@@ -60,12 +59,18 @@ async def _curves(plan: TurnsPlan, material: Material, progress: Progress) -> di
         material.notes.append("no curve: it wants recorded speech")
         return {}
     progress.stage("curve: listening to every pause")
-    spoken = await anyio.to_thread.run_sync(conversations, material.source, ("turns", "commands"))
-    points = await anyio.to_thread.run_sync(partial(decision_points, spoken, plan.cache))
-    progress.stage("curve: sweeping")
-    found = await anyio.to_thread.run_sync(curves, points)
-    pauses = sum(point.goes_on for point in points)
-    return {"curves": found, "pauses": pauses, "ends": len(points) - pauses}
+    speech = {"recordings": await anyio.to_thread.run_sync(conversations, material.source, ("commands", "turns"))}
+    if plan.ami is not None:
+        speech["meetings"] = await anyio.to_thread.run_sync(meetings, plan.ami)
+    found = []
+    for what, spoken in speech.items():
+        progress.stage(f"curve: listening to every pause of the {what}")
+        points = await anyio.to_thread.run_sync(decision_points, spoken, plan.cache)
+        progress.stage("curve: sweeping")
+        pauses = sum(point.goes_on for point in points)
+        swept = await anyio.to_thread.run_sync(curves, points)
+        found.append(CurveSet(what=what, pauses=pauses, ends=len(points) - pauses, curves=swept))
+    return {"curves": found}
 
 
 async def _live(plan: TurnsPlan, material: Material, progress: Progress, clock: Clock) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from duologue.bench.stats import Summary
 from duologue.bench.table import pair
-from duologue.bench.turns.curve import CUT_SHARES, MEAN_WAITS_MS, Curve
+from duologue.bench.turns.curve import CUT_SHARES, MEAN_WAITS_MS
 from duologue.bench.turns.figures import EFFECTS, Alone, Effect, Interruptions, Remembered, per_hour
-from duologue.bench.turns.report import Check, TurnsReport, TurnsUnder
+from duologue.bench.turns.report import Check, CurveSet, TurnsReport, TurnsUnder
 
 _MARKS = {True: ("kept", "green"), False: ("MISSED", "bold red"), None: ("not measured", "dim")}
 
@@ -20,8 +20,7 @@ _MARKS = {True: ("kept", "green"), False: ("MISSED", "bold red"), None: ("not me
 def render(report: TurnsReport) -> RenderableType:
     """One table a part, the promises, and what went wrong."""
     tables: list[RenderableType] = []
-    if report.curves:
-        tables.append(_curves(report.curves, report.pauses, report.ends))
+    tables += [_curves(curves) for curves in report.curves]
     if report.turns:
         tables.append(_turns(report.turns))
     for title, effects in (
@@ -62,11 +61,13 @@ def _table(title: str, first: str, columns: Iterable[str]) -> Table:
     return table
 
 
-def _curves(curves: Sequence[Curve], pauses: int, ends: int) -> Table:
-    title = f"Pauses taken for the end, by mean wait at true ends ({pauses} pauses, {ends} ends)"
+def _curves(found: CurveSet) -> Table:
+    title = (
+        f"Pauses taken for the end, by mean wait at true ends ({found.what}: {found.pauses} pauses, {found.ends} ends)"
+    )
     columns = [f"{wait:.0f} ms" for wait in MEAN_WAITS_MS] + [f"wait at {share:.0%}" for share in CUT_SHARES]
     table = _table(title, "end of turn by", columns)
-    for curve in curves:
+    for curve in found.curves:
         shares = [_percent(curve.cut_share_at(wait)) for wait in MEAN_WAITS_MS]
         waits = [curve.wait_at(share) for share in CUT_SHARES]
         table.add_row(curve.detector, *shares, *("-" if wait is None else f"{wait:.0f} ms" for wait in waits))
