@@ -14,11 +14,13 @@ from duologue.bench.machine import this_machine
 from duologue.bench.report import RunReport, report_run
 from duologue.bench.run import Run
 from duologue.bench.stats import Summary, summarise
+from duologue.bench.turns.calls import Attempts
 from duologue.bench.turns.curve import Curve, Setting
 from duologue.bench.turns.figures import Alone, Effect, Interruptions, Remembered
 from duologue.bench.turns.plots import draw, require_folder
 from duologue.bench.turns.report import SCHEMA, CurveSet, Part, TurnsReport, TurnsUnder
 from duologue.bench.turns.table import render
+from duologue.bench.wire import ServerEvent
 from duologue.errors import ConfigError
 from tests.bench.test_report import turn
 
@@ -96,8 +98,26 @@ def whole(*, stopped: int = 0, duck_ms: float = 80.0, unheard: int = 0, ours: fl
                 by={"synthesizer": 19},
             )
         ],
-        parts=[Part(name="noise", talked_s=60.0, caller_late_ms=summarise([1.0]), troubles={"boom: no": 2})],
+        parts=[
+            Part(
+                name="noise",
+                talked_s=60.0,
+                caller_late_ms=summarise([1.0]),
+                troubles={"boom: no": 2},
+                attempts=attempts(),
+            )
+        ],
     )
+
+
+def attempts() -> Attempts:
+    """As they are told, one by one."""
+    found = Attempts()
+    for is_kept, level, compute_ms in ((True, "sound", 400.0), (True, "text", 300.0), (False, "words", 150.0)):
+        event = ServerEvent(type="duologue.attempt.ended", kept=is_kept, level=level, compute_ms=compute_ms)
+        found.on_event(event)
+    found.on_event(ServerEvent(type="response.created"))
+    return found
 
 
 def kept(made: TurnsReport) -> dict[str, bool | None]:
@@ -155,6 +175,7 @@ def test_the_tables_have_every_figure_and_every_trouble() -> None:
         "2 of 20",
         "MISSED",
         "noise: 2x boom: no",
+        "noise: 2 of 3 attempts at an answer kept (1 sound, 1 text, 1 words); engine time 0.7 s on those kept, 0.1 s",
     ):
         assert words in text, words
 

@@ -48,6 +48,9 @@ from tests.conversations.checker import check
 
 FRAME_S = 0.02
 PCM_BYTES_PER_MS = 48
+RATE_HZ = 24_000
+# -12 dB.
+ECHO_GAIN = 0.25
 
 
 def _frame(level: int) -> bytes:
@@ -64,7 +67,8 @@ COUGH_S = 0.08
 MURMUR = _frame(5_500)
 _MURMUR_PEAK, _VOICE_PEAK = 0.15, 0.22
 
-ENDS_OF_HOLDING = PlayoutLowered | PlayoutResumed | PlayoutCleared | PlayoutStopped
+ENDS_OF_LOWERING = PlayoutResumed | PlayoutCleared | PlayoutStopped
+ENDS_OF_HOLDING = PlayoutLowered | ENDS_OF_LOWERING
 # What the wire of a plain client has no word for.
 UNSPOKEN = PlayoutStarted | PlayoutHeld | ENDS_OF_HOLDING | OverlapJudged | AttemptEnded
 
@@ -122,7 +126,7 @@ class Person:
 
     ``log``: (second, event) of all that the session said. A person whose client plays as a browser does: sound is
     queued and flushed when speech starts. ``holds_sound``: it is held and goes on as well, when it is told so.
-    ``lag_s``: how late its loudspeaker is.
+    ``lag_s``: how late its loudspeaker is. ``echo_s``: how late the microphone hears it at -12 dB; None: not at all.
     """
 
     told: MemoryObjectSendStream[Told]
@@ -132,13 +136,14 @@ class Person:
     is_sending: bool = True
     holds_sound: bool = False
     lag_s: float = 0.0
+    echo_s: float | None = None
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._listen)
             while True:
                 if self.is_sending:
-                    await self.told.send(AppendAudio(pcm=self.voice))
+                    await self.told.send(AppendAudio(pcm=self.voice if self.echo_s is None else self._with_echo()))
                 await anyio.sleep(FRAME_S)
 
     async def _listen(self) -> None:
@@ -164,6 +169,27 @@ class Person:
 
     async def tell(self, event: Told) -> None:
         await self.told.send(event)
+
+    def _with_echo(self) -> bytes:
+        """What the microphone has heard in the last frame."""
+        assert self.echo_s is not None
+        end_s = anyio.current_time() - self.echo_s
+        mixed = np.frombuffer(self.voice, "<i2").astype(np.float64)
+        for sound, from_s, start_s, length_s in self.playing(end_s):
+            if start_s + length_s <= end_s - FRAME_S:
+                continue
+            skipped_s = max(0.0, end_s - FRAME_S - start_s)
+            first = round((from_s + skipped_s) * RATE_HZ)
+            part = np.frombuffer(sound.pcm, "<i2")[first : first + round((length_s - skipped_s) * RATE_HZ)]
+            at = round((start_s + skipped_s - end_s + FRAME_S) * RATE_HZ)
+            part = part[: max(0, len(mixed) - at)]
+            mixed[at : at + len(part)] += ECHO_GAIN * self._loudness(start_s + skipped_s) * part
+        return np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()
+
+    def _loudness(self, at_s: float) -> float:
+        """By how much the loudspeaker multiplies what it plays."""
+        told = [event for at, event in self.log if at <= at_s and isinstance(event, PlayoutLowered | ENDS_OF_LOWERING)]
+        return told[-1].gain if told and isinstance(told[-1], PlayoutLowered) else 1.0
 
     def heard(self, kind: type[E]) -> list[E]:
         return [event for _, event in self.log if isinstance(event, kind)]
@@ -191,19 +217,25 @@ class Person:
 
     def played_ms(self, item_id: str, until_s: float) -> float:
         """How much of an item the loudspeaker has played by ``until_s``."""
+        heard = self.playing(until_s)
+        return 1000 * sum(length_s for sound, _, _, length_s in heard if sound.item_id == item_id)
+
+    def playing(self, until_s: float) -> list[tuple[ReplyAudio, float, float, float]]:
+        """What the loudspeaker has played by ``until_s``: of which sound, from which second of it, when, how long."""
         flushes_s = [at for at, event in self.log if self._flushes(event)]
         holds_s = self._holds_s() if self.holds_sound else []
-        played_ms, free_s = 0.0, 0.0
+        heard: list[tuple[ReplyAudio, float, float, float]] = []
+        free_s = 0.0
         for at, event in self.log:
             if not isinstance(event, ReplyAudio) or at > until_s:
                 continue
-            start_s = max(at + self.lag_s, free_s)
             stop_s = min(next((f for f in flushes_s if f >= at), until_s), until_s)
-            end_s, length_s = _played(start_s, len(event.pcm) / PCM_BYTES_PER_MS / 1000, stop_s, holds_s)
-            free_s = max(free_s, end_s) if length_s > 0 else free_s
-            if event.item_id == item_id:
-                played_ms += length_s * 1000
-        return played_ms
+            stretches = _stretches(max(at + self.lag_s, free_s), pcm_s(event.pcm), stop_s, holds_s)
+            from_s = 0.0
+            for start_s, length_s in stretches:
+                heard.append((event, from_s, start_s, length_s))
+                from_s, free_s = from_s + length_s, start_s + length_s
+        return heard
 
     def _flushes(self, event: Event) -> bool:
         return isinstance(event, SpeechStarted) or (self.holds_sound and isinstance(event, PlayoutCleared))
@@ -225,20 +257,27 @@ class Person:
                 await anyio.sleep(FRAME_S)
 
 
-def _played(start_s: float, length_s: float, stop_s: float, holds_s: list[tuple[float, float]]) -> tuple[float, float]:
-    """Sound of ``length_s`` from ``start_s`` on, but not while held and not after ``stop_s``: when its end was, and how
-    much of it was heard."""
-    at_s, left_s = start_s, length_s
-    for held_s, resumed_s in holds_s:
-        if resumed_s <= at_s:
+def pcm_s(pcm: bytes) -> float:
+    return len(pcm) / PCM_BYTES_PER_MS / 1000
+
+
+def _stretches(
+    start_s: float, length_s: float, stop_s: float, holds_s: list[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """When sound of ``length_s`` is heard that is to begin at ``start_s``, if nothing is while held or after
+    ``stop_s``: beginnings and lengths."""
+    heard: list[tuple[float, float]] = []
+    for held_s, resumed_s in [*holds_s, (float("inf"), float("inf"))]:
+        if resumed_s <= start_s and resumed_s < float("inf"):
             continue
-        before_s = min(left_s, max(0.0, held_s - at_s), max(0.0, stop_s - at_s))
-        at_s, left_s = at_s + before_s, left_s - before_s
-        if left_s <= 0 or held_s >= stop_s:
+        here_s = min(length_s, max(0.0, min(held_s, stop_s) - start_s))
+        if here_s > 0:
+            heard.append((start_s, here_s))
+        length_s -= here_s
+        if length_s <= 0 or held_s >= stop_s:
             break
-        at_s = max(at_s, resumed_s)
-    last_s = min(left_s, max(0.0, stop_s - at_s))
-    return at_s + last_s, length_s - left_s + last_s
+        start_s = max(start_s, resumed_s)
+    return heard
 
 
 def saying(outbox: MemoryObjectSendStream[Event]) -> Callable[[Event], None]:

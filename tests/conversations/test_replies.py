@@ -126,7 +126,8 @@ async def test_a_person_who_talks_over_everything_is_heard_in_the_end() -> None:
     async with talk(long_answer_engines([], chat=ScriptedChat(LONG))) as (person, _):
         for _ in range(10):
             await person.speak(0.8)
-            await anyio.sleep(0.6)
+            # Not so soon that it is taken for a pause in what was said before.
+            await anyio.sleep(1.3)
         await person.until(ReplyDone, len(person.heard(ReplyDone)) + 1)
     assert len(person.heard(SpeechStarted)) == len(person.heard(SpeechStopped))
     assert len(person.heard(TurnCommitted)) == 10

@@ -90,3 +90,12 @@ def test_how_long_it_was_loud_is_not_how_long_it_is_ago() -> None:
     contest.end(_at(320))
     contest.tick(Clock(_at(900), _at(900)))
     assert contest.lasted_ms == 320
+
+
+def test_an_echo_that_only_the_words_showed_is_not_lost_by_the_waveform() -> None:
+    contest = Contest(BEGAN, BEGAN, is_audible=True)
+    contest.tick(_clock(250))
+    contest.hear(OverlapHeard(BEGAN, _at(250), "the weather in Paris", 1.0))
+    assert contest.judge() is Verdict.ECHO
+    contest.tick(_clock(270))
+    assert contest.verdict is Verdict.ECHO

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,90 +11,117 @@ from hypothesis import strategies as st
 
 from duologue.items import TurnDetection
 from duologue.session.endpointing import (
-    DOUBT,
-    LEARNT_MORE_MS,
-    LEAST_LEARNT_MS,
-    LONGEST_LEARNT_MS,
+    LATEST_MS,
+    LONGER_MS,
+    SILENCES,
     UNKNOWN_WAIT_MS,
-    WAITS_MS,
     Evidence,
     combined_prob,
+    end_log_odds,
     wait_ms,
 )
+from duologue.session.pauses import STRANGER, OwnPauses
 
 NORMAL = TurnDetection()
+SHORTEST_MS, DOUBTFUL_MS, _, LONGEST_MS = (ms for ms, _ in SILENCES)
+# Speakers whose last five silences were all ends, or all pauses of so long.
+PROMPT = OwnPauses().ended().ended().ended().ended().ended()
+BRIEF = OwnPauses(pauses=3.4, longest_ms=300.0)
+PONDERING = OwnPauses(pauses=3.4, longest_ms=1_000.0)
+
 probs = st.one_of(st.none(), st.floats(0, 1))
 texts = st.sampled_from([None, "", "I went to the", "Yes.", "and so um", "what time is it?"])
-evidences = st.builds(Evidence, probs, texts, st.floats(0, 5_000))
+speakers = st.builds(OwnPauses, st.floats(0, 5), st.floats(0, 5), st.floats(0, 20_000))
+evidences = st.builds(Evidence, probs, texts, speakers)
+
+# (the model of the sound, the words, the speaker) -> (at least, at most) so many ms.
+CASES: list[tuple[float | None, str | None, OwnPauses, float, float]] = [
+    # Sound and words agree that it is over: as soon as an answer can be ready.
+    (0.95, "What's the weather like?", STRANGER, SHORTEST_MS, SHORTEST_MS),
+    (0.9, "Book a table for two, please.", STRANGER, SHORTEST_MS, SHORTEST_MS),
+    (0.9, "Yes, thanks.", PROMPT, SHORTEST_MS, SHORTEST_MS),
+    # The sound doubts, as it does of every other short command: the words and the speaker's ways decide.
+    (0.1, "What's the weather like?", STRANGER, SHORTEST_MS, 500),
+    (0.1, "What's the weather like?", PROMPT, SHORTEST_MS, SHORTEST_MS),
+    # Words that ask for more, or a hesitation: long, whatever the sound, and longest where both say so.
+    (0.9, "I want to", STRANGER, 700, 900),
+    (0.05, "I want to", STRANGER, 840, LONGEST_MS),
+    (0.6, "And um,", STRANGER, DOUBTFUL_MS, LONGEST_MS),
+    (0.02, "And um,", STRANGER, 1_000, LONGEST_MS),
+    # Who keeps pausing is believed less, and given what these pauses last and a little more.
+    (0.5, "I think it is nice.", BRIEF, 700, DOUBTFUL_MS + 20),
+    (0.5, "I think it is nice.", PONDERING, 1_000, 1_000 + LONGER_MS + 20),
+    # One of the two is enough to go by.
+    (None, "What time is it?", STRANGER, SHORTEST_MS, 400),
+    (0.95, None, STRANGER, SHORTEST_MS, 400),
+    (None, "and so um", STRANGER, DOUBTFUL_MS, LONGEST_MS),
+    (None, None, STRANGER, UNKNOWN_WAIT_MS, UNKNOWN_WAIT_MS),
+]
 
 
-def test_nothing_known_waits_the_middle_way() -> None:
+@pytest.mark.parametrize(("sound", "text", "speaker", "least_ms", "most_ms"), CASES)
+def test_the_wait(sound: float | None, text: str | None, speaker: OwnPauses, least_ms: float, most_ms: float) -> None:
+    assert least_ms <= wait_ms(Evidence(sound, text, speaker), NORMAL) <= most_ms
+
+
+@pytest.mark.parametrize(("silence_ms", "tells"), SILENCES[:-1])
+def test_the_turn_is_over_when_silence_outweighs_the_doubt(silence_ms: float, tells: float) -> None:
+    """A speaker for whom the rest says exactly the opposite of what so much silence tells."""
+    odds = end_log_odds(Evidence(0.5))
+    assert odds is not None
+    own = OwnPauses(pauses=_pauses_for(odds + tells))
+    assert wait_ms(Evidence(0.5, None, own), NORMAL) == pytest.approx(silence_ms, abs=0.5)
+
+
+def _pauses_for(too_likely: float) -> float:
+    """So many pauses that an end becomes this much less likely, in log-odds; fewer than none for a negative one."""
+    step = 0.0005
+    found = min(
+        (count * step - 1.99 for count in range(40_000)),
+        key=lambda pauses: abs(
+            (end_log_odds(Evidence(0.5, None, OwnPauses(pauses=pauses))) or 0.0) - _base() + too_likely
+        ),
+    )
+    return found
+
+
+def _base() -> float:
+    return end_log_odds(Evidence(0.5)) or 0.0
+
+
+def test_nothing_known_is_no_probability() -> None:
     assert combined_prob(Evidence()) is None
-    assert wait_ms(Evidence(), NORMAL) == UNKNOWN_WAIT_MS
-
-
-def _sound_of(prob: float) -> float:
-    """What the model of the sound says where, by itself, it makes the turn ``prob`` likely to be over."""
-    odds = math.log(prob / (1 - prob)) - DOUBT
-    return 1 / (1 + math.exp(-odds))
-
-
-@pytest.mark.parametrize(("prob", "wait"), WAITS_MS[1:-1])
-def test_the_table_is_met_at_its_points(prob: float, wait: float) -> None:
-    assert wait_ms(Evidence(_sound_of(prob)), NORMAL) == pytest.approx(wait)
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_the_more_finished_it_sounds_the_shorter_the_wait(a: float, b: float) -> None:
-    low, high = sorted((a, b))
-    assert wait_ms(Evidence(low), NORMAL) >= wait_ms(Evidence(high), NORMAL) - 1e-6
-
-
-def test_words_that_ask_for_more_wait_longer() -> None:
-    assert wait_ms(Evidence(0.5, "I went to the"), NORMAL) > 2 * wait_ms(Evidence(0.5), NORMAL)
-    assert wait_ms(Evidence(0.5, "I went to the."), NORMAL) > 2 * wait_ms(Evidence(0.5), NORMAL)
-    assert wait_ms(Evidence(0.5, "What time is it?"), NORMAL) < wait_ms(Evidence(0.5), NORMAL)
-
-
-@pytest.mark.parametrize("text", ["Half an hour.", "What's the weather like?", "Today,", "book a room"])
-@pytest.mark.parametrize("sound", [0.1, 0.3, 0.6, 0.9])
-def test_words_that_do_not_hang_are_answered_soon_though_the_sound_doubts(text: str, sound: float) -> None:
-    assert wait_ms(Evidence(sound, text), NORMAL) < 600
-
-
-@pytest.mark.parametrize("text", ["I want to", "And um,", "Because", "the first one and"])
-def test_words_that_hang_wait_long_though_the_sound_does_not_doubt(text: str) -> None:
-    assert wait_ms(Evidence(0.6, text), NORMAL) > 1500
-
-
-def test_a_sound_that_surely_goes_on_waits_long_whatever_the_words() -> None:
-    assert wait_ms(Evidence(0.005, "Montreal."), NORMAL) > 1200
-
-
-def test_each_alone_is_enough_to_go_by() -> None:
-    assert wait_ms(Evidence(None, "Yes."), NORMAL) < 600
-    assert wait_ms(Evidence(None, "and so um"), NORMAL) > 1500
-    assert wait_ms(Evidence(0.9), NORMAL) < 600
+    assert combined_prob(Evidence(None, "", PROMPT)) is None
 
 
 def test_empty_words_say_nothing() -> None:
     assert combined_prob(Evidence(0.7, "")) == combined_prob(Evidence(0.7))
-    assert combined_prob(Evidence(None, "")) is None
 
 
-def test_an_earlier_pause_is_learnt_unless_the_end_is_certain() -> None:
-    assert wait_ms(Evidence(0.9, None, 800), NORMAL) == 800 + LEARNT_MORE_MS
-    assert wait_ms(Evidence(0.9, None, 9_000), NORMAL) == LONGEST_LEARNT_MS
-    assert wait_ms(Evidence(0.99, "Yes!", 800), NORMAL) < 400
+@given(evidences, st.floats(0, 1), st.floats(0, 1))
+def test_the_more_finished_it_sounds_the_shorter_the_wait(evidence: Evidence, a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    unlikely, likely = (wait_ms(replace(evidence, end_of_turn_prob=prob), NORMAL) for prob in (low, high))
+    assert unlikely >= likely - 1e-6
 
 
-def test_the_gap_between_two_words_is_no_pause_to_learn_from() -> None:
-    assert wait_ms(Evidence(0.9, None, LEAST_LEARNT_MS - 1), NORMAL) == wait_ms(Evidence(0.9), NORMAL)
+@given(evidences)
+def test_one_more_pause_never_makes_the_wait_shorter(evidence: Evidence) -> None:
+    paused = replace(evidence, own=evidence.own.went_on(max(evidence.own.longest_ms, 500.0)))
+    assert wait_ms(paused, NORMAL) >= wait_ms(evidence, NORMAL) - 1e-6
+
+
+def test_a_speaker_s_long_pauses_are_waited_for_up_to_a_limit() -> None:
+    waits = [
+        wait_ms(Evidence(0.3, "So it is.", replace(PONDERING, longest_ms=ms)), NORMAL) for ms in (0, 800, 1_100, 9_000)
+    ]
+    assert all(a < b for a, b in pairwise(waits))
+    assert waits[-1] <= LATEST_MS + 20
 
 
 def test_the_silence_rule_knows_nothing_else() -> None:
     rule = TurnDetection(silence_ms=500, patience=3.0)
-    assert wait_ms(Evidence(0.0, "and", 2_000), rule) == wait_ms(Evidence(1.0), rule) == 500
+    assert wait_ms(Evidence(0.0, "and", PONDERING), rule) == wait_ms(Evidence(1.0), rule) == 500
 
 
 def test_patience_scales() -> None:

@@ -23,12 +23,13 @@ from duologue.session.hearing import (
     LEAD_WINDOWS,
     PIECE_BYTES,
     WINDOWS_PER_CALL,
+    Found,
     Heard,
     Hearing,
     Marked,
 )
-from duologue.session.vad import Onset, Pause
-from tests.conversations.talk import SILENCE, VOICE, engines
+from duologue.session.vad import Calmed, Onset, Pause, Suspected
+from tests.conversations.talk import NOISE, SILENCE, VOICE, engines
 from tests.virtual_time import VIRTUAL
 
 pytestmark = pytest.mark.anyio
@@ -44,8 +45,9 @@ def anyio_backend() -> object:
 class Ears:
     """A ``Hearing`` fed from a list, and what it tells."""
 
-    def __init__(self, is_in_turn: bool = False, client: EngineClient | None = None) -> None:
+    def __init__(self, is_in_turn: bool = False, client: EngineClient | None = None, *, is_wary: bool = False) -> None:
         self.is_in_turn = is_in_turn
+        self.is_wary = is_wary
         self.clock_due: int | None = 0 if is_in_turn else None
         self.told: list[object] = []
         self.hearing = Hearing(client or engines(), 0.5, self, self.told.append)
@@ -63,7 +65,7 @@ class Ears:
             await anyio.wait_all_tasks_blocked()
             tg.cancel_scope.cancel()
 
-    def found(self) -> list[Onset | Pause]:
+    def found(self) -> list[Found]:
         return [found for event in self.told if isinstance(event, Heard) for found in event.found]
 
 
@@ -230,3 +232,53 @@ async def test_the_rate_may_change_at_any_moment(rate_hz: int) -> None:
     onset, pause = ears.found()
     assert onset.at == pytest.approx(16_000, abs=512)
     assert pause.at == pytest.approx(32_000, abs=512)
+
+
+class Unsure(ScriptedVad):
+    """Takes every sound for a voice with probability 0.3, and forgets it slowly: silence behind it as well."""
+
+    def __init__(self, forgets_after: int) -> None:
+        self._forgets_after = forgets_after
+        self._quiet = forgets_after
+
+    def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
+        [request] = requests
+        probs = [self._prob(float(np.abs(window).max())) for window in request.windows]
+        return [VadResult(np.array(probs, np.float32), None)]
+
+    def _prob(self, peak: float) -> float:
+        self._quiet = 0 if peak > 0.001 else self._quiet + 1
+        return 0.3 if self._quiet < self._forgets_after else 0.0
+
+
+@pytest.mark.parametrize("forgets_after", [1, 5, 40])
+async def test_what_may_be_a_voice_over_an_answer_is_told_and_that_it_was_none(forgets_after: int) -> None:
+    ears = Ears(client=engines(vad=Unsure(forgets_after)), is_wary=True)
+    await ears.hear(*_audio(*[SILENCE] * 25, *[NOISE] * 10, *[SILENCE] * 100), then_s=0.1)
+    suspected, calmed = ears.found()
+    assert isinstance(suspected, Suspected)
+    assert isinstance(calmed, Calmed)
+    assert suspected.at == pytest.approx(ms_to_samples(500), abs=512)
+    assert calmed.at == pytest.approx(ms_to_samples(700) + (forgets_after + 1) * 512, abs=1_024)
+
+
+async def test_what_may_be_a_voice_matters_to_nobody_while_no_answer_is_heard() -> None:
+    ears = Ears(client=engines(vad=Unsure(5)))
+    await ears.hear(*_audio(*[SILENCE] * 25, *[NOISE] * 10, *[SILENCE] * 100), then_s=0.1)
+    assert ears.told == []
+
+
+async def test_what_was_suspected_before_a_voice_was_certain_is_not_told_again() -> None:
+    ears = Ears(is_wary=True)
+    await ears.hear(*_audio(*[SILENCE] * 25, *[VOICE] * 10, *[SILENCE] * 25), then_s=0.1)
+    assert [type(found) for found in ears.found()] == [Suspected, Onset, Pause]
+    suspected, onset, _pause = ears.found()
+    assert suspected.at == onset.at
+
+
+async def test_what_is_ignored_is_nobody_and_what_comes_after_is_somebody() -> None:
+    ears = Ears(is_wary=True)
+    ears.hearing.ignore(ms_to_samples(400))
+    await ears.hear(*_audio(*[VOICE] * 30), then_s=0.1)
+    onset = next(found for found in ears.found() if isinstance(found, Onset))
+    assert onset.at == pytest.approx(ms_to_samples(400), abs=512)

@@ -71,3 +71,11 @@ def test_false_suspicions_make_it_slower_to_suspect_for_a_while() -> None:
     calm = [0.0] * 400
     assert len(_suspicions([*noise, *calm, *noise])) == 4
     assert _suspicions([*noise, 0.6])[-1] == Suspected(20 * 512)
+
+
+def test_a_hum_that_is_never_quite_speech_is_soon_let_be() -> None:
+    hum = [0.3] * 300
+    found = _suspicions(hum)
+    assert len(found) <= 6
+    assert isinstance(found[-1], Calmed)
+    assert found[-1].at <= 40 * WINDOW

@@ -21,7 +21,7 @@ from duologue.bench.wire import ServerEvent
 # Longest list of complaints kept: a broken server sends one a frame.
 MOST_COMPLAINTS = 50
 # How often what was played is reported, as our page does it.
-REPORT_EVERY_S = 0.1
+REPORT_EVERY_S = 0.25
 
 PLAYOUT = "duologue.output_audio."
 
@@ -97,7 +97,7 @@ class Ears:
         return []
 
     def report(self, at: float) -> list[dict[str, object]]:
-        """What a client that obeys tells of its playing, ten times a second: nothing, or one event."""
+        """What a client that obeys tells of its playing, four times a second: nothing, or one event."""
         if at - self._reported_at < REPORT_EVERY_S or (playing := self.speaker.current(at)) is None:
             return []
         self._reported_at = at

@@ -32,7 +32,7 @@ class Talker:
 
     def __init__(self, ears: Ears, *, room: Int16 | None = None, reports: bool = False) -> None:
         self._is_in_silence = room is None
-        self._room = np.zeros(FRAME_SAMPLES, np.int16) if room is None else room
+        self._room = np.zeros(round(1 / FRAME_S) * FRAME_SAMPLES, np.int16) if room is None else room
         self._saying: Clip | None = None
         self._said = 0
         self._outbox: list[dict[str, object]] = []

@@ -34,6 +34,7 @@ class Contest:
     verdict: Verdict | None = None
     _asked_until: int = 0
     _is_asked: bool = False
+    _was_echo: bool = False
     _known: Overlap = field(default_factory=lambda: Overlap(0.0, 0.0))
 
     def __post_init__(self) -> None:
@@ -47,8 +48,9 @@ class Contest:
             return
         self.loud_until = max(self.loud_until, min(clock.loud_until, clock.now))
         self._known = replace(self._known, echo=clock.echo)
-        if self.verdict is Verdict.ECHO and clock.echo < ECHO_LOST:
+        if self.verdict is Verdict.ECHO and self._was_echo and clock.echo < ECHO_LOST:
             self.verdict, self.suspected = None, clock.now
+        self._was_echo = clock.echo >= ECHO_LOST
 
     def end(self, at: int) -> None:
         self.has_ended, self.loud_until = True, max(at, self.began)

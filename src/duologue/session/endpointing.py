@@ -20,21 +20,37 @@ from duologue.engines.turn.words import finished_prob
 from duologue.items import TurnDetection
 from duologue.session.pauses import STRANGER, OwnPauses
 
-# What each log-odds counts for. The model of the sound is sure too easily: of what it gives 0.01 a fifth are ends.
-ALWAYS, SOUND, WORDS, OWN = -0.07, 0.17, 0.48, 1.23
-# No model of the sound is taken for more certain than this.
-MOST_CERTAIN = 0.99
-# (silence in ms, log-odds that it adds), straight lines between. Nothing is taken for over before the first: in less
+# (silence in ms, log-odds that it adds), ascending.
+Silences = tuple[tuple[float, float], ...]
+# Straight lines between. Nothing is taken for over before the first: in less
 # time no answer is ready. Pauses between two phrases are over by then or last for most of a second, so that waiting a
 # little longer spares few of them: it is worth while only to the next, at which nearly everything is an end. What even
 # then is more likely to go on ("and", "um") has time to the last.
-SILENCES = ((280.0, -0.3), (840.0, 0.2), (860.0, 2.1), (1800.0, 2.7))
+SILENCES: Silences = ((290.0, 0.0), (800.0, 0.4), (820.0, 2.4), (1800.0, 3.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each piece of evidence counts for, times its log-odds; ``always`` is added to all. ``silences``: four of
+    them, see ``SILENCES``."""
+
+    always: float
+    sound: float
+    words: float
+    own: float
+    silences: Silences = SILENCES
+
+
+# The model of the sound is sure too easily, so its word counts for least.
+WEIGHTS = Weights(always=-0.42, sound=0.22, words=0.55, own=0.59)
+# No model of the sound is taken for more certain than this.
+MOST_CERTAIN = 0.99
 # Of a speaker who pauses for longer the second and third lie so much behind the longest pause lately, and no later
 # than this.
 LONGER_MS, LATEST_MS = 300.0, 1500.0
-# Nothing is known of the pause yet.
-UNKNOWN_WAIT_MS = 840.0
-# As certain as it gets: nine in ten of those that are this likely are ends.
+# ``patience`` moves the odds by so much times its logarithm: below 1, and above.
+IMPATIENT_ODDS, PATIENT_ODDS = 0.5, 1.5
+# As certain as it gets.
 CERTAIN_PROB = 0.85
 
 
@@ -47,14 +63,14 @@ class Evidence:
     own: OwnPauses = STRANGER
 
 
-def end_log_odds(evidence: Evidence) -> float | None:
+def end_log_odds(evidence: Evidence, weights: Weights = WEIGHTS) -> float | None:
     """That the turn is over, without regard to how long the silence has lasted; None while nothing is known."""
     sound, text = evidence.end_of_turn_prob, evidence.text
     if sound is None and not text:
         return None
-    odds = ALWAYS + OWN * evidence.own.end_log_odds
-    odds += 0.0 if sound is None else SOUND * _log_odds(sound)
-    return odds + (WORDS * _log_odds(finished_prob(text)) if text else 0.0)
+    odds = weights.always + weights.own * evidence.own.end_log_odds
+    odds += 0.0 if sound is None else weights.sound * sound_log_odds(sound)
+    return odds + (weights.words * _log_odds(finished_prob(text)) if text else 0.0)
 
 
 def combined_prob(evidence: Evidence) -> float | None:
@@ -63,18 +79,24 @@ def combined_prob(evidence: Evidence) -> float | None:
     return None if odds is None else 1 / (1 + math.exp(-odds))
 
 
-def wait_ms(evidence: Evidence, detection: TurnDetection) -> float:
-    """Silence, in ms since the last word, after which the turn is over."""
+def wait_ms(evidence: Evidence, detection: TurnDetection, weights: Weights = WEIGHTS) -> float:
+    """Silence, in ms since the last word, after which the turn is over.
+
+    Impatience (``patience`` below 1) waits less for what is taken for an end, and takes a little more for one;
+    patience takes less for an end, and gives everything more time.
+    """
     if detection.silence_ms is not None:
         return float(detection.silence_ms)
-    odds = end_log_odds(evidence)
-    wait = max(UNKNOWN_WAIT_MS, _latest_pause_ms(evidence.own)) if odds is None else _silence_for(odds, evidence.own)
-    return min(wait * detection.patience, float(detection.max_wait_ms))
+    odds = end_log_odds(evidence, weights)
+    patience = detection.patience
+    table = _silences(weights.silences, evidence.own, patience)
+    needed = math.log(patience) * (IMPATIENT_ODDS if patience < 1 else PATIENT_ODDS)
+    wait = table[1][0] if odds is None else _silence_for(odds - needed, table)
+    return min(wait, float(detection.max_wait_ms))
 
 
-def _silence_for(odds: float, own: OwnPauses) -> float:
+def _silence_for(odds: float, table: Silences) -> float:
     """How much silence it takes until ``odds`` and what it tells are no longer below zero."""
-    table = _silences(own)
     if odds + table[0][1] >= 0:
         return table[0][0]
     for (from_ms, low), (to_ms, high) in pairwise(table):
@@ -83,19 +105,21 @@ def _silence_for(odds: float, own: OwnPauses) -> float:
     return table[-1][0]
 
 
-def _silences(own: OwnPauses) -> list[tuple[float, float]]:
-    """``SILENCES``, for this speaker."""
-    first, second, third, last = SILENCES
-    later_ms = _latest_pause_ms(own) - second[0]
+def _silences(silences: Silences, own: OwnPauses, patience: float) -> Silences:
+    """``silences``, for this speaker and so much patience."""
+    first, second, third, last = silences
+    later_ms = max(0.0, min(own.longest_ms + LONGER_MS, LATEST_MS) - second[0])
     moved = [(second[0] + later_ms, second[1]), (third[0] + later_ms, third[1])]
-    return [first, *moved, (max(last[0], moved[-1][0]), last[1])]
+    rest = [*moved, (max(last[0], moved[-1][0]), last[1])]
+    # Half as much patience wants its answer as soon as it can be had.
+    sooner = min(patience, patience**2)
+    return ((first[0] * sooner, first[1]), *((ms * max(1.0, patience), odds) for ms, odds in rest))
 
 
-def _latest_pause_ms(own: OwnPauses) -> float:
-    """By when a pause of this speaker is over, if it is one."""
-    return max(SILENCES[1][0], min(own.longest_ms + LONGER_MS, LATEST_MS))
+def sound_log_odds(prob: float) -> float:
+    """Of what the model of the sound says, no more certain than ``MOST_CERTAIN``."""
+    return _log_odds(min(max(prob, 1 - MOST_CERTAIN), MOST_CERTAIN))
 
 
 def _log_odds(prob: float) -> float:
-    prob = min(max(prob, 1 - MOST_CERTAIN), MOST_CERTAIN)
     return math.log(prob / (1 - prob))

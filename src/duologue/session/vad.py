@@ -21,6 +21,7 @@ PAUSE_SAMPLES = ms_to_samples(96)
 # A single window, and how false ones raise that: 0.1, 0.2, 0.4, 0.5; by half again after 2 s.
 LEAST_SUSPECT, MOST_SUSPECT = 0.1, 0.5
 SUSPECT_RISE, SUSPECT_DECAY = 2.0, 0.989
+LONGEST_SUSPECT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +56,34 @@ class Suspicion:
     """A voice before it is certain: one window at a low threshold is enough.
 
     On recorded commands it comes 68 ms after the onset at the 95th percentile, where ``Onset`` takes 226. Noise sets it
-    off every few seconds; each false suspicion raises the threshold for a while, so that an answer over a noisy room
-    does not waver.
+    off every few seconds; each false suspicion raises the threshold until it is quiet again, so that an answer over a
+    noisy room does not waver. What is no voice after ``LONGEST_SUSPECT`` windows is none.
     """
 
     def __init__(self) -> None:
         self._threshold = LEAST_SUSPECT
-        self.is_on = False
+        self._windows = 0
+
+    @property
+    def is_on(self) -> bool:
+        return self._windows > 0
 
     def push(self, prob: float, window_end: int) -> Suspected | Calmed | None:
         """The next window, which is not speech yet."""
-        is_on = prob >= self._threshold
-        self._threshold = max(LEAST_SUSPECT, self._threshold * SUSPECT_DECAY)
-        if is_on == self.is_on:
+        if prob < self._threshold / 2:
+            self._threshold = max(LEAST_SUSPECT, self._threshold * SUSPECT_DECAY)
+        if prob >= self._threshold and self._windows < LONGEST_SUSPECT:
+            self._windows += 1
+            return Suspected(window_end - VAD_WINDOW_SAMPLES) if self._windows == 1 else None
+        if not self.is_on:
             return None
-        self.is_on = is_on
-        if is_on:
-            return Suspected(window_end - VAD_WINDOW_SAMPLES)
+        self._windows = 0
         self._threshold = min(MOST_SUSPECT, self._threshold * SUSPECT_RISE)
         return Calmed(window_end)
 
     def settle(self) -> None:
         """It was speech, or nobody wants to know any more."""
-        self.is_on = False
+        self._windows = 0
 
 
 class SpeechGate:

@@ -12,7 +12,29 @@ from duologue.bench.clock import Clock
 from duologue.bench.crowd import Target
 from duologue.bench.metronome import Metronome
 from duologue.bench.talker import Talker
-from duologue.bench.wire import OBEYS_PLAYOUT, SEES_METRICS, WireError, dial
+from duologue.bench.wire import OBEYS_PLAYOUT, SEES_METRICS, ServerEvent, WireError, dial
+
+
+class Attempts(msgspec.Struct, kw_only=True):
+    """Answers that the server began in pauses, as far as it tells: so many were ``kept`` and ``dropped``, and engine
+    time in ms went into each kind. ``levels``: how far they had got."""
+
+    kept: int = 0
+    dropped: int = 0
+    kept_ms: float = 0.0
+    dropped_ms: float = 0.0
+    levels: dict[str, int] = {}
+
+    def on_event(self, event: ServerEvent) -> None:
+        """Count one that ended."""
+        if event.type != "duologue.attempt.ended":
+            return
+        compute_ms, level = event.compute_ms or 0.0, event.level or "?"
+        self.levels[level] = self.levels.get(level, 0) + 1
+        if event.kept:
+            self.kept, self.kept_ms = self.kept + 1, self.kept_ms + compute_ms
+        else:
+            self.dropped, self.dropped_ms = self.dropped + 1, self.dropped_ms + compute_ms
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -22,6 +44,7 @@ class Held(msgspec.Struct, kw_only=True):
     late_ms: list[float] = []
     talked_s: float = 0.0
     troubles: dict[str, int] = {}
+    attempts: Attempts = msgspec.field(default_factory=Attempts)
 
     def note(self, talker: Talker, call: Call) -> None:
         self.late_ms += call.late_ms
@@ -71,7 +94,7 @@ async def _hold(line: Line, talker: Talker, beat: Metronome, held: Held) -> None
         async with dial(target.url, model=target.model, api_key=target.api_key, ca=target.ca, asks=line.asks()) as wire:
             await wire.session_created()
             update = session_update(target.turn_detection)
-            call = await hold_call_to(beat, wire, talker, Voice(), update=update)
+            call = await hold_call_to(beat, wire, talker, Voice(), update=update, listener=held.attempts)
     except* WireError as group:
         for error in group.exceptions:
             held.troubled(f"not reached: {error}")

@@ -33,7 +33,7 @@ SILENCES_MS = tuple(float(ms) for ms in range(100, 2_000, 20))
 THRESHOLDS = tuple(share / 100 for share in (1, 2, 3, 5, 8, *range(10, 100, 5), 97, 98, 99))
 DELAYS_MS = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 800.0)
 TIMEOUTS_MS = (400.0, 600.0, 800.0, 1000.0, 1200.0, 1500.0, 2000.0, 2500.0, 3000.0)
-PATIENCES = tuple(float(patience) for patience in np.geomspace(0.25, 4.0, 65))
+PATIENCES = tuple(float(patience) for patience in np.geomspace(0.05, 4.0, 80))
 
 # Silence in ms, since the gate's end of speech, after which the turn is over for one who knows this.
 Rule = Callable[[Evidence], float]
@@ -85,7 +85,7 @@ def model_curve(points: Sequence[Point]) -> Curve:
         for timeout_ms in TIMEOUTS_MS
         if timeout_ms > delay_ms
     }
-    return _swept("model", points, rules)
+    return _swept("model", [_by_itself(point) for point in points], rules)
 
 
 def our_curve(points: Sequence[Point]) -> Curve:
@@ -179,6 +179,13 @@ def _stages(point: Point, own: OwnPauses) -> list[Known]:
         evidence = replace(evidence, **change)
         stages.append((at_ms, evidence))
     return stages
+
+
+def _by_itself(point: Point) -> Point:
+    """As the model is used by itself: on the sound as it came."""
+    if point.judged is None or point.alone is None:
+        return point
+    return msgspec.structs.replace(point, judged=(point.judged[0], point.alone))
 
 
 def _learn(own: OwnPauses, point: Point) -> OwnPauses:

@@ -107,6 +107,7 @@ class LiveBench:
             talked_s=round(held.talked_s, 1),
             caller_late_ms=summarise(held.late_ms),
             troubles=held.troubles,
+            attempts=held.attempts,
         )
         self.parts.append(part)
 

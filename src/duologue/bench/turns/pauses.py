@@ -63,8 +63,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     Moments are ms since the gate's end of speech (``Pause.at``). ``goes_on``: the speaker did; ``length_ms``: how long
     the silence really was, None at a true end. ``lag_ms``: the gate's end of speech after the true one. ``seen_ms``:
     when the pause was found, None where it never is; ``resumed_ms``: when the next onset was, None at an end.
-    ``judged``: (when it is known, what the end-of-turn model says); ``words``: (when they are known, the turn's so
-    far).
+    ``judged``: (when it is known, what the end-of-turn model says); ``alone``: what it says of the sound as it came,
+    without the silence that the product puts behind it; ``words``: (when they are known, the turn's so far).
     """
 
     speaker: str
@@ -75,6 +75,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     seen_ms: float | None = None
     resumed_ms: float | None = None
     judged: tuple[float, float] | None = None
+    alone: float | None = None
     words: tuple[float, str] | None = None
 
 
@@ -202,7 +203,7 @@ class _Ears:
         elif max(length_ms or 0.0, gap_ms) < SHORTEST_PAUSE_S * 1000:
             return None
         heard = sound[: until + TAIL_SAMPLES]
-        prob = self._turn.step([TurnRequest(as_ended(heard))])[0].end_of_turn_prob
+        prob, alone = (self._turn.step([TurnRequest(each)])[0].end_of_turn_prob for each in (as_ended(heard), heard))
         text = self._asr.step([TranscribeRequest(heard, "en")])[0].text
         seen_ms = samples_to_ms(PAUSE_SAMPLES) + ARRIVES_MS
         words_ms = WORDS_MS + WORDS_A_SECOND_MS * len(heard) / SESSION_RATE_HZ + WORDS_EACH_MS * len(text.split())
@@ -216,6 +217,7 @@ class _Ears:
             seen_ms=seen_ms,
             resumed_ms=None if gap_ms is None else gap_ms + onset_ms,
             judged=(seen_ms + JUDGED_MS, prob),
+            alone=alone,
             words=(seen_ms + words_ms, text),
         )
 

@@ -10,6 +10,7 @@ import msgspec
 from duologue.bench.machine import Machine
 from duologue.bench.report import LATE_P95_MS, RunReport
 from duologue.bench.stats import Summary
+from duologue.bench.turns.calls import Attempts
 from duologue.bench.turns.curve import Curve
 from duologue.bench.turns.figures import Alone, Effect, Interruptions, Remembered
 from duologue.bench.turns.heard import Memory
@@ -32,6 +33,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     talked_s: float
     caller_late_ms: Summary
     troubles: dict[str, int]
+    attempts: Attempts = msgspec.field(default_factory=Attempts)
 
     @property
     def is_late(self) -> bool:

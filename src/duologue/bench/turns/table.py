@@ -12,7 +12,7 @@ from duologue.bench.stats import Summary
 from duologue.bench.table import pair
 from duologue.bench.turns.curve import CUT_SHARES, MEAN_WAITS_MS
 from duologue.bench.turns.figures import EFFECTS, Alone, Effect, Interruptions, Remembered, per_hour
-from duologue.bench.turns.report import Check, CurveSet, TurnsReport, TurnsUnder
+from duologue.bench.turns.report import Check, CurveSet, Part, TurnsReport, TurnsUnder
 
 _MARKS = {True: ("kept", "green"), False: ("MISSED", "bold red"), None: ("not measured", "dim")}
 
@@ -46,6 +46,7 @@ def render(report: TurnsReport) -> RenderableType:
     lines = [
         f"{machine.cpus} CPUs, {machine.cpu_model}; Python {machine.python}; duologue {machine.duologue}"
         + (f" at {machine.commit}" if machine.commit else ""),
+        *(line for part in report.parts if (line := _attempts(part))),
         *report.notes,
     ]
     bad = [f"{part.name}: not valid: the callers themselves were late" for part in report.parts if part.is_late]
@@ -169,6 +170,18 @@ def _remembered(found: Sequence[Remembered]) -> Table:
         cells = (each.n, each.with_unheard, each.unheard_words, each.lost_words, each.not_a_beginning, each.not_told)
         table.add_row(each.account, *map(str, cells), _counted(each.by))
     return table
+
+
+def _attempts(part: Part) -> str:
+    """What was prepared in pauses, kept or in vain; "" where the server tells nothing of it."""
+    found = part.attempts
+    count = found.kept + found.dropped
+    if not count:
+        return ""
+    return (
+        f"{part.name}: {found.kept} of {count} attempts at an answer kept ({_counted(found.levels)}); engine time "
+        f"{found.kept_ms / 1000:.1f} s on those kept, {found.dropped_ms / 1000:.1f} s on those dropped"
+    )
 
 
 def _promises(checks: Sequence[Check]) -> Table:
