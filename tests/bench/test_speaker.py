@@ -107,9 +107,28 @@ def test_what_is_held_can_be_flushed_and_the_next_answer_is_as_loud_as_ever() ->
     flushed = speaker.flush(2.0)
     assert flushed is not None
     assert (flushed.item_id, flushed.heard_ms) == ("a", 450)
-    assert (speaker.is_held, speaker.gain) == (False, 1.0)
+    assert not speaker.is_held
     assert speaker.play("b", tone(0.5), at=2.5) == 2.5
     assert speaker.current(2.6) is not None
+
+
+def test_only_one_reply_is_lowered_or_held_and_what_is_behind_it_waits() -> None:
+    speaker = Speaker(keeps_audio=True)
+    speaker.play("a", tone(1.0), 0.0, "first")
+    speaker.play("b", tone(1.0), 0.0, "second")
+    speaker.hold(0.5, "second")
+    assert speaker.play("c", tone(1.0), 0.6, "third") == float("inf")
+    assert speaker.heard_s("a", 2.0) == pytest.approx(1.0)
+    assert speaker.heard_s("b", 2.0) == 0
+    speaker.lower(3.0, 0.5, "second")
+    assert speaker.ends_of("c") == pytest.approx(5.0)
+    loud, low, after = (np.abs(speaker.between(at, at + 0.2)).max() for at in (0.6, 3.2, 4.2))
+    assert (low, after) == pytest.approx((loud / 2, loud), rel=0.02)
+    speaker.lower(3.5, 0.5, "third")
+    assert np.abs(speaker.between(3.6, 3.8)).max() == pytest.approx(loud, rel=0.02)
+    assert np.abs(speaker.between(4.2, 4.4)).max() == pytest.approx(loud / 2, rel=0.02)
+    speaker.resume(4.5, "second")
+    assert np.abs(speaker.between(4.6, 4.8)).max() == pytest.approx(loud / 2, rel=0.02)
 
 
 def test_nothing_is_held_where_nothing_is_played_but_what_comes_waits() -> None:

@@ -70,6 +70,16 @@ def test_lowered_alone_is_less_than_held() -> None:
     assert lowered_ms(seen) == pytest.approx(140, abs=1)
 
 
+def test_a_hold_that_becomes_low_again_is_heard_and_not_silent() -> None:
+    reaction: list[Reaction] = [(0.06, "lowered"), (0.26, "held"), (0.36, "lowered"), (0.5, "resumed")]
+    [seen] = played(World(reaction), Act(part="x", sound=sound()))
+    assert seen.outcome == "held"
+    assert silent_ms(seen) == pytest.approx(100, abs=1)
+    assert lowered_ms(seen) == pytest.approx(340, abs=1)
+    assert first_ms(seen, "held", "flushed") is None
+    assert first_ms(seen, "lowered", "held", "flushed") is None
+
+
 def test_an_interruption_is_stopped_and_its_times_count_from_the_true_onset() -> None:
     world = World(INTERRUPTED, hears_words="stop it", remembers="one two three")
     [seen] = played(world, Act(part="x", sound=sound("word", "stop"), remembers=True))

@@ -8,7 +8,8 @@ import anyio
 
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import ScriptedSynthesizer
-from duologue.events import ReplyAudio, ReplyText
+from duologue.events import Configure, ReplyAudio, ReplyDone, ReplyStarted, ReplyText
+from duologue.items import SessionConfig
 from tests.conversations.talk import (
     Person,
     Prompts,
@@ -36,6 +37,28 @@ async def until_heard(person: Person, seconds: float) -> None:
     await person.speak(1.0)
     await person.until(ReplyAudio)
     await anyio.sleep(seconds)
+
+
+async def next_turn_is_answered(person: Person) -> None:
+    """Whatever has happened: after some quiet somebody speaks, and is answered in full."""
+    await person.tell(Configure(config=SessionConfig(show_transcript=True)))
+    await anyio.sleep(3)
+    await _quiet(person)
+    replies = len(person.heard(ReplyStarted))
+    assert len(person.heard(ReplyDone)) == replies, "a reply never ended"
+    await person.speak(1.0)
+    await person.until(ReplyDone, replies + 1)
+    assert person.heard(ReplyDone)[-1].status == "completed"
+    await anyio.sleep(0.5)
+    await _quiet(person)
+    assert person.loudness() == "over", "an answer is left lowered, held or unheard"
+
+
+async def _quiet(person: Person) -> None:
+    """A microphone that is off is quiet too, and takes no time to test."""
+    person.is_sending = False
+    await anyio.sleep(15)
+    person.is_sending = True
 
 
 def assistant_words(prompt: list[tuple[str, str]]) -> list[str]:

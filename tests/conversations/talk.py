@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import anyio
 import numpy as np
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from duologue.engines.base import ChatMessage, ChatRequest, TranscribeRequest
+from duologue.engines.base import ChatMessage, ChatRequest, TranscribeRequest, VadRequest, VadResult
 from duologue.engines.client import EngineClient
 from duologue.engines.scripted import (
     TRANSCRIPT,
@@ -69,6 +69,10 @@ _MURMUR_PEAK, _VOICE_PEAK = 0.15, 0.22
 
 ENDS_OF_LOWERING = PlayoutResumed | PlayoutCleared | PlayoutStopped
 ENDS_OF_HOLDING = PlayoutLowered | ENDS_OF_LOWERING
+LOUDNESS: dict[type[Event], str] = {
+    PlayoutStarted: "full", PlayoutResumed: "full", PlayoutLowered: "lowered", PlayoutHeld: "held",
+    PlayoutCleared: "over", PlayoutStopped: "over",
+}  # fmt: skip
 # What the wire of a plain client has no word for.
 UNSPOKEN = PlayoutStarted | PlayoutHeld | ENDS_OF_HOLDING | OverlapJudged | AttemptEnded
 
@@ -102,6 +106,24 @@ def hear_voices(text: str = TRANSCRIPT, murmured: str | None = None) -> Scripted
     return ScriptedTranscriber(hear=hear)
 
 
+def words_of_any_length() -> ScriptedTranscriber:
+    """Hears more words the longer somebody speaks."""
+    return ScriptedTranscriber(hear=lambda request: "more " * (len(request.audio) // 4_000))
+
+
+class UnsureVad(ScriptedVad):
+    """Takes ``NOISE`` for a voice with probability 0.3."""
+
+    def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
+        results = super().step(requests)
+        return [_unsure(request, result) for request, result in zip(requests, results, strict=True)]
+
+
+def _unsure(request: VadRequest, result: VadResult) -> VadResult:
+    is_faint = np.abs(request.windows).max(axis=1) < 0.1
+    return VadResult(np.where(is_faint, 0.3 * result.speech_probs, result.speech_probs).astype(np.float32), None)
+
+
 def as_told(messages: Iterable[ChatMessage]) -> list[tuple[str, str]]:
     """Role and words of each message, without what every spoken answer is told besides."""
     told = [(message.role, message.content.replace(VOICE_MANNER, "").rstrip("\n")) for message in messages]
@@ -127,6 +149,7 @@ class Person:
     ``log``: (second, event) of all that the session said. A person whose client plays as a browser does: sound is
     queued and flushed when speech starts. ``holds_sound``: it is held and goes on as well, when it is told so.
     ``lag_s``: how late its loudspeaker is. ``echo_s``: how late the microphone hears it at -12 dB; None: not at all.
+    ``frames``: so many are sent at a time.
     """
 
     told: MemoryObjectSendStream[Told]
@@ -137,14 +160,16 @@ class Person:
     holds_sound: bool = False
     lag_s: float = 0.0
     echo_s: float | None = None
+    frames: int = 1
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._listen)
             while True:
                 if self.is_sending:
-                    await self.told.send(AppendAudio(pcm=self.voice if self.echo_s is None else self._with_echo()))
-                await anyio.sleep(FRAME_S)
+                    pcm = self.voice if self.echo_s is None else self._with_echo()
+                    await self.told.send(AppendAudio(pcm=pcm * self.frames))
+                await anyio.sleep(FRAME_S * self.frames)
 
     async def _listen(self) -> None:
         async for event in self.said:
@@ -183,13 +208,17 @@ class Person:
             part = np.frombuffer(sound.pcm, "<i2")[first : first + round((length_s - skipped_s) * RATE_HZ)]
             at = round((start_s + skipped_s - end_s + FRAME_S) * RATE_HZ)
             part = part[: max(0, len(mixed) - at)]
-            mixed[at : at + len(part)] += ECHO_GAIN * self._loudness(start_s + skipped_s) * part
+            mixed[at : at + len(part)] += ECHO_GAIN * self._gain(start_s + skipped_s) * part
         return np.clip(mixed, -32_768, 32_767).astype("<i2").tobytes()
 
-    def _loudness(self, at_s: float) -> float:
+    def _gain(self, at_s: float) -> float:
         """By how much the loudspeaker multiplies what it plays."""
         told = [event for at, event in self.log if at <= at_s and isinstance(event, PlayoutLowered | ENDS_OF_LOWERING)]
         return told[-1].gain if told and isinstance(told[-1], PlayoutLowered) else 1.0
+
+    def loudness(self) -> str:
+        """How the loudspeaker was told to be last: "full", "lowered", "held", "over"."""
+        return [LOUDNESS[type(event)] for _, event in self.log if type(event) in LOUDNESS][-1]
 
     def heard(self, kind: type[E]) -> list[E]:
         return [event for _, event in self.log if isinstance(event, kind)]

@@ -134,7 +134,7 @@ async def test_a_noise_leaves_no_trace_and_no_gap(noise_s: float) -> None:
 @pytest.mark.parametrize("asr_s", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("noise_s", [COUGH_S, 0.6])
 async def test_while_in_doubt_nothing_more_is_sent(noise_s: float, asr_s: float) -> None:
-    delays_s: dict[str, float] = {}
+    delays_s = {"asr": 0.0}
     async with talk(long_answer_engines([], delays_s=delays_s)) as (person, _):
         await until_heard(person, 1.0)
         delays_s["asr"] = asr_s
@@ -211,7 +211,7 @@ async def test_a_noise_after_the_last_word_starts_nothing() -> None:
 async def test_the_rest_of_an_answer_is_not_said_after_something_else_has_happened(act: str) -> None:
     """An answer is interrupted by words; much later, in silence, there is a noise."""
     prompts: Prompts = []
-    delays_s: dict[str, float] = {}
+    delays_s = {"asr": 0.0}
     async with talk(long_answer_engines(prompts, delays_s=delays_s)) as (person, _):
         await until_heard(person, 1.0)
         if act == "fails":
@@ -223,7 +223,7 @@ async def test_the_rest_of_an_answer_is_not_said_after_something_else_has_happen
             await person.until(ReplyStarted, 2)
             await person.tell(CancelReply())
         await anyio.sleep(20)
-        delays_s.clear()
+        delays_s["asr"] = 0.0
         before = len(person.heard(ReplyText))
         await person.make_noise(0.6)
         await anyio.sleep(5)

@@ -3,6 +3,7 @@ held, and for plain ones."""
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -17,11 +18,9 @@ from duologue.engines.base import (
     SpeechChunk,
     TranscribeRequest,
     TranscribeResult,
-    VadRequest,
-    VadResult,
     WordTime,
 )
-from duologue.engines.scripted import ScriptedStream, ScriptedTranscriber, ScriptedVad
+from duologue.engines.scripted import ScriptedStream, ScriptedTranscriber
 from duologue.errors import DuologueError, EngineLost, Overloaded
 from duologue.events import (
     CancelReply,
@@ -42,7 +41,6 @@ from duologue.events import (
     ReplyAudio,
     ReplyDone,
     ReplyItemStarted,
-    ReplyStarted,
     SpeechStarted,
     Told,
     TruncateItem,
@@ -52,7 +50,14 @@ from duologue.items import SessionConfig, TurnDetection
 from duologue.session.interruption import DECIDE_MS, HOLD_MS
 from duologue.session.replies import Ways
 from duologue.session.session import Session
-from tests.conversations.long_answer import LONG, WORD_S, assistant_words, long_answer_engines, until_heard
+from tests.conversations.long_answer import (
+    LONG,
+    WORD_S,
+    assistant_words,
+    long_answer_engines,
+    next_turn_is_answered,
+    until_heard,
+)
 from tests.conversations.talk import (
     COUGH_S,
     MURMUR,
@@ -62,6 +67,7 @@ from tests.conversations.talk import (
     VOICE,
     Person,
     Prompts,
+    UnsureVad,
     hear_voices,
     pcm_s,
     remembering,
@@ -109,35 +115,13 @@ async def over_answer(
     asr_s: float = 0.0,
 ) -> AsyncIterator[tuple[Person, Session]]:
     """A talk in which an answer has been heard for ``after_s``. From then on the transcriber takes ``asr_s``."""
-    delays_s: dict[str, float] = {}
+    delays_s = {"asr": 0.0}
     client = long_answer_engines([] if prompts is None else prompts, text, asr=ears or Ears(), delays_s=delays_s)
     async with talk(client, ways=ways) as (person, session):
         await until_heard(person, after_s)
         delays_s["asr"] = asr_s
         yield person, session
         delays_s["asr"] = 0.0
-
-
-async def next_turn_is_answered(person: Person) -> None:
-    """Whatever has happened: after some quiet somebody speaks, and is answered in full."""
-    await person.tell(Configure(config=SessionConfig(show_transcript=True)))
-    await anyio.sleep(14)
-    replies = len(person.heard(ReplyStarted))
-    assert len(person.heard(ReplyDone)) == replies, "a reply never ended"
-    await person.speak(1.0)
-    await person.until(ReplyDone, replies + 1)
-    assert person.heard(ReplyDone)[-1].status == "completed"
-    await anyio.sleep(14)
-    assert loudness(person) == "over", "nothing is left lowered or held"
-
-
-def loudness(person: Person) -> str:
-    """How the loudspeaker is told to be, now."""
-    names: dict[type, str] = {
-        PlayoutStarted: "full", PlayoutResumed: "full", PlayoutLowered: "lowered", PlayoutHeld: "held",
-        PlayoutCleared: "over", PlayoutStopped: "over",
-    }  # fmt: skip
-    return [names[type(event)] for _, event in person.log if type(event) in names][-1]
 
 
 def is_whole(person: Person, text: str = LONG) -> bool:
@@ -152,11 +136,12 @@ def verdicts(person: Person) -> list[str]:
     return [event.verdict for event in person.heard(OverlapJudged)]
 
 
-def judged_s(person: Person) -> float:
-    """How long after the onset the only verdict came."""
+def judged_s(person: Person, onset_s: float) -> float:
+    """How long after the sound began at ``onset_s`` the only verdict came."""
     [judged] = person.heard(OverlapJudged)
-    assert person.times(OverlapJudged)[0] - judged.at_ms / 1000 == pytest.approx(judged.took_ms / 1000, abs=WINDOW_S)
-    return judged.took_ms / 1000
+    took_s = person.times(OverlapJudged)[0] - onset_s
+    assert took_s == pytest.approx(judged.took_ms / 1000, abs=WINDOW_S)
+    return took_s
 
 
 # --- who only listens -------------------------------------------------------------------------------------------
@@ -177,12 +162,12 @@ async def test_who_only_listens_is_noted_and_the_answer_goes_on(ways: Ways, leng
         await person.until(ReplyDone, 2)
     assert prompts[-1] == [("user", "Please stop."), ("assistant", SHORT), ("user", f"{LISTENED}\nPlease stop.")]
     assert verdicts(person) == ["backchannel"]
-    assert judged_s(person) <= DECIDE_MS / 1000 + WINDOW_S
+    assert judged_s(person, onset_s) <= DECIDE_MS / 1000 + WINDOW_S
     if ways.holds_sound:
         assert person.times(PlayoutLowered)[0] - onset_s <= ONSET_S
-        assert person.times(PlayoutResumed)[-1] == person.times(OverlapJudged)[0]
+        assert person.times(PlayoutResumed)[-1] == pytest.approx(person.times(OverlapJudged)[0], abs=0.001)
         # "Mm-hm" is known as soon as there is enough of it.
-        assert not person.heard(PlayoutHeld)
+        assert person.played_ms(person.heard(ReplyItemStarted)[0].item.id, onset_s + 0.5) >= 1_000 + 450
     else:
         assert not [event for _, event in person.log if isinstance(event, (*QUIET, PlayoutResumed))]
 
@@ -236,7 +221,7 @@ async def test_words_stop_an_answer(ways: Ways, asr_s: float) -> None:
     assert names[names.index("ReplyAudio") + 1 : cut + 1] == ["SpeechStarted", "ReplyItemDone", "ReplyDone"]
     done_s, done = person.times(ReplyDone)[0], person.heard(ReplyDone)[0]
     assert (done.status, done.reason) == ("cancelled", "turn_detected")
-    assert done_s == person.times(SpeechStarted)[1]
+    assert done_s == pytest.approx(person.times(SpeechStarted)[1], abs=0.001)
     assert done_s - onset_s <= HOLD_MS / 1000 + asr_s + ONSET_S <= DECIDE_MS / 1000 + WINDOW_S
     assert verdicts(person) == ["interruption"]
     [cleared] = person.heard(PlayoutCleared)
@@ -308,23 +293,14 @@ async def test_words_in_the_middle_of_music_stop_an_answer(ways: Ways) -> None:
     assert person.heard(SpeechStarted)[1].at_ms / 1000 >= onset_s - 3.0
 
 
-class Unsure(ScriptedVad):
-    """Takes a noise for a voice with probability 0.3."""
-
-    def step(self, requests: Sequence[VadRequest]) -> list[VadResult]:
-        [result] = super().step(requests)
-        is_faint = (abs(requests[0].windows).max(axis=1) < 0.1) & (result.speech_probs > 0)
-        return [VadResult(result.speech_probs - 0.7 * is_faint, None)]
-
-
 async def test_a_mere_suspicion_does_not_silence_an_answer(ways: Ways) -> None:
-    client = long_answer_engines([], vad=Unsure())
+    client = long_answer_engines([], vad=UnsureVad())
     async with talk(client, ways=ways) as (person, _):
         await until_heard(person, 1.0)
         await person.make_noise(6.0)
         await person.until(PlayoutStopped)
     sent_s = person.times(ReplyAudio)
-    assert max(b - a for a, b in zip(sent_s, sent_s[1:], strict=False)) <= 1.0
+    assert max(b - a for a, b in itertools.pairwise(sent_s)) <= 1.0
     assert person.heard(PlayoutStopped)[0].underruns == 0
     assert len(person.heard(SpeechStarted)) == 1
 
@@ -333,9 +309,10 @@ async def test_a_mere_suspicion_does_not_silence_an_answer(ways: Ways) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sound", "length_s", "turns"), [(MURMUR, 0.3, 2), (VOICE, 0.3, 2), (VOICE, 0.06, 1), (NOISE, 0.06, 1)]
+    ("sound", "length_s", "turns"),
+    [(MURMUR, 0.3, 2), (VOICE, 0.3, 2), (VOICE, 0.02, 1), (NOISE, 0.02, 1), (NOISE, 0.6, 2)],
 )
-async def test_over_an_answer_in_preparation_every_voice_is_a_turn(
+async def test_over_an_answer_in_preparation_whatever_lasts_is_a_turn(
     ways: Ways, sound: bytes, length_s: float, turns: int
 ) -> None:
     """There is nothing to listen to yet."""
@@ -407,10 +384,10 @@ ACTS: dict[str, Callable[[str], list[Told]]] = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-@pytest.mark.parametrize("after_s", [0.02, 0.14, 0.34, 0.9], ids=["suspected", "lowered", "held", "judged"])
-async def test_what_a_client_does_in_doubt_leaves_nobody_deaf_or_mute(ways: Ways, act: str, after_s: float) -> None:
-    for sound in (VOICE, NOISE):
-        async with over_answer(ways, asr_s=0.25) as (person, _):
+async def test_what_a_client_does_in_doubt_leaves_nobody_deaf_or_mute(ways: Ways, act: str) -> None:
+    # Suspected, lowered, held, judged.
+    for sound, after_s in ((VOICE, 0.02), (NOISE, 0.14), (VOICE, 0.34), (NOISE, 0.34), (NOISE, 0.9)):
+        async with over_answer(ways, text=SHORT, asr_s=0.25) as (person, _):
             person.voice = sound
             await anyio.sleep(after_s)
             for event in ACTS[act](person.heard(ReplyItemStarted)[0].item.id):
@@ -441,7 +418,7 @@ async def test_an_answer_that_is_cancelled_while_held_was_heard_until_then(act: 
 async def test_sound_that_is_cleared_while_held_was_no_interruption() -> None:
     async with over_answer(Ways(holds_sound=True), asr_s=0.25) as (person, _):
         await person.speak(0.34)
-        assert loudness(person) == "held"
+        assert person.loudness() == "held"
         await person.tell(ClearAudio())
         await person.until(PlayoutStopped)
         assert is_whole(person)
@@ -460,22 +437,22 @@ async def test_a_client_that_leaves_in_doubt_ends_its_session_well(ways: Ways) -
 # --- a transcriber in trouble -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("act", ["speak", "make_noise"])
 @pytest.mark.parametrize("length_s", [COUGH_S, 0.16, 0.3, 0.8, 2.0])
 @pytest.mark.parametrize("failure", [None, EngineLost("gone"), Overloaded("late")], ids=["slow", "lost", "busy"])
 async def test_without_words_it_is_decided_all_the_same(
-    ways: Ways, length_s: float, failure: DuologueError | None
+    ways: Ways, failure: DuologueError | None, length_s: float, act: str
 ) -> None:
-    for act in ("speak", "make_noise"):
-        ears = Ears()
-        async with over_answer(ways, ears=ears, asr_s=1.0 if failure is None else 0.0) as (person, _):
-            ears.failure = failure
-            await getattr(person, act)(length_s)
-            await anyio.sleep(2)
-            ears.failure = None
-            # Of a sound that has ended the words may still come: it is waited for as long as it was, and no longer.
-            after_ms = length_s * 1000 if length_s < DECIDE_MS / 1000 else 0
-            assert judged_s(person) * 1000 <= DECIDE_MS + after_ms + 2_000 * WINDOW_S
-            await next_turn_is_answered(person)
+    ears = Ears()
+    async with over_answer(ways, text=SHORT, ears=ears, asr_s=1.0 if failure is None else 0.0) as (person, _):
+        onset_s, ears.failure = anyio.current_time(), failure
+        await getattr(person, act)(length_s)
+        await anyio.sleep(2)
+        ears.failure = None
+        # Of a sound that has ended the words may still come: it is waited for as long as it was, and no longer.
+        after_s = length_s if length_s < DECIDE_MS / 1000 else 0.0
+        assert judged_s(person, onset_s) <= DECIDE_MS / 1000 + after_s + 2 * WINDOW_S
+        await next_turn_is_answered(person)
 
 
 # --- the answer comes back through the microphone -----------------------------------------------------------------
@@ -526,8 +503,10 @@ async def test_a_voice_is_heard_through_the_echo(ways: Ways) -> None:
         await person.speak(1.5)
         await person.until(ReplyDone, 2)
         await anyio.sleep(1)
-    assert verdicts(person)[-1] == "interruption"
-    assert person.times(SpeechStarted)[1] - onset_s <= 1.0
+    assert "interruption" in verdicts(person)
+    assert person.times(SpeechStarted)[1] - onset_s <= DECIDE_MS / 1000 + ONSET_S
+    # The turn is the user's, without what was echo before.
+    assert person.heard(SpeechStarted)[1].at_ms / 1000 >= onset_s - 0.6
     assert prompts[-1][-1] == ("user", "Please stop.")
 
 
@@ -536,10 +515,10 @@ async def test_a_voice_is_heard_through_the_echo(ways: Ways) -> None:
 
 async def _disturbances(person: Person, chance: random.Random) -> None:
     """Coughs, backchannels and bangs, for some time."""
-    for _ in range(chance.randint(0, 3)):
-        await anyio.sleep(chance.uniform(0.2, 0.8))
+    for _ in range(chance.randint(0, 2)):
+        await anyio.sleep(chance.uniform(0.1, 0.5))
         act = chance.choice([person.murmur, person.make_noise])
-        await act(chance.choice([0.04, COUGH_S, 0.3, 0.6]))
+        await act(chance.choice([0.06, 0.12, 0.3, 0.6]))
 
 
 async def _report(person: Person, item_id: str) -> None:
@@ -554,19 +533,19 @@ async def _report(person: Person, item_id: str) -> None:
 async def _interrupted(person: Person, session: Session, prompts: Prompts, chance: random.Random, lag_s: float) -> None:
     """A question, an answer that is disturbed and then interrupted, and what the model is told of it next."""
     asked, begun = len(prompts), len(person.heard(ReplyItemStarted))
-    await person.speak(0.5)
+    await person.speak(0.3)
     await person.until(ReplyItemStarted, begun + 1)
     item_id = person.heard(ReplyItemStarted)[-1].item.id
     async with anyio.create_task_group() as tasks:
         if lag_s:
             tasks.start_soon(_report, person, item_id)
         await _disturbances(person, chance)
-        await anyio.sleep(chance.uniform(0.0, 2.0))
+        await anyio.sleep(chance.uniform(0.0, 1.5))
         person.voice = VOICE
         await person.until(PlayoutCleared, len(person.heard(PlayoutCleared)) + 1)
         tasks.cancel_scope.cancel()
     stopped_s = person.times(PlayoutCleared)[-1]
-    await anyio.sleep(0.3)
+    await anyio.sleep(0.1)
     person.voice = SILENCE
     await person.until(PlayoutStarted, len(person.heard(PlayoutStarted)) + 1)
     assert len(prompts) > asked
@@ -584,6 +563,7 @@ async def test_no_word_is_remembered_that_was_not_heard(ways: Ways, lag_s: float
         prompts: Prompts = []
         client = long_answer_engines(prompts, chat=remembering(prompts, LONG), asr=Ears(), delays_s={"asr": 0.05})
         async with talk(client, ways=ways) as (person, session):
-            person.lag_s = lag_s
+            # Three frames at a time are no less true, and soon over.
+            person.lag_s, person.frames = lag_s, 3
             for _ in range(5):
                 await _interrupted(person, session, prompts, chance, lag_s)

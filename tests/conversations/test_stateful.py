@@ -30,7 +30,7 @@ from duologue.events import (
 )
 from duologue.items import Message, Part, ReplyOptions, SessionConfig, TurnDetection, new_id
 from duologue.session.session import Session
-from duologue.session.turn import State
+from duologue.session.states import State
 from tests.conversations.checker import ASIDE, check
 from tests.conversations.talk import COUGH_S, NOISE, SILENCE, VOICE, Person, engines, hear_voices, talk
 from tests.virtual_time import VirtualTimeLoop

@@ -81,6 +81,7 @@ def test_an_echo_that_ends_opens_the_question_again() -> None:
     contest.tick(_clock(2_100, echo=0.1))
     assert contest.verdict is None
     assert contest.judge() is Verdict.LOWER
+    assert contest.turn_began == _at(1_850), "what came before was the assistant"
 
 
 def test_how_long_it_was_loud_is_not_how_long_it_is_ago() -> None:

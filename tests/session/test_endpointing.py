@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from duologue.session.endpointing import (
     LATEST_MS,
     LONGER_MS,
     SILENCES,
-    UNKNOWN_WAIT_MS,
+    WEIGHTS,
     Evidence,
     combined_prob,
     end_log_odds,
@@ -23,9 +24,10 @@ from duologue.session.endpointing import (
 from duologue.session.pauses import STRANGER, OwnPauses
 
 NORMAL = TurnDetection()
+EAGER, PATIENT = TurnDetection(patience=0.7, max_wait_ms=2_000), TurnDetection(patience=1.6, max_wait_ms=8_000)
 SHORTEST_MS, DOUBTFUL_MS, _, LONGEST_MS = (ms for ms, _ in SILENCES)
-# Speakers whose last five silences were all ends, or all pauses of so long.
-PROMPT = OwnPauses().ended().ended().ended().ended().ended()
+# Speakers whose last silences were all ends, or all pauses of so long.
+PROMPT = STRANGER.ended().ended().ended()
 BRIEF = OwnPauses(pauses=3.4, longest_ms=300.0)
 PONDERING = OwnPauses(pauses=3.4, longest_ms=1_000.0)
 
@@ -40,22 +42,24 @@ CASES: list[tuple[float | None, str | None, OwnPauses, float, float]] = [
     (0.95, "What's the weather like?", STRANGER, SHORTEST_MS, SHORTEST_MS),
     (0.9, "Book a table for two, please.", STRANGER, SHORTEST_MS, SHORTEST_MS),
     (0.9, "Yes, thanks.", PROMPT, SHORTEST_MS, SHORTEST_MS),
-    # The sound doubts, as it does of every other short command: the words and the speaker's ways decide.
-    (0.1, "What's the weather like?", STRANGER, SHORTEST_MS, 500),
-    (0.1, "What's the weather like?", PROMPT, SHORTEST_MS, SHORTEST_MS),
+    # The sound doubts, as it does of every other short command: words and the speaker's ways decide.
+    (0.1, "Book a table for two, please.", STRANGER, SHORTEST_MS, 500),
+    (0.1, "Book a table for two, please.", PROMPT, SHORTEST_MS, SHORTEST_MS),
     # Words that ask for more, or a hesitation: long, whatever the sound, and longest where both say so.
-    (0.9, "I want to", STRANGER, 700, 900),
-    (0.05, "I want to", STRANGER, 840, LONGEST_MS),
+    (0.9, "I want to", STRANGER, 700, 1_000),
+    (0.05, "I want to", STRANGER, DOUBTFUL_MS, LONGEST_MS),
     (0.6, "And um,", STRANGER, DOUBTFUL_MS, LONGEST_MS),
     (0.02, "And um,", STRANGER, 1_000, LONGEST_MS),
     # Who keeps pausing is believed less, and given what these pauses last and a little more.
-    (0.5, "I think it is nice.", BRIEF, 700, DOUBTFUL_MS + 20),
-    (0.5, "I think it is nice.", PONDERING, 1_000, 1_000 + LONGER_MS + 20),
+    (0.3, "I think it is nice.", BRIEF, 700, DOUBTFUL_MS + 20),
+    (0.3, "I think it is nice.", PONDERING, 1_000, 1_000 + LONGER_MS + 20),
     # One of the two is enough to go by.
-    (None, "What time is it?", STRANGER, SHORTEST_MS, 400),
+    (None, "Book a table for two, please.", STRANGER, SHORTEST_MS, 400),
     (0.95, None, STRANGER, SHORTEST_MS, 400),
     (None, "and so um", STRANGER, DOUBTFUL_MS, LONGEST_MS),
-    (None, None, STRANGER, UNKNOWN_WAIT_MS, UNKNOWN_WAIT_MS),
+    # Nothing is known: as in doubt.
+    (None, None, STRANGER, DOUBTFUL_MS, DOUBTFUL_MS),
+    (None, None, PONDERING, 1_000 + LONGER_MS, 1_000 + LONGER_MS),
 ]
 
 
@@ -64,29 +68,17 @@ def test_the_wait(sound: float | None, text: str | None, speaker: OwnPauses, lea
     assert least_ms <= wait_ms(Evidence(sound, text, speaker), NORMAL) <= most_ms
 
 
-@pytest.mark.parametrize(("silence_ms", "tells"), SILENCES[:-1])
+@pytest.mark.parametrize(("silence_ms", "tells"), SILENCES)
 def test_the_turn_is_over_when_silence_outweighs_the_doubt(silence_ms: float, tells: float) -> None:
-    """A speaker for whom the rest says exactly the opposite of what so much silence tells."""
-    odds = end_log_odds(Evidence(0.5))
-    assert odds is not None
-    own = OwnPauses(pauses=_pauses_for(odds + tells))
-    assert wait_ms(Evidence(0.5, None, own), NORMAL) == pytest.approx(silence_ms, abs=0.5)
+    """Evidence that says exactly the opposite of what so much silence tells."""
+    weights = replace(WEIGHTS, always=-tells + 1e-6)
+    assert wait_ms(Evidence(0.5), NORMAL, weights) == pytest.approx(silence_ms, abs=0.1)
 
 
-def _pauses_for(too_likely: float) -> float:
-    """So many pauses that an end becomes this much less likely, in log-odds; fewer than none for a negative one."""
-    step = 0.0005
-    found = min(
-        (count * step - 1.99 for count in range(40_000)),
-        key=lambda pauses: abs(
-            (end_log_odds(Evidence(0.5, None, OwnPauses(pauses=pauses))) or 0.0) - _base() + too_likely
-        ),
-    )
-    return found
-
-
-def _base() -> float:
-    return end_log_odds(Evidence(0.5)) or 0.0
+def test_the_probability_is_a_half_where_nothing_leans_either_way() -> None:
+    even = Evidence(0.5, None, OwnPauses())
+    assert end_log_odds(even) == pytest.approx(WEIGHTS.always)
+    assert combined_prob(even) == pytest.approx(1 / (1 + math.exp(-WEIGHTS.always)))
 
 
 def test_nothing_known_is_no_probability() -> None:
@@ -106,15 +98,16 @@ def test_the_more_finished_it_sounds_the_shorter_the_wait(evidence: Evidence, a:
 
 
 @given(evidences)
-def test_one_more_pause_never_makes_the_wait_shorter(evidence: Evidence) -> None:
-    paused = replace(evidence, own=evidence.own.went_on(max(evidence.own.longest_ms, 500.0)))
-    assert wait_ms(paused, NORMAL) >= wait_ms(evidence, NORMAL) - 1e-6
+def test_one_more_pause_as_long_as_ever_never_makes_the_wait_shorter(evidence: Evidence) -> None:
+    own = OwnPauses(0.0, evidence.own.pauses, evidence.own.longest_ms)
+    before = replace(evidence, own=own)
+    after = replace(evidence, own=replace(own, pauses=own.pauses + 1, longest_ms=max(own.longest_ms, 500.0)))
+    assert wait_ms(after, NORMAL) >= wait_ms(before, NORMAL) - 1e-6
 
 
 def test_a_speaker_s_long_pauses_are_waited_for_up_to_a_limit() -> None:
-    waits = [
-        wait_ms(Evidence(0.3, "So it is.", replace(PONDERING, longest_ms=ms)), NORMAL) for ms in (0, 800, 1_100, 9_000)
-    ]
+    doubtful = Evidence(0.3, "So it is.", PONDERING)
+    waits = [wait_ms(replace(doubtful, own=replace(PONDERING, longest_ms=ms)), NORMAL) for ms in (0, 800, 1_100, 9_000)]
     assert all(a < b for a, b in pairwise(waits))
     assert waits[-1] <= LATEST_MS + 20
 
@@ -124,8 +117,16 @@ def test_the_silence_rule_knows_nothing_else() -> None:
     assert wait_ms(Evidence(0.0, "and", PONDERING), rule) == wait_ms(Evidence(1.0), rule) == 500
 
 
-def test_patience_scales() -> None:
-    assert wait_ms(Evidence(0.6), TurnDetection(patience=2.0)) == pytest.approx(2 * wait_ms(Evidence(0.6), NORMAL))
+@pytest.mark.parametrize(
+    "evidence", [Evidence(0.95, "Yes."), Evidence(0.4, "Yes."), Evidence(0.1, "and um"), Evidence()]
+)
+def test_the_eager_wait_less_and_the_patient_longer(evidence: Evidence) -> None:
+    eager, normal, patient = (wait_ms(evidence, detection) for detection in (EAGER, NORMAL, PATIENT))
+    assert eager <= normal < patient
+
+
+def test_the_eager_do_not_give_up_on_what_surely_goes_on() -> None:
+    assert wait_ms(Evidence(0.05, "and um"), EAGER) > 3 * wait_ms(Evidence(0.9, "Yes."), EAGER)
 
 
 @given(evidences, st.floats(0.1, 10), st.integers(200, 8_000))

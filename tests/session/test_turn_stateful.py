@@ -37,7 +37,8 @@ from duologue.session.floor import (
     WordsKnown,
 )
 from duologue.session.interruption import DECIDE_MS, Verdict
-from duologue.session.turn import Loudness, State, TurnMachine
+from duologue.session.states import State
+from duologue.session.turn import Loudness, TurnMachine
 
 OVER_ANSWER = (State.SUSPECTING, State.CONTESTED, State.OVERLAPPED)
 # Speech is found when it has lasted for two windows.

@@ -105,21 +105,22 @@ class Ears:
 
     def _obey(self, what: str, event: ServerEvent, at: float) -> None:
         """Lower, hold or resume. An answer that is held ends nobody knows when."""
+        reply_id = event.response_id or ""
         match what:
             case "lowered":
-                self.speaker.lower(at, 1.0 if event.gain is None else event.gain)
+                self.speaker.lower(at, 1.0 if event.gain is None else event.gain, reply_id)
                 self.changes.append(Change(at, "lowered"))
             case "held":
-                self.speaker.hold(at)
+                self.speaker.hold(at, reply_id)
                 self.changes.append(Change(at, "held"))
             case "resumed":
-                self.speaker.resume(at)
+                self.speaker.resume(at, reply_id)
                 self.changes.append(Change(at, "resumed"))
         for answer in self._answers.values():
             ends_at = self.speaker.ends_of(self._item_of.get(answer.response_id, ""))
             if ends_at is not None and answer.play_ends_at is not None and answer.play_ends_at > at:
                 answer.play_ends_at = ends_at
-            if what == "resumed" and answer.audible_at == math.inf:
+            if what in {"resumed", "lowered"} and answer.audible_at == math.inf:
                 answer.plays_at = answer.audible_at = at
 
     def _take(self, event: ServerEvent) -> Take:
@@ -147,9 +148,10 @@ class Ears:
         finder = self._finders[answer.response_id] if answer is not None else None
         if self.speaker.keeps_audio or (finder is not None and not finder.is_found):
             pcm = event.audio()
-            plays_at = self.speaker.play(event.item_id or "", pcm, at)
+            plays_at = self.speaker.play(event.item_id or "", pcm, at, event.response_id or "")
         else:
-            pcm, plays_at = None, self.speaker.queue(event.item_id or "", event.audio_samples(), at)
+            pcm, samples = None, event.audio_samples()
+            plays_at = self.speaker.queue(event.item_id or "", samples, at, reply_id=event.response_id or "")
         self._item_of[event.response_id or ""] = event.item_id or ""
         if answer is None or finder is None:
             return

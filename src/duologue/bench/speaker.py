@@ -1,8 +1,8 @@
 """A simulated loudspeaker: sound is queued as it arrives and played at the pace of hearing.
 
 Pure: every call carries its moment, in seconds on the caller's clock. It does what a browser client does with
-its play-out queue, so that what it says was heard is what a person would have heard. Sound can be lowered, and held:
-then it is silent and keeps its place, to the sample, until it is resumed or flushed.
+its play-out queue, so that what it says was heard is what a person would have heard. One reply at a time can be
+lowered, or held: then it is silent and keeps its place, to the sample, and what is queued behind it waits.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class _Piece(msgspec.Struct):
     starts_at: float
     samples: int
     pcm: Int16 | None = None
+    reply_id: str = ""
     gain: float = 1.0
 
     @property
@@ -42,15 +43,15 @@ class _Piece(msgspec.Struct):
         """Keep what is heard by ``at``; gives the rest, which may be nothing."""
         kept = min(self.samples, max(0, int((at - self.starts_at) * VOICE_RATE_HZ + 0.5)))
         pcm = None if self.pcm is None else self.pcm[kept:]
-        rest = _Piece(self.item_id, max(at, self.starts_at), self.samples - kept, pcm, self.gain)
+        rest = _Piece(self.item_id, max(at, self.starts_at), self.samples - kept, pcm, self.reply_id, self.gain)
         self.samples = kept
         self.pcm = None if self.pcm is None else self.pcm[:kept]
         return rest
 
 
 class Speaker:
-    """``ends_at``: when the queue runs dry, never (infinity) while it is held. ``gap_ms``: silence inside items because
-    sound came too late. ``gain``: what is heard is multiplied by it.
+    """``ends_at``: when the queue runs dry, never (infinity) while something is held. ``gap_ms``: silence inside items
+    because sound came too late.
 
     With ``keeps_audio`` everything heard stays for `recording` and `between`; without, only the items still playing.
     """
@@ -59,8 +60,9 @@ class Speaker:
         self._keeps_audio = keeps_audio
         self.ends_at = float("-inf")
         self.gap_ms = 0.0
-        self.gain = 1.0
         self._pieces: list[_Piece] = []
+        # Of the reply that is lowered or held; what is held, with all behind it.
+        self._apart, self._gain = "", 1.0
         self._held: list[_Piece] | None = None
 
     @property
@@ -69,17 +71,19 @@ class Speaker:
 
     @property
     def is_held(self) -> bool:
-        return self._held is not None
+        """True while sound is held back."""
+        return bool(self._held)
 
-    def play(self, item_id: str, pcm: Int16, at: float) -> float:
+    def play(self, item_id: str, pcm: Int16, at: float, reply_id: str = "") -> float:
         """Queue 24 kHz int16 [n] that arrived at ``at``; gives the moment when its first sample sounds: infinity
-        while the speaker is held."""
-        return self.queue(item_id, len(pcm), at, pcm)
+        where it is held."""
+        return self.queue(item_id, len(pcm), at, pcm, reply_id)
 
-    def queue(self, item_id: str, samples: int, at: float, pcm: Int16 | None = None) -> float:
+    def queue(self, item_id: str, samples: int, at: float, pcm: Int16 | None = None, reply_id: str = "") -> float:
         """`play`, for sound of which only the length matters."""
-        if self._held is not None:
-            self._held.append(_Piece(item_id, math.inf, samples, pcm))
+        gain = self._gain if reply_id == self._apart else 1.0
+        if self._held is not None and (self._held or reply_id == self._apart):
+            self._held.append(_Piece(item_id, math.inf, samples, pcm, reply_id, gain))
             self.ends_at = math.inf
             return math.inf
         starts_at = max(at, self.ends_at)
@@ -88,7 +92,7 @@ class Speaker:
             self.gap_ms += (starts_at - self.ends_at) * 1000
         if not self._keeps_audio:
             self._pieces = [p for p in self._pieces if p.item_id == item_id or p.ends_at > at]
-        self._pieces.append(_Piece(item_id, starts_at, samples, pcm, self.gain))
+        self._pieces.append(_Piece(item_id, starts_at, samples, pcm, reply_id, gain))
         self.ends_at = self._pieces[-1].ends_at
         return starts_at
 
@@ -96,37 +100,33 @@ class Speaker:
         """True while there is queued sound that was not heard by ``at``, held or not."""
         return at < self.ends_at
 
-    def lower(self, at: float, gain: float) -> None:
-        """From ``at`` on everything is multiplied by ``gain``."""
-        rest = self._rest(at)
-        for piece in (*rest, *(self._held or ())):
-            piece.gain = gain
-        self._pieces += rest
-        self.gain = gain
+    def lower(self, at: float, gain: float, reply_id: str = "") -> None:
+        """From ``at`` on the reply is heard multiplied by ``gain``; where it was held, from its place on."""
+        self._set_apart(at, reply_id)
+        self._release(at)
+        self._weigh(at, gain)
 
-    def hold(self, at: float) -> None:
-        """Silent from ``at`` on; what was not heard stays."""
-        if self._held is None:
-            self._held = self._rest(at)
-            self.ends_at = math.inf if self._held else at
-
-    def resume(self, at: float) -> None:
-        """From ``at`` on as loud as ever, and from the sample that it was held at."""
-        self.lower(at, 1.0)
-        held, self._held = self._held, None
-        if held is None:
+    def hold(self, at: float, reply_id: str = "") -> None:
+        """The reply is silent from ``at`` on; what was not heard of it stays, and what comes waits behind it."""
+        self._set_apart(at, reply_id)
+        if self._held is not None:
             return
-        self.ends_at = at
-        for piece in held:
-            piece.starts_at = self.ends_at
-            self.ends_at = piece.ends_at
-        self._pieces += held
+        rest = self._rest(at)
+        first = next((place for place, piece in enumerate(rest) if piece.reply_id == reply_id), len(rest))
+        self._pieces += rest[:first]
+        self._held = rest[first:]
+        self.ends_at = math.inf if self._held else max(at, self._last_end())
+
+    def resume(self, at: float, reply_id: str = "") -> None:
+        """From ``at`` on as loud as ever, and from the sample that it was held at."""
+        if reply_id == self._apart:
+            self.lower(at, 1.0, reply_id)
 
     def flush(self, at: float) -> Flushed | None:
         """Drop what was not heard by ``at``, and be as loud as ever. None when there was nothing to be dropped."""
         current = self.current(at)
         rest = self._rest(at)
-        self._held, self.gain = None, 1.0
+        self._held, self._apart, self._gain = None, "", 1.0
         if rest or current is not None:
             self.ends_at = at
         return current
@@ -166,6 +166,36 @@ class Speaker:
         """All that is kept and was not flushed, without the gaps: int16 [n]."""
         parts = [_as_heard(p.pcm, p.gain) for p in self._pieces if p.pcm is not None]
         return np.concatenate([np.zeros(0, np.int16), *parts])
+
+    def _set_apart(self, at: float, reply_id: str) -> None:
+        """Another reply than before: that one is as loud as ever."""
+        if reply_id != self._apart:
+            self._release(at)
+            self._weigh(at, 1.0)
+            self._apart = reply_id
+
+    def _release(self, at: float) -> None:
+        """Queue what was held again, from ``at`` or the end of what plays before it."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        self.ends_at = max(at, self._last_end())
+        for piece in held:
+            piece.starts_at = self.ends_at
+            self.ends_at = piece.ends_at
+        self._pieces += held
+
+    def _weigh(self, at: float, gain: float) -> None:
+        """How loud the reply that is apart is from ``at`` on."""
+        rest = self._rest(at)
+        for piece in rest:
+            if piece.reply_id == self._apart:
+                piece.gain = gain
+        self._pieces += rest
+        self._gain = gain
+
+    def _last_end(self) -> float:
+        return self._pieces[-1].ends_at if self._pieces else float("-inf")
 
     def _rest(self, at: float) -> list[_Piece]:
         """Take what was not heard by ``at`` out of the queue."""

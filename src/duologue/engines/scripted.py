@@ -231,7 +231,7 @@ class InlineEngines:
         delays_s: dict[str, float] | None = None,
     ) -> None:
         self._engines = engines
-        self._delays_s = delays_s or {}
+        self._delays_s = {} if delays_s is None else delays_s
 
     async def call(
         self,

@@ -16,6 +16,8 @@ WATCHED_AGAIN = ms_to_samples(600)
 # Of a sound that goes on only what came last is looked at, and is the turn if it turns out to be one: a recogniser
 # takes half a second for 8 s.
 LONGEST_SAMPLES = ms_to_samples(2_500)
+# The echo is judged by the last so much of the microphone.
+ECHO_SAMPLES = ms_to_samples(250)
 # What was the answer's echo and is so no more is a voice of its own, perhaps over it: as loud as it, it leaves a half.
 ECHO_LOST = 0.6
 
@@ -49,8 +51,15 @@ class Contest:
         self.loud_until = max(self.loud_until, min(clock.loud_until, clock.now))
         self._known = replace(self._known, echo=clock.echo)
         if self.verdict is Verdict.ECHO and self._was_echo and clock.echo < ECHO_LOST:
-            self.verdict, self.suspected = None, clock.now
+            self._begin_anew()
         self._was_echo = clock.echo >= ECHO_LOST
+
+    def _begin_anew(self) -> None:
+        """There is a voice over the echo, or behind it, from somewhere in the last window that was judged."""
+        self.verdict, self.suspected = None, self.now
+        self.began = max(self.began, self.now - ECHO_SAMPLES)
+        self._asked_until, self._is_asked = 0, False
+        self._known = Overlap(0.0, 0.0, left_ms=self._known.left_ms)
 
     def end(self, at: int) -> None:
         self.has_ended, self.loud_until = True, max(at, self.began)

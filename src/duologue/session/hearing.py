@@ -306,6 +306,13 @@ class Hearing:
         """float32 [n] at 16 kHz between two moments, as far as it is kept. Not to be written to."""
         return self._intake.slice(start, end)
 
+    def latest(self, samples: int) -> tuple[Float32, int]:
+        """The last ``samples`` that can be had, and the moment after them: a resampler holds back a little of what has
+        come."""
+        self._intake.digest()
+        end = self._intake.end
+        return self._intake.slice(end - samples, end), end
+
     def _forget_old(self) -> None:
         now = self.now
         if now >= self._forget_at:

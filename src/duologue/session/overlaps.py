@@ -13,7 +13,7 @@ from duologue.engines.base import TranscribeRequest
 from duologue.engines.client import ASR, EngineClient
 from duologue.errors import CapacityError, EngineError
 from duologue.session.answers import Answers
-from duologue.session.contest import LONGEST_SAMPLES
+from duologue.session.contest import ECHO_SAMPLES, LONGEST_SAMPLES
 from duologue.session.floor import AskOverlap, OverlapHeard
 from duologue.session.hearing import Hearing
 from duologue.session.likeness import said_share
@@ -22,8 +22,7 @@ from duologue.session.likeness import said_share
 BEFORE_SAMPLES = ms_to_samples(200)
 # Somebody waits for it, and hears a lowered answer meanwhile.
 WORDS_DUE_S = 0.05
-# The echo is judged by the last so much of the microphone, and again after so much more.
-ECHO_SAMPLES = ms_to_samples(250)
+# The echo is judged again after so much more sound.
 ECHO_AGAIN, ECHO_WATCHED = ms_to_samples(60), ms_to_samples(200)
 
 
@@ -47,15 +46,16 @@ class Overlaps:
         self._judged_at = -ECHO_AGAIN
         self._echo = 0.0
 
-    def echo(self, until: int, *, is_watched: bool = False) -> float:
-        """How much of the microphone's last sound, up to sample ``until``, the answer explains, in [0, 1]. Now and then
-        anew, which takes 3 ms: less often where the sound is merely watched."""
-        if until - self._judged_at >= (ECHO_WATCHED if is_watched else ECHO_AGAIN):
-            self._judged_at, self._echo = until, self._judge_echo(until)
+    def echo(self, *, is_watched: bool = False) -> float:
+        """How much of the microphone's last sound the answer explains, in [0, 1]. Now and then anew, which takes 3 ms:
+        less often where the sound is merely watched."""
+        now = self._hearing.now
+        if now - self._judged_at >= (ECHO_WATCHED if is_watched else ECHO_AGAIN):
+            self._judged_at, self._echo = now, self._judge_echo()
         return self._echo
 
-    def _judge_echo(self, until: int) -> float:
-        heard = self._hearing.sound(until - ECHO_SAMPLES, until)
+    def _judge_echo(self) -> float:
+        heard, until = self._hearing.latest(ECHO_SAMPLES)
         if len(heard) < ECHO_SAMPLES:
             return 0.0
         until_s = anyio.current_time() - (self._hearing.now - until) / SESSION_RATE_HZ

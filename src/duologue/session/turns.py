@@ -199,7 +199,7 @@ class Turns:
         if self._machine.state not in _OVER_ANSWER:
             return floor.Clock(now, loud_until)
         is_watched = self._machine.state is State.OVERLAPPED
-        echo = self._overlaps.echo(self.hearing.now, is_watched=is_watched)
+        echo = self._overlaps.echo(is_watched=is_watched)
         return floor.Clock(now, loud_until, echo, self._answers.left_ms())
 
     def _open_turn(self, command: floor.OpenTurn) -> None:

@@ -117,7 +117,7 @@ def silent_ms(seen: Seen) -> float:
     for change in seen.changes:
         if change.what in {"held", "flushed"} and since is None:
             since = change.at
-        elif change.what == "resumed" and since is not None:
+        elif change.what in {"resumed", "lowered"} and since is not None:
             total, since = total + change.at - since, None
     if since is not None:
         total += max(0.0, (seen.taken_up_at or seen.until) - since)
@@ -179,10 +179,11 @@ def interruptions(seen: Sequence[Seen]) -> Interruptions:
 
 
 def first_ms(seen: Seen, *what: str) -> float | None:
-    """From the onset to the first such change that was not taken back before the answer was stopped."""
+    """From the onset to the first such change that was not taken back before the answer was stopped: all are by
+    ``resumed``, a hold also by ``lowered``."""
     first = None
     for change in seen.changes:
-        if change.what == "resumed":
+        if change.what == "resumed" or (change.what == "lowered" and "lowered" not in what):
             first = None
         elif first is None and change.what in what:
             first = change.at

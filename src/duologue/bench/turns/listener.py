@@ -32,7 +32,8 @@ class Listener(Ears):
     """``truncates`` False: the server is not told what was cut off. Moments are the caller's.
 
     ``onsets`` and ``commits``: when the server said that it heard speech, and that a turn was over; ``transcripts``:
-    what it then wrote; ``remembered``: by item, its words as they were retrieved.
+    what it then wrote; ``remembered``: by item, its words as they were retrieved. ``is_taken_for_speaking``: the server
+    has not said yet that the caller is done.
     """
 
     def __init__(self, *, keeps_audio: bool = False) -> None:
@@ -45,6 +46,7 @@ class Listener(Ears):
         self.commits: list[float] = []
         self.transcripts: list[tuple[float, str]] = []
         self.remembered: dict[str, str] = {}
+        self.is_taken_for_speaking = False
 
     @property
     def answers(self) -> list[Answer]:
@@ -68,8 +70,12 @@ class Listener(Ears):
         match event.type:
             case "input_audio_buffer.speech_started":
                 self.onsets.append(at)
+                self.is_taken_for_speaking = True
+            case "input_audio_buffer.speech_stopped":
+                self.is_taken_for_speaking = False
             case "input_audio_buffer.committed":
                 self.commits.append(at)
+                self.is_taken_for_speaking = False
             case "conversation.item.input_audio_transcription.completed":
                 self.transcripts.append((at, event.transcript or ""))
             case "response.output_audio_transcript.delta":

@@ -30,6 +30,8 @@ TAKEN_UP_WITHIN_S = 4.0
 # What the server still has to say to an interruption is not waited for longer than this.
 SETTLES_WITHIN_S = 6.0
 QUIET_S = 0.6
+# A server that thinks for ever that somebody speaks is not waited for for ever.
+GIVES_UP_AFTER_S = 20.0
 MOST_WISHES = 3
 REMEMBERS_WITHIN_S = 3.0
 SAME_WORDS = 4
@@ -184,6 +186,7 @@ class Guest(Talker):
     def _fall_quiet(self) -> Iterator[None]:
         """Until nobody says anything any more; what is said too long is cancelled."""
         deadline, quiet_since = self._now + SETTLES_WITHIN_S, self._now
+        gives_up_at = self._now + GIVES_UP_AFTER_S
         while self._now < quiet_since + QUIET_S:
             is_over = self._now >= deadline
             if is_over and self.listener.is_answering:
@@ -191,8 +194,11 @@ class Guest(Talker):
             if is_over:
                 self.listener.speaker.flush(self._now)
                 deadline = self._now + SETTLES_WITHIN_S
-            if self.listener.is_answering or self.listener.speaker.is_playing(self._now):
+            heard = self.listener
+            if heard.is_taken_for_speaking or heard.is_answering or heard.speaker.is_playing(self._now):
                 quiet_since = self._now
+            if self._now >= gives_up_at:
+                return
             yield
 
     def _sound_out(self, seen: Seen) -> Iterator[None]:
