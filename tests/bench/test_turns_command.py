@@ -83,6 +83,8 @@ async def test_a_run_of_every_part_that_wants_a_server(clips: Path) -> None:
     assert made.interruptions is not None
     assert made.interruptions.n == 2
     assert made.remembered[0].not_told > 0
+    assert [act.part for act in made.acts if act.outcome == "answer ended"] == []
+    assert len(made.acts) == 2 + 1 + 1 + 3 + 2
     assert [part.troubles for part in made.parts] == [{}] * len(made.parts)
     assert made.options["material"]["turns"] == ["turns/a_halting.wav"]
     assert "api_key" not in made.options["server"]

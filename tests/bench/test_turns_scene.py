@@ -9,6 +9,7 @@ import pytest
 
 from duologue.bench.energy import levels_dbfs
 from duologue.bench.turns.figures import (
+    act_report,
     alone,
     effects,
     first_ms,
@@ -196,6 +197,8 @@ def test_effects_and_interruptions_in_figures() -> None:
     assert effect.counts == {"held": 3, "ignored": 1}
     assert effect.share("stopped", "cut") == 0.0
     assert effect.silent_ms.n == 3
+    act = act_report(seen[0])
+    assert (act.sound, act.kind, act.outcome, act.verdicts) == ("yeah", "backchannel", "held", ["noise"])
     found = interruptions(seen)
     assert (found.n, found.missed, found.duck_ms.n) == (4, 4, 0)
     assert found.by_words == {"yeah": "0 of 4"}

@@ -216,9 +216,9 @@ class Person:
         told = [event for at, event in self.log if at <= at_s and isinstance(event, PlayoutLowered | ENDS_OF_LOWERING)]
         return told[-1].gain if told and isinstance(told[-1], PlayoutLowered) else 1.0
 
-    def loudness(self) -> str:
-        """How the loudspeaker was told to be last: "full", "lowered", "held", "over"."""
-        return [LOUDNESS[type(event)] for _, event in self.log if type(event) in LOUDNESS][-1]
+    def loudness(self) -> str | None:
+        """How the loudspeaker was told to be last: "full", "lowered", "held", "over"; None where nothing sounded."""
+        return next((LOUDNESS[type(event)] for _, event in reversed(self.log) if type(event) in LOUDNESS), None)
 
     def heard(self, kind: type[E]) -> list[E]:
         return [event for _, event in self.log if isinstance(event, kind)]

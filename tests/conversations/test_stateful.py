@@ -11,17 +11,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer
+from duologue.engines.scripted import ScriptedChat, ScriptedSynthesizer, ScriptedVad
 from duologue.events import (
     AppendAudio,
     CancelReply,
     ClearAudio,
+    ClearPlayout,
     CommitAudio,
     Configure,
     CreateItem,
     CreateReply,
     DeleteItem,
     Event,
+    PlayoutReached,
     ReplyAudio,
     ReplyDone,
     ReplyItemStarted,
@@ -29,10 +31,22 @@ from duologue.events import (
     TruncateItem,
 )
 from duologue.items import Message, Part, ReplyOptions, SessionConfig, TurnDetection, new_id
+from duologue.session.replies import Ways
 from duologue.session.session import Session
 from duologue.session.states import State
 from tests.conversations.checker import ASIDE, check
-from tests.conversations.talk import COUGH_S, NOISE, SILENCE, VOICE, Person, engines, hear_voices, talk
+from tests.conversations.talk import (
+    COUGH_S,
+    MURMUR,
+    NOISE,
+    SILENCE,
+    VOICE,
+    Person,
+    UnsureVad,
+    engines,
+    hear_voices,
+    talk,
+)
 from tests.virtual_time import VirtualTimeLoop
 
 WORD_S = 0.2
@@ -59,12 +73,17 @@ class Talk(RuleBasedStateMachine):
     """One session on a virtual clock; each rule takes some of its time."""
 
     @initialize(
-        words=st.sampled_from([2, 12, 40]), first_s=st.sampled_from([0.0, 1.0]), asr_s=st.sampled_from([0.0, 0.1, 1.0])
+        words=st.sampled_from([2, 12, 40]),
+        first_s=st.sampled_from([0.0, 1.0]),
+        asr_s=st.sampled_from([0.0, 0.1, 1.0]),
+        is_unsure=st.booleans(),
+        holds_sound=st.booleans(),
     )
-    def begin(self, words: int, first_s: float, asr_s: float) -> None:
+    def begin(self, words: int, first_s: float, asr_s: float, is_unsure: bool, holds_sound: bool) -> None:
         client = engines(
+            vad=UnsureVad() if is_unsure else ScriptedVad(),
             chat=_chat(words, first_s),
-            asr=hear_voices("Some words."),
+            asr=hear_voices("Some words.", "Mm-hm."),
             tts=ScriptedSynthesizer(word_s=WORD_S, first_s=0.05),
             delays_s={"asr": asr_s, "turn": 0.03},
         )
@@ -73,11 +92,11 @@ class Talk(RuleBasedStateMachine):
         self.truncated: set[str] = set()
         self.person: Person
         self.session: Session
-        self.task = self.loop.create_task(self._live(client))
+        self.task = self.loop.create_task(self._live(client, Ways(holds_sound=holds_sound)))
         self._do(asyncio.sleep(0.1))
 
-    async def _live(self, client: Any) -> None:
-        async with talk(client, SessionConfig(show_transcript=True)) as (self.person, self.session):
+    async def _live(self, client: Any, ways: Ways) -> None:
+        async with talk(client, SessionConfig(show_transcript=True), ways=ways) as (self.person, self.session):
             await self.is_over.wait()
 
     def _do(self, act: Coroutine[Any, Any, Any]) -> None:
@@ -100,6 +119,16 @@ class Talk(RuleBasedStateMachine):
         self._do(self.person.speak(0.6))
         self._do(anyio.sleep(0.5 + seconds))
 
+    @rule(seconds=st.sampled_from([0.1, 0.3, 0.8]))
+    def the_person_listens_aloud(self, seconds: float) -> None:
+        self._do(self.person.murmur(seconds))
+
+    @rule(voice=st.sampled_from([VOICE, MURMUR, NOISE, SILENCE]), seconds=st.sampled_from([0.06, 0.2, 0.4]))
+    def a_sound_begins_and_goes_on(self, voice: bytes, seconds: float) -> None:
+        """Whatever comes next comes in the middle of it."""
+        self.person.voice = voice
+        self._do(anyio.sleep(seconds))
+
     @rule(seconds=st.sampled_from([COUGH_S, 0.3, 0.8]))
     def there_is_a_noise(self, seconds: float) -> None:
         self._do(self.person.make_noise(seconds))
@@ -117,7 +146,7 @@ class Talk(RuleBasedStateMachine):
         self._do(self.person.tell(AppendAudio(pcm=pcm[: len(pcm) // 2 | 1])))
         self._do(self.person.tell(AppendAudio(pcm=pcm[len(pcm) // 2 | 1 :])))
 
-    @rule(event=st.sampled_from([CommitAudio(), ClearAudio(), CancelReply(), CreateReply()]))
+    @rule(event=st.sampled_from([CommitAudio(), ClearAudio(), ClearPlayout(), CancelReply(), CreateReply()]))
     def the_client_asks(self, event: Any) -> None:
         self._do(self.person.tell(event))
 
@@ -139,6 +168,13 @@ class Talk(RuleBasedStateMachine):
         item_id = items[-1].item.id if items else "ghost"
         self.truncated.add(item_id)
         self._do(self.person.tell(TruncateItem(item_id=item_id, audio_end_ms=ms)))
+
+    @rule(off_ms=st.sampled_from([-1_000, 0, 1_000]))
+    def the_client_tells_what_it_played(self, off_ms: int) -> None:
+        items = self._events(ReplyItemStarted)
+        item_id = items[-1].item.id if items else "ghost"
+        heard_ms = int(self.person.played_ms(item_id, self.loop.time()))
+        self._do(self.person.tell(PlayoutReached(item_id=item_id, heard_ms=max(0, heard_ms + off_ms))))
 
     @rule()
     def the_client_deletes(self) -> None:
@@ -174,6 +210,7 @@ class Talk(RuleBasedStateMachine):
             return
         try:
             self._do(self.person.tell(Configure(config=SessionConfig(show_transcript=True))))
+            self.person.voice = SILENCE
             self._do(anyio.sleep(3))
             # A microphone that is off is quiet too, and takes no time to test.
             self.person.is_sending = False
@@ -182,6 +219,7 @@ class Talk(RuleBasedStateMachine):
             self.person.is_sending = True
             replies = len(self._events(ReplyStarted))
             assert len(self._events(ReplyDone)) == replies, "a reply never ended"
+            assert self.person.loudness() in ("over", None), "an answer is left lowered or held"
             self._do(self.person.speak(0.8))
             self._do(self.person.until(ReplyDone, replies + 1, 20))
             self.is_over.set()

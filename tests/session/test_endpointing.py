@@ -46,7 +46,7 @@ CASES: list[tuple[float | None, str | None, OwnPauses, float, float]] = [
     (0.1, "Book a table for two, please.", STRANGER, SHORTEST_MS, 500),
     (0.1, "Book a table for two, please.", PROMPT, SHORTEST_MS, SHORTEST_MS),
     # Words that ask for more, or a hesitation: long, whatever the sound, and longest where both say so.
-    (0.9, "I want to", STRANGER, 700, 1_000),
+    (0.9, "I want to", STRANGER, 700, 1_400),
     (0.05, "I want to", STRANGER, DOUBTFUL_MS, LONGEST_MS),
     (0.6, "And um,", STRANGER, DOUBTFUL_MS, LONGEST_MS),
     (0.02, "And um,", STRANGER, 1_000, LONGEST_MS),

@@ -201,7 +201,9 @@ def _fit(mic: Float64, out: Float64, at: int, before: _Known | None) -> _Fit:
     """Least squares for the filter that makes ``mic`` of ``out``'s samples from ``at`` // _STEP on."""
     length = len(mic)
     first = at // _STEP
-    padded = np.concatenate([np.zeros(2 * _TAPS), out, np.zeros(_AHEAD)])
+    # At the latest place the filter's head looks beyond the end, by a sample more where ``out`` was shifted.
+    beyond = max(0, first + _AHEAD + length - len(out))
+    padded = np.concatenate([np.zeros(2 * _TAPS), out, np.zeros(beyond)])
     origin = first + 2 * _TAPS + _AHEAD
     late = padded[origin - _TAPS + 1 : origin + length]
     products = _products(padded, origin, length)

@@ -20,7 +20,9 @@ from duologue.session.words import bare_words, is_backchannel
 # Three VAD windows. Shorter sounds are clicks and the ends of coughs.
 LEAST_SOUND_MS = 96.0
 # A person who cuts in expects silence within 300 ms, and the VAD is up to 226 ms behind at the 95th percentile.
-HOLD_MS = 200.0
+HOLD_MS = 150.0
+# Where no words can be had, a sound that was shorter is taken for none of ours.
+SOMEBODY_MS = 200.0
 # After so long it is decided, one way or the other.
 DECIDE_MS = 500.0
 # From so many of the words on, they are the assistant's. One alone may be anybody's.
@@ -29,8 +31,8 @@ SAID_SHARE, LEAST_SAID_WORDS = 0.75, 2
 NEARLY_OVER_MS = 400.0
 # The words are those of the whole sound if they are of so much of it: the rest is a fading vowel.
 COVERED_SHARE = 0.6
-# Too little to tell by: what a recogniser makes of a breath, a laugh, or the first sound of a word.
-_UNCLEAR = frozenset(["a", "ah", "eh", "hey", "huh", "i", "it", "oh", "so", "the", "uh", "well", "you"])
+# Too little to tell by, as a single letter is: what a recogniser makes of a breath, a laugh, or a word's first sound.
+_UNCLEAR = frozenset(["ah", "eh", "hey", "huh", "it", "oh", "so", "the", "uh", "well", "you"])
 
 
 class Verdict(Enum):
@@ -83,7 +85,8 @@ def judge(overlap: Overlap) -> Verdict:
 def is_clear(words: str) -> bool:
     """Whether these are words with which somebody takes the floor."""
     bare = bare_words(words)
-    return bool(bare) and not is_backchannel(words) and not (len(bare) == 1 and bare[0] in _UNCLEAR)
+    is_unclear = len(bare) == 1 and (len(bare[0]) == 1 or bare[0] in _UNCLEAR)
+    return bool(bare) and not is_unclear and not is_backchannel(words)
 
 
 def _judge_in_silence(overlap: Overlap) -> Verdict:
@@ -116,7 +119,8 @@ def _judge_ended(overlap: Overlap) -> Verdict:
     if not is_covered:
         if overlap.suspected_ms < DECIDE_MS + overlap.lasted_ms:
             return Verdict.HOLD if overlap.suspected_ms >= HOLD_MS and not overlap.words else Verdict.LOWER
-        return Verdict.INTERRUPT if overlap.words is None and overlap.lasted_ms >= HOLD_MS else Verdict.NOISE
+        is_somebody = overlap.words is None and overlap.lasted_ms >= SOMEBODY_MS
+        return Verdict.INTERRUPT if is_somebody else Verdict.NOISE
     if not bare_words(overlap.words or ""):
         return Verdict.NOISE
     return Verdict.INTERRUPT if overlap.left_ms < NEARLY_OVER_MS else Verdict.BACKCHANNEL

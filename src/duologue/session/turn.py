@@ -49,8 +49,9 @@ from duologue.session.states import TRANSITIONS, State
 # A turn this long is taken as it is: memory and the transcriber are bounded, and nobody should wait for ever.
 MAX_TURN_SAMPLES = 120 * SESSION_RATE_HZ
 # Who speaks again so soon after the end of a turn had only paused, and is one who pauses: that is learnt, as a pause
-# within a turn is; a quarter fewer pauses of recorded turns are cut off for it. Later it may be an interruption.
-RESUMED_MS = 1200.0
+# within a turn is; a quarter fewer pauses of recorded turns are cut off for it. Later it may be an interruption; who is
+# silent for longer still had finished.
+RESUMED_MS, FINISHED_MS = 1200.0, 2500.0
 _DUE_SAMPLES = ms_to_samples(DUE_MS)
 
 
@@ -130,7 +131,7 @@ class TurnMachine:
         pause_ms = _ms(self._began - self._ended)
         if pause_ms <= RESUMED_MS:
             self._own = self._own.went_on(pause_ms)
-        elif self._ended >= 0:
+        elif pause_ms >= FINISHED_MS and self._ended >= 0:
             self._own = self._own.ended()
         self._out.append(OpenTurn(self._began))
 

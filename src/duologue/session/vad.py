@@ -78,7 +78,7 @@ class Suspicion:
         if not self.is_on:
             return None
         self._windows = 0
-        self._threshold = min(MOST_SUSPECT, self._threshold * SUSPECT_RISE)
+        self._threshold = min(MOST_SUSPECT, SUSPECT_RISE * max(self._threshold, prob))
         return Calmed(window_end)
 
     def settle(self) -> None:

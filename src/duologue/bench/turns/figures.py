@@ -50,6 +50,22 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
     answers: int
 
 
+class ActReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One act, for those who want to look closer; times from the sound's true onset. ``heard``: what the server wrote
+    down since."""
+
+    part: str
+    sound: str
+    kind: str
+    source: str
+    outcome: str
+    duck_ms: float | None
+    silence_ms: float | None
+    verdict_ms: float | None
+    verdicts: list[str]
+    heard: str
+
+
 class Interruptions(msgspec.Struct, frozen=True, kw_only=True):
     """``n`` interruptions of an answer that was being heard; ``missed``: it went on. From the true onset of the
     interrupter's voice: until the answer was heard lower, until it fell silent, until the server's verdict. A client of
@@ -195,6 +211,23 @@ def verdict_ms(seen: Seen) -> float | None:
     said = next((v.at for v in seen.verdicts if v.verdict == "interruption"), None)
     said = said if said is not None else (seen.cut.at if seen.cut is not None else None)
     return None if said is None else (said - seen.onset_at) * 1000
+
+
+def act_report(seen: Seen) -> ActReport:
+    """One act in figures."""
+    kind, source = _label(seen)
+    return ActReport(
+        part=seen.act.part,
+        sound=seen.act.sound.name if seen.act.sound else "",
+        kind=kind,
+        source=source,
+        outcome=seen.outcome,
+        duck_ms=first_ms(seen, "lowered", "held", "flushed"),
+        silence_ms=first_ms(seen, "held", "flushed"),
+        verdict_ms=verdict_ms(seen) if seen.verdicts or seen.cut else None,
+        verdicts=[verdict.verdict for verdict in seen.verdicts],
+        heard=seen.heard_words,
+    )
 
 
 def remembered(seen: Iterable[Seen], memories: Sequence[Memory]) -> list[Remembered]:

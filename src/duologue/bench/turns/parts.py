@@ -16,7 +16,7 @@ from duologue.bench.report import report_run
 from duologue.bench.run import Run
 from duologue.bench.stats import summarise
 from duologue.bench.turns.calls import Held, Line, hold_all
-from duologue.bench.turns.figures import alone, effects, interruptions, per_hour, remembered
+from duologue.bench.turns.figures import ActReport, act_report, alone, effects, interruptions, per_hour, remembered
 from duologue.bench.turns.heard import Memory, judge, word_times
 from duologue.bench.turns.material import Material
 from duologue.bench.turns.plan import TurnsPlan
@@ -48,6 +48,7 @@ class LiveBench:
     def __init__(self, plan: TurnsPlan, material: Material, line: Line, progress: Progress) -> None:
         self.plan, self.material, self.line, self.progress = plan, material, line, progress
         self.parts: list[Part] = []
+        self.acts: list[ActReport] = []
         self._done = 0
         self.rng = random.Random(plan.server.seed)
 
@@ -71,7 +72,9 @@ class LiveBench:
             for number, acts in enumerate(calls)
         ]
         self._note(name, await hold_all(self.line, guests, self.plan.callers, lambda: None))
-        return [seen for guest in guests for seen in guest.seen]
+        seen = [each for guest in guests for each in guest.seen]
+        self.acts += map(act_report, seen)
+        return seen
 
     async def talk(self, name: str, clips: Sequence[Clip], room: Int16) -> list[Person]:
         """All turns, shared among calls."""

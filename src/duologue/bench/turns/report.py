@@ -12,7 +12,7 @@ from duologue.bench.report import LATE_P95_MS, RunReport
 from duologue.bench.stats import Summary
 from duologue.bench.turns.calls import Attempts
 from duologue.bench.turns.curve import Curve
-from duologue.bench.turns.figures import Alone, Effect, Interruptions, Remembered
+from duologue.bench.turns.figures import ActReport, Alone, Effect, Interruptions, Remembered
 from duologue.bench.turns.heard import Memory
 
 SCHEMA = "duologue-bench-turns/1"
@@ -85,6 +85,7 @@ class TurnsReport(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: Interruptions | None = None
     remembered: list[Remembered] = []
     memories: list[Memory] = []
+    acts: list[ActReport] = []
     parts: list[Part] = []
     notes: list[str] = []
     schema: str = SCHEMA

@@ -83,7 +83,7 @@ async def _live(plan: TurnsPlan, material: Material, progress: Progress, clock: 
         bench = LiveBench(plan, material, line, progress)
         for name in (part for part in LIVE_PARTS if part in plan.parts):
             found |= await LIVE_PARTS[name](bench)
-        found["parts"] = bench.parts
+        found |= {"parts": bench.parts, "acts": bench.acts}
         if not any(part.talked_s for part in bench.parts):
             words = next((words for part in bench.parts for words in part.troubles), "nobody got in")
             raise WireError(words)

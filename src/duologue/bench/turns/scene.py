@@ -165,7 +165,10 @@ class Guest(Talker):
         for _ in range(MOST_WISHES):
             answer = self.listener.long_answer
             if answer is None or not self._goes_on(answer, needs_s):
+                # A server that answers its own echo never falls quiet while it hears it.
+                way_back, self._way_back = self._way_back, None
                 yield from self._fall_quiet()
+                self._way_back = way_back
                 yield from self._ask_for_answer()
                 answer = self.listener.long_answer
             if answer is not None and answer.audible_at is not None:
