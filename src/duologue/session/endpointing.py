@@ -24,7 +24,7 @@ from duologue.session.pauses import STRANGER, OwnPauses
 Silences = tuple[tuple[float, float], ...]
 # Straight lines between. Nothing is taken for over before the first: in less time no answer is ready, and a third of
 # the pauses of recorded turns are over by then. What is not yet likely to be an end waits for the second. What even
-# then is more likely to go on ("and", "um") has time to the last. A gentler slope cuts 2 % more of the pauses off.
+# then is more likely to go on ("and", "um") has time to the last. A gentler slope cuts 3 % more of the pauses off.
 SILENCES: Silences = ((290.0, 0.0), (800.0, 0.4), (820.0, 2.4), (1800.0, 3.0))
 
 

@@ -87,7 +87,7 @@ def draw_effects(axes: Any, effects: Sequence[Effect]) -> None:
         axes.barh(places, shares, left=lefts, color=_EFFECT_COLOURS[outcome], label=outcome)
         lefts = [left + share for left, share in zip(lefts, shares, strict=True)]
     axes.set_yticks(places, names, fontsize="small")
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set(xlabel="of sounds over an answer, %", xlim=(0, 100))
     axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(EFFECTS), frameon=False)
 
@@ -108,7 +108,7 @@ def draw_interruptions(axes: Any, found: Interruptions) -> None:
         if most_ms is not None:
             axes.plot([most_ms], [place], "k|", ms=16)
     axes.set_yticks(range(len(rows)), [f"{name} (n={times.n})" for name, times, _ in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(
         xlabel="ms from the interrupter's onset: p50, bar to p95, line to the worst; | promised p95", xlim=(0, None)
     )
