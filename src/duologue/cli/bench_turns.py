@@ -104,37 +104,9 @@ def turns(
     """
     from duologue.errors import DuologueError
 
-    server = {
-        "url": url,
-        "profile": profile,
-        "server_options": pairs(server_option or ()),
-        "clips": clips,
-        "turn_detection": turn_detection,
-        "model": model,
-        "api_key": api_key,
-        "ca": ca,
-        "seed": seed,
-    }
-    asked: dict[str, Any] = {
-        "callers": callers,
-        "is_plain": plain,
-        "ami": ami,
-        "turns": turns or None,
-        "backchannels": backchannels or None,
-        "noises": noises or None,
-        "interruptions": interruptions,
-        "tts": tts,
-        "cache": cache,
-    }
+    given = dict(locals())
     try:
-        asked |= {
-            "noise_dbfs": levels(noise_levels, "--noise-levels"),
-            "snr_db": levels(snrs, "--snrs"),
-            "echo_db": levels(echoes, "--echoes"),
-            "echo_delay_ms": levels(echo_delays, "--echo-delays"),
-        }
-        plan = _plan(server, asked, parts, quick_history=quick_history)
-        report = _measure(plan, json_file, plots)
+        report = _measure(_plan(given), json_file, plots)
     except DuologueError as error:
         typer.echo(f"duologue bench turns: {error.message}", err=True)
         raise typer.Exit(EXIT_UNREACHABLE) from None
@@ -155,12 +127,19 @@ def levels(given: str, option: str) -> tuple[float, ...]:
         raise ConfigError(f"{option} wants numbers such as -30,-20, not {given!r}") from None
 
 
-def _plan(server: dict[str, Any], asked: dict[str, Any], parts: str, *, quick_history: bool) -> TurnsPlan:
+def _plan(given: dict[str, Any]) -> TurnsPlan:
+    """What the command line asks for. Raises ConfigError."""
     from duologue.bench.plan import Plan
     from duologue.bench.turns.plan import PARTS, TurnsPlan
 
-    named = tuple(name.strip() for name in parts.split(",") if name.strip()) or PARTS
-    if quick_history:
+    server = {
+        name: given[name] for name in ("url", "profile", "clips", "turn_detection", "model", "api_key", "ca", "seed")
+    }
+    server["server_options"] = pairs(given["server_option"] or ())
+    asked = {name: given[name] for name in ("callers", "ami", "interruptions", "tts", "cache")}
+    asked |= {name: given[name] or None for name in ("turns", "backchannels", "noises")}
+    named = tuple(name.strip() for name in given["parts"].split(",") if name.strip()) or PARTS
+    if given["quick_history"]:
         named = ("interruptions",)
         asked["callers"] = max(asked["callers"], QUICK_CALLERS)
         asked["interruptions"] = max(asked["interruptions"], FULL_CLAIM)
@@ -168,8 +147,16 @@ def _plan(server: dict[str, Any], asked: dict[str, Any], parts: str, *, quick_hi
             server["profile"] = "scripted"
             # It can tell a story that is long enough to be interrupted.
             server["server_options"] = {"chat": "scripted-tools"} | server["server_options"]
-    plan = Plan(**server, callers=(asked["callers"],), idle_sessions=0)
-    return TurnsPlan(server=plan, parts=named, **asked)
+    return TurnsPlan(
+        server=Plan(**server, callers=(asked["callers"],), idle_sessions=0),
+        parts=named,
+        is_plain=given["plain"],
+        noise_dbfs=levels(given["noise_levels"], "--noise-levels"),
+        snr_db=levels(given["snrs"], "--snrs"),
+        echo_db=levels(given["echoes"], "--echoes"),
+        echo_delay_ms=levels(given["echo_delays"], "--echo-delays"),
+        **asked,
+    )
 
 
 def _measure(plan: TurnsPlan, json_file: Path | None, plots: Path | None) -> TurnsReport:
