@@ -103,6 +103,8 @@ def test_clear_words(words: str) -> None:
     assert is_clear(words)
 
 
-@pytest.mark.parametrize("words", ["", "...", "S.", "I", "Mm-hmm,", "Uh-huh", "Yeah.", "Okay.", "So?", "Oh.", "Huh?", "Um, yeah."])
+@pytest.mark.parametrize(
+    "words", ["", "...", "S.", "I", "Mm-hmm,", "Uh-huh", "Yeah.", "Okay.", "So?", "Oh.", "Huh?", "Um, yeah."]
+)
 def test_words_that_leave_the_floor(words: str) -> None:
     assert not is_clear(words)

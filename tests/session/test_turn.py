@@ -146,6 +146,11 @@ FURTHER: tuple[tuple[TurnEvent, ...], ...] = (
     (*WAYS[State.CONTESTED], SpeechEnded(_at(9_640)), Clock(_at(10_130), _at(9_640))),
     (*WAYS[State.CONTESTED], _clock(_at(9_710)), OverlapHeard(BEGAN, _at(9_710), "Mm-hmm.")),
     (*WAYS[State.OVERLAPPED], SpeechEnded(_at(10_600))),
+    (
+        *WAYS[State.OVERLAPPED],
+        Clock(_at(10_400), _at(10_400), left_ms=300.0),
+        OverlapHeard(BEGAN, _at(10_400), "Yeah, okay."),
+    ),
     (*WAYS[State.CONTESTED], Clock(_at(9_600), _at(9_600), echo=1.0)),
     (*WAYS[State.CONTESTED], Clock(_at(9_600), _at(9_600), echo=1.0), OverlapHeard(BEGAN, _at(9_590), "Wait, stop.")),
 )

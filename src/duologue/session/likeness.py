@@ -14,15 +14,16 @@ from functools import lru_cache
 _MOST_DIFFERENT = 0.4
 # For every word of the answer that was passed over: echo is heard in one piece, and "the" stands everywhere.
 _SKIPPED = 1.0
-# What is heard is of the last half minute of an answer at most.
-_LAST_WORDS = 80
+# What is heard is of the last quarter of a minute of an answer, and no more than is said in three seconds: a recogniser
+# that makes up words does not stop. Both bound the time, which is 1 to 4 ms.
+_LAST_WORDS, _MOST_HEARD = 40, 12
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def said_share(heard: str, said: str) -> float:
     """0 to 1: the share of ``heard``, weighed by letters, that stands in ``said`` in the same order. A single short
     word, "yes" or "right", stands in many an answer: it says little."""
-    mine, theirs = _words(heard), _words(said)[-_LAST_WORDS:]
+    mine, theirs = _words(heard)[-_MOST_HEARD:], _words(said)[-_LAST_WORDS:]
     letters = sum(len(word) for word in mine)
     if not letters or not theirs:
         return 0.0
@@ -58,7 +59,8 @@ def _alike(mine: str, theirs: str) -> float:
         return float(len(mine))
     longest = max(len(mine), len(theirs))
     most = _MOST_DIFFERENT * longest
-    if abs(len(mine) - len(theirs)) > most:
+    shared = sum(min(mine.count(letter), theirs.count(letter)) for letter in set(mine))
+    if longest - shared > most:
         return 0.0
     wrong = _distance(mine, theirs)
     return len(mine) * (1 - wrong / longest) if wrong <= most else 0.0

@@ -23,7 +23,7 @@ BEFORE_SAMPLES = ms_to_samples(200)
 # Somebody waits for it, and hears a lowered answer meanwhile.
 WORDS_DUE_S = 0.05
 # The echo is judged again after so much more sound.
-ECHO_AGAIN, ECHO_WATCHED = ms_to_samples(60), ms_to_samples(200)
+ECHO_AGAIN, ECHO_WATCHED = ms_to_samples(100), ms_to_samples(500)
 
 
 class Overlaps:

@@ -22,13 +22,18 @@ class _Stretch:
 
 
 class Playout:
-    """One answer's sound at the listener."""
+    """One answer's sound at the listener.
+
+    A listener may be later than the clock says, by what its network and its buffer take: ``correct`` tells by how much.
+    Stretches are kept as the clock has them; all times that are asked and told are the listener's.
+    """
 
     def __init__(self, starts_at_s: float = 0.0) -> None:
         """``starts_at_s``: no earlier than this does it begin, since an earlier answer is still playing."""
         self._stretches: list[_Stretch] = []
-        self._ends_at_s = starts_at_s
+        self._end_s = starts_at_s
         self._held_at_s: float | None = None
+        self._late_s = 0.0
         self.sent_ms = 0.0
         self.underruns = 0
 
@@ -39,31 +44,31 @@ class Playout:
     @property
     def ends_at_s(self) -> float:
         """When the last sample sent so far will have been played."""
-        return self._ends_at_s
+        return self._end_s + self._late_s
 
     @property
     def began_at_s(self) -> float | None:
         """When the first sample began to be played, None before it was sent."""
-        return self._stretches[0].start_s if self._stretches else None
+        return self._stretches[0].start_s + self._late_s if self._stretches else None
 
     def send(self, length_ms: float, now_s: float) -> None:
         """``length_ms`` more of sound left for the client at ``now_s``."""
-        now_s = self._until(now_s)
-        if now_s > self._ends_at_s or not self._stretches:
+        now_s = self._by_clock(now_s)
+        if now_s > self._end_s or not self._stretches:
             self.underruns += bool(self._stretches)
-            self._stretches.append(_Stretch(max(now_s, self._ends_at_s), 0.0))
+            self._stretches.append(_Stretch(max(now_s, self._end_s), 0.0))
         last = self._stretches[-1]
         last.length_ms += length_ms
         self.sent_ms += length_ms
-        self._ends_at_s = last.start_s + last.length_ms / 1000
+        self._end_s = last.start_s + last.length_ms / 1000
 
     def hasten(self, now_s: float) -> None:
         """What was to be played before was cut off: this begins now, if it was to begin later."""
-        early_s = self._stretches[0].start_s - now_s if self._stretches else 0.0
+        early_s = self._stretches[0].start_s - self._by_clock(now_s) if self._stretches else 0.0
         if early_s > 0:
             for stretch in self._stretches:
                 stretch.start_s -= early_s
-            self._ends_at_s -= early_s
+            self._end_s -= early_s
 
     def hold(self, now_s: float) -> None:
         """The listener falls silent at ``now_s``; what was sent stays to be played."""
@@ -74,14 +79,7 @@ class Playout:
         """What was held goes on from its exact sample."""
         held_at_s, self._held_at_s = self._held_at_s, None
         if held_at_s is not None:
-            self._delay(held_at_s, now_s - held_at_s)
-
-    def correct(self, heard_ms: float, now_s: float) -> None:
-        """The listener says that at ``now_s`` so much had been played: what is left comes later than was thought. One
-        who says more than can be is not believed."""
-        late_ms = self.heard_ms(now_s) - heard_ms
-        if self._held_at_s is None and late_ms > 0:
-            self._delay(now_s - late_ms / 1000, late_ms / 1000)
+            self._delay(held_at_s - self._late_s, now_s - held_at_s)
 
     def _delay(self, from_s: float, by_s: float) -> None:
         """All that was to be played from ``from_s`` on is played so much later."""
@@ -93,16 +91,31 @@ class Playout:
             if played_ms < each.length_ms:
                 start_s = max(each.start_s, from_s) + by_s
                 self._stretches.append(_Stretch(start_s, each.length_ms - played_ms))
-        if self._ends_at_s > from_s:
-            self._ends_at_s += by_s
+        if self._end_s > from_s:
+            self._end_s += by_s
 
-    def _until(self, now_s: float) -> float:
-        return now_s if self._held_at_s is None else min(now_s, self._held_at_s)
+    def correct(self, heard_ms: float, now_s: float) -> None:
+        """The listener says at ``now_s`` that so much has been played: that is how late it is. What is all played, and
+        what is held, says nothing."""
+        if self._held_at_s is None and self.sent_ms > heard_ms >= 0:
+            self._late_s = max(0.0, now_s - self._moment_of(heard_ms))
+
+    def _moment_of(self, heard_ms: float) -> float:
+        """When so much has been played, by the clock."""
+        for each in self._stretches:
+            if heard_ms < each.length_ms:
+                return each.start_s + heard_ms / 1000
+            heard_ms -= each.length_ms
+        return self._end_s
+
+    def _by_clock(self, now_s: float) -> float:
+        """What the clock said when the listener heard what it hears now."""
+        return (now_s if self._held_at_s is None else min(now_s, self._held_at_s)) - self._late_s
 
     def heard_ms(self, now_s: float) -> float:
         """How much of the answer has been played by ``now_s``."""
-        now_s = self._until(now_s)
-        if now_s >= self._ends_at_s:
+        now_s = self._by_clock(now_s)
+        if now_s >= self._end_s:
             # Not the sum, whose last digit may fall short of it.
             return self.sent_ms
         return sum(stretch.played_ms(now_s) for stretch in self._stretches)
@@ -110,22 +123,22 @@ class Playout:
     def spans(self, from_s: float, to_s: float) -> list[tuple[float, float, float]]:
         """What sounds between two moments: when a stretch of it begins (perhaps before ``from_s``), where in the
         answer's sound that is, and how long it is, in ms."""
-        to_s = self._until(to_s)
+        from_s, to_s = from_s - self._late_s, self._by_clock(to_s)
         spans: list[tuple[float, float, float]] = []
         offset_ms = 0.0
         for each in self._stretches:
             length_ms = each.played_ms(to_s)
             if length_ms > 0 and each.start_s + length_ms / 1000 > from_s:
-                spans.append((each.start_s, offset_ms, length_ms))
+                spans.append((each.start_s + self._late_s, offset_ms, length_ms))
             offset_ms += each.length_ms
         return spans
 
     def lead_ms(self, now_s: float) -> float:
         """How much of what was sent is still to be played; ``now_s``: no earlier than the last sending. Sound is sent
         behind other sound or after its end, so that all before the last stretch has been played."""
-        now_s = self._until(now_s)
-        return min(self._stretches[-1].length_ms, max(0.0, (self._ends_at_s - now_s) * 1000)) if self.sent_ms else 0.0
+        left_ms = (self._end_s - self._by_clock(now_s)) * 1000
+        return min(self._stretches[-1].length_ms, max(0.0, left_ms)) if self.sent_ms else 0.0
 
     def silent_at_s(self, made_ms: float, now_s: float) -> float:
         """When the listener falls silent, where ``made_ms`` of the answer have been made, sent or not."""
-        return max(now_s, self._ends_at_s) + max(0.0, made_ms - self.sent_ms) / 1000
+        return max(now_s, self.ends_at_s) + max(0.0, made_ms - self.sent_ms) / 1000

@@ -107,7 +107,7 @@ _MOVES: dict[State, dict[type, Transition]] = {
     },
     _S.OVERLAPPED: {
         SpeechBegan: ("_go_on_over", (_S.OVERLAPPED,)),
-        SpeechEnded: ("_end_sound", (_S.OVERLAPPED, _S.SPEAKING)),
+        SpeechEnded: ("_end_sound", (_S.OVERLAPPED, _S.SPEAKING, _S.PAUSE)),
         Clock: ("_tick_contest", (_S.OVERLAPPED, _S.CONTESTED, _S.USER, _S.SPEAKING)),
         OverlapHeard: ("_hear_overlap", (_S.OVERLAPPED, _S.USER, _S.SPEAKING, _S.PAUSE)),
         ReplyOver: ("_uncontested", (_S.USER, _S.IDLE)),

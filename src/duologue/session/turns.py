@@ -121,6 +121,8 @@ class Turns:
                 # It is the client's to commit now, under the id that was told.
                 self._turn_by_hand, self._uncommitted = turn, turn.start
                 self._conversation.announced_id = turn.item_id
+            elif detection is not None:
+                self._uncommitted = self.hearing.now
             self._end_words(by_hand)
         self.hearing.detects_speech = detection is not None
         if detection is None or detection.idle_timeout_ms != self._machine.detection.idle_timeout_ms:
