@@ -61,11 +61,6 @@ IDLE_S = 2.0
 IDLE = SessionConfig(show_transcript=True, turn_detection=TurnDetection(idle_timeout_ms=int(IDLE_S * 1000)))
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "holding"])
-def ways(request: pytest.FixtureRequest) -> Ways:
-    return Ways(holds_sound=request.param)
-
-
 # --- nobody speaks ----------------------------------------------------------------------------------------------
 
 

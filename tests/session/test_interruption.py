@@ -25,7 +25,7 @@ BY_LENGTH_AND_WORDS = [
     (280, 230, False, "No.", 200, INTERRUPT),
     (280, 230, False, "Mm-hmm.", 200, LOWER),
     (280, 230, False, "Yeah.", 200, LOWER),
-    (280, 230, False, "So?", 200, LOWER),
+    (280, 230, False, "So?", 200, HOLD),
     (280, 230, False, "", 200, HOLD),
     # It lasts, and is decided in time all the same.
     (500, 450, False, "Mm-hmm.", 360, BACKCHANNEL),
@@ -104,7 +104,7 @@ def test_clear_words(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["", "...", "S.", "I", "Mm-hmm,", "Uh-huh", "Yeah.", "Okay.", "So?", "Oh.", "Huh?", "Um, yeah."]
+    "words", ["", "...", "S.", "I", "Mm-hmm,", "Uh-huh", "Yeah.", "Okay.", "So?", "Oh.", "Huh?", "And?", "Um, yeah."]
 )
 def test_words_that_leave_the_floor(words: str) -> None:
     assert not is_clear(words)

@@ -9,6 +9,13 @@ from hypothesis import strategies as st
 from duologue.session.playout import Playout
 
 
+def _behind(ends_at_s: float) -> Playout:
+    """Of an answer that waits for another one to end."""
+    before = Playout()
+    before.send(1_000, ends_at_s - 1)
+    return Playout(before)
+
+
 def test_sound_is_heard_from_when_it_leaves() -> None:
     playout = Playout()
     playout.send(500, 10.0)
@@ -35,7 +42,7 @@ def test_a_gap_is_counted_and_not_heard() -> None:
 
 
 def test_behind_an_earlier_answer_it_waits_its_turn() -> None:
-    playout = Playout(starts_at_s=20.0)
+    playout = _behind(20.0)
     playout.send(500, 10.0)
     assert playout.heard_ms(20.0) == 0
     assert playout.heard_ms(20.1) == pytest.approx(100)
@@ -54,7 +61,7 @@ def test_silence_comes_after_all_that_was_made() -> None:
 
 
 def test_silence_comes_no_earlier_than_the_end_of_an_earlier_answer() -> None:
-    playout = Playout(starts_at_s=20.0)
+    playout = _behind(20.0)
     assert playout.began_at_s is None
     assert playout.silent_at_s(0, 10.0) == 20.0
     assert playout.silent_at_s(700, 10.0) == pytest.approx(20.7)
@@ -100,7 +107,7 @@ def test_what_is_held_is_heard_later_and_nothing_is_lost() -> None:
 
 
 def test_what_was_to_follow_what_is_held_follows_it_still() -> None:
-    after = Playout(starts_at_s=12.0)
+    after = _behind(12.0)
     after.hold(10.5)
     after.resume(11.0)
     after.send(500, 11.0)

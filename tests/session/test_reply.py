@@ -101,7 +101,9 @@ async def test_a_phrase_is_asked_for_when_little_is_left_to_hear_and_due_when_no
 
 async def test_behind_another_answer_the_first_phrase_is_due_when_that_one_ends() -> None:
     engines = Asked()
-    playout = Playout(starts_at_s=anyio.current_time() + 2.0)
+    before = Playout()
+    before.send(2_000, anyio.current_time())
+    playout = Playout(before)
     reply = Reply(engines, Writing.of(PHRASES[0]), ReplyManner(modality="audio"))
     pieces = reply.take(playout)
     with pieces:

@@ -417,10 +417,10 @@ def test_the_words_of_a_sound_that_is_over_are_asked_for_once_more() -> None:
 
 def test_a_long_noise_is_watched_and_words_in_it_interrupt() -> None:
     machine = _machine(ASKING, *WAYS[State.OVERLAPPED])
-    assert _take(machine, _clock(_at(10_200))) == []
-    assert _take(machine, _clock(_at(10_320))) == [AskOverlap(BEGAN, _at(10_320))]
-    said = _take(machine, OverlapHeard(BEGAN, _at(10_320), "Turn that off."))
-    assert said == [TellVerdict(Verdict.INTERRUPT, BEGAN, _at(10_320)), OpenTurn(BEGAN), StopReply()]
+    assert _take(machine, _clock(_at(10_300))) == []
+    assert _take(machine, _clock(_at(10_460))) == [AskOverlap(BEGAN, _at(10_460), is_urgent=False)]
+    said = _take(machine, OverlapHeard(BEGAN, _at(10_460), "Turn that off."))
+    assert said == [TellVerdict(Verdict.INTERRUPT, BEGAN, _at(10_460)), OpenTurn(BEGAN), StopReply()]
 
 
 def test_the_answers_own_echo_is_ignored_and_forgotten_with_it() -> None:

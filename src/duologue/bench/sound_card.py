@@ -42,6 +42,7 @@ class PlayQueue:
         # A fade that is heard before what waits, and is none of it.
         self._fade = np.zeros(0, np.int16)
         self._gain = self._goal = 1.0
+        self._lowered_id = ""
         self._is_held = False
 
     def play(self, item_id: str, pcm: Int16) -> None:
@@ -68,9 +69,10 @@ class PlayQueue:
         return out
 
     def lower(self, gain: float) -> None:
-        """From here on, within 5 ms, samples are multiplied by ``gain``."""
+        """From here on, within 5 ms, samples are multiplied by ``gain``; of what sounds, not of another item."""
         with self._lock:
             self._goal = gain
+            self._lowered_id = self._item_id
 
     def hold(self) -> None:
         """Silence from here on; what waits stays. Its next 5 ms fade out, and are still to be played."""
@@ -112,6 +114,9 @@ class PlayQueue:
 
     def _next(self, most: int) -> Int16:
         item_id, pcm = self._pieces.popleft()
+        if item_id != self._lowered_id:
+            # What was lowered ended so.
+            self._goal = 1.0
         part = pcm[:most]
         if len(part) < len(pcm):
             self._pieces.appendleft((item_id, pcm[len(part) :]))

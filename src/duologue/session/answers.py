@@ -203,7 +203,12 @@ class Answers:
 
     def correct(self, item_id: str, heard_ms: float) -> None:
         """The client has played so much of an item; one that is over is none of its business any more."""
-        any(answer.correct(item_id, heard_ms) for answer in self._sounding)
+        corrected: Answer | None = None
+        for answer in self._sounding:
+            if corrected is not None:
+                answer.listening.follow(corrected.listening)
+            elif answer.correct(item_id, heard_ms):
+                corrected = answer
 
     # --- the end of it ----------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from duologue.session.interruption import COVERED_SHARE, Overlap, Verdict, judge
 # The first words are asked for when there is enough to tell "mm-hm" from "what is"; then after so much more sound.
 FIRST_ASKED = ms_to_samples(200)
 ASKED_AGAIN = ms_to_samples(160)
-# Of a sound that was taken for none of ours, less often: it may be music.
-WATCHED_AGAIN = ms_to_samples(600)
+# Of a sound that was taken for none of ours, less often, and the less the longer it lasts: it may be music.
+WATCHED_AGAIN, WATCHED_SELDOM = ms_to_samples(600), ms_to_samples(3_000)
 # Of a sound that goes on only what came last is looked at, and is the turn if it turns out to be one: a recogniser
 # takes half a second for 8 s.
 LONGEST_SAMPLES = ms_to_samples(2_500)
@@ -119,4 +119,6 @@ class Contest:
             return asked_ms < COVERED_SHARE * self.lasted_ms
         if not self._asked_until:
             return until - self.began >= FIRST_ASKED
-        return until - self._asked_until >= (WATCHED_AGAIN if self.verdict is not None else ASKED_AGAIN)
+        if self.verdict is None:
+            return until - self._asked_until >= ASKED_AGAIN
+        return until - self._asked_until >= min(WATCHED_AGAIN + (until - self.began) // 8, WATCHED_SELDOM)

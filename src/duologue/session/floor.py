@@ -166,10 +166,11 @@ class ResumeReply:
 
 @dataclass(frozen=True, slots=True)
 class AskOverlap:
-    """Find out the words of the sound over the answer between two samples."""
+    """Find out the words of the sound over the answer between two samples; ``is_urgent``: nothing is decided yet."""
 
     began: int
     until: int
+    is_urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

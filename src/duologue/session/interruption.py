@@ -11,6 +11,7 @@ and 0; of the sneezes, cries, bells and music that the VAD takes for speech for 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,7 +21,7 @@ from duologue.session.words import bare_words, is_backchannel
 # Three VAD windows. Shorter sounds are clicks and the ends of coughs.
 LEAST_SOUND_MS = 96.0
 # A person who cuts in expects silence within 300 ms, and the VAD is up to 226 ms behind at the 95th percentile.
-HOLD_MS = 150.0
+HOLD_MS = 120.0
 # Where no words can be had, a sound that was shorter is taken for none of ours.
 SOMEBODY_MS = 200.0
 # After so long it is decided, one way or the other.
@@ -31,8 +32,12 @@ SAID_SHARE, LEAST_SAID_WORDS = 0.75, 2
 NEARLY_OVER_MS = 400.0
 # The words are those of the whole sound if they are of so much of it: the rest is a fading vowel.
 COVERED_SHARE = 0.6
-# Too little to tell by, as a single letter is: what a recogniser makes of a breath, a laugh, or a word's first sound.
-_UNCLEAR = frozenset(["ah", "eh", "hey", "huh", "it", "oh", "so", "the", "uh", "well", "you"])
+# Alone too little to tell by, as a single letter is: what a recogniser makes of a breath, a laugh, a word's first
+# sound.
+_UNCLEAR = re.compile(
+    r"ah|and|are|as|at|but|eh|for|he|hey|her|his|huh|if|in|is|it|its|of|oh|on|or|our|she|so|that|the|their|them|then"
+    r"|there|these|they|this|those|to|uh|was|we|well|were|with|you|your|."
+)
 
 
 class Verdict(Enum):
@@ -85,7 +90,7 @@ def judge(overlap: Overlap) -> Verdict:
 def is_clear(words: str) -> bool:
     """Whether these are words with which somebody takes the floor."""
     bare = bare_words(words)
-    is_unclear = len(bare) == 1 and (len(bare[0]) == 1 or bare[0] in _UNCLEAR)
+    is_unclear = len(bare) == 1 and _UNCLEAR.fullmatch(bare[0]) is not None
     return bool(bare) and not is_unclear and not is_backchannel(words)
 
 
@@ -105,11 +110,15 @@ def _is_echo(overlap: Overlap) -> bool:
 
 def _judge_ongoing(overlap: Overlap) -> Verdict:
     if overlap.suspected_ms < DECIDE_MS:
-        is_listening = bool(overlap.words)
-        return Verdict.HOLD if overlap.suspected_ms >= HOLD_MS and not is_listening else Verdict.LOWER
+        return Verdict.HOLD if _is_doubtful(overlap) else Verdict.LOWER
     if overlap.words is None:
         return Verdict.INTERRUPT
     return Verdict.BACKCHANNEL if bare_words(overlap.words) else Verdict.NOISE
+
+
+def _is_doubtful(overlap: Overlap) -> bool:
+    """It has lasted for a while, and does not sound like a listener."""
+    return overlap.suspected_ms >= HOLD_MS and not is_backchannel(overlap.words or "")
 
 
 def _judge_ended(overlap: Overlap) -> Verdict:
@@ -118,7 +127,7 @@ def _judge_ended(overlap: Overlap) -> Verdict:
     is_covered = overlap.words is not None and overlap.words_ms >= COVERED_SHARE * overlap.lasted_ms
     if not is_covered:
         if overlap.suspected_ms < DECIDE_MS + overlap.lasted_ms:
-            return Verdict.HOLD if overlap.suspected_ms >= HOLD_MS and not overlap.words else Verdict.LOWER
+            return Verdict.HOLD if _is_doubtful(overlap) else Verdict.LOWER
         is_somebody = overlap.words is None and overlap.lasted_ms >= SOMEBODY_MS
         return Verdict.INTERRUPT if is_somebody else Verdict.NOISE
     if not bare_words(overlap.words or ""):

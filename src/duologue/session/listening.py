@@ -25,6 +25,8 @@ from duologue.session.playout import Playout
 LOWERED_GAIN = 0.3
 # An echo is looked for so far back.
 KEPT_MS = 2_000.0
+# Changes of loudness that are remembered for that: it changes a few times a second at the most.
+MOST_GAINS = 16
 
 
 class Listening:
@@ -36,15 +38,15 @@ class Listening:
         self._reply_id = reply_id
         self._say = say
         # An answer is heard once the one before it has been.
-        self.playout: Playout = Playout(before.playout.ends_at_s if before is not None else 0.0)
+        self.playout: Playout = Playout(before.playout if before is not None else None)
         self.heard_out = anyio.CancelScope()
         self.is_playing = False
         self._holds_sound = holds_sound
         self._before = before
         self._next: Listening | None = None
         self._has_ended = False
-        self._gain = 1.0
-        self._gain_since_s = 0.0
+        # How loud it has been, from when on.
+        self._gains: deque[tuple[float, float]] = deque([(0.0, 1.0)], maxlen=MOST_GAINS)
         self._stop_ms: float | None = None
         # Where in the answer's sound a piece begins, in ms, and the piece.
         self._kept: deque[tuple[float, Int16]] = deque()
@@ -76,7 +78,7 @@ class Listening:
         """Let it be heard quietly."""
         self._go_on(now_s)
         if self._holds_sound and self.is_playing:
-            self._gain, self._gain_since_s = LOWERED_GAIN, now_s
+            self._gains.append((now_s, LOWERED_GAIN))
             self._say(PlayoutLowered(reply_id=self._reply_id, gain=LOWERED_GAIN))
 
     def hold(self, now_s: float) -> None:
@@ -90,10 +92,12 @@ class Listening:
 
     def resume(self, now_s: float) -> None:
         """Let it go on from its exact sample, as loud as ever."""
-        was_quiet = self.playout.is_held or self._gain < 1.0
+        was_quiet = self.playout.is_held or self._gains[-1][1] < 1.0
         self._go_on(now_s)
-        self._gain, self._gain_since_s = 1.0, now_s
-        if was_quiet and self.is_playing:
+        if not was_quiet:
+            return
+        self._gains.append((now_s, 1.0))
+        if self.is_playing:
             self._say(PlayoutResumed(reply_id=self._reply_id))
 
     def _go_on(self, now_s: float) -> None:
@@ -104,7 +108,14 @@ class Listening:
     def correct(self, heard_ms: float, now_s: float) -> None:
         """The listener has told how much of it has been played."""
         self.playout.correct(heard_ms, now_s)
-        self.wait_until_heard()
+        if not self.playout.is_held:
+            self.wait_until_heard()
+
+    def follow(self, before: Listening) -> None:
+        """``before``, which sounds before this, was corrected."""
+        self.playout.follow(before.playout)
+        if not self.playout.is_held:
+            self.wait_until_heard()
 
     def wait_until_heard(self) -> None:
         """``heard_out`` ends with the last sound sent so far."""
@@ -113,6 +124,7 @@ class Listening:
     def between(self, from_s: float, to_s: float) -> Float32:
         """float32 [n] at 16 kHz: what sounded at the listener between two moments, as far as it is kept."""
         sound = np.zeros(round((to_s - from_s) * VOICE_RATE_HZ), np.float32)
+        before = 1.0
         for start_s, offset_ms, length_ms in self.playout.spans(from_s, to_s):
             for piece_ms, pcm in self._kept:
                 first_ms = max(offset_ms, piece_ms)
@@ -123,8 +135,10 @@ class Listening:
                     part = to_float(pcm[skipped : skipped + round((last_ms - first_ms) * VOICE_RATE_HZ / 1000)])
                     part = part[max(0, -at) : max(0, len(sound) - at)]
                     sound[max(0, at) : max(0, at) + len(part)] = part
-        quiet_from = round(max(0.0, self._gain_since_s - from_s) * VOICE_RATE_HZ)
-        sound[quiet_from:] *= self._gain
+        for at_s, gain in self._gains:
+            # Each from its moment on: what was said of the rest before is taken back.
+            sound[max(0, round((at_s - from_s) * VOICE_RATE_HZ)) :] *= gain / before
+            before = gain
         # What straight lines between samples get wrong lies far above the band in which an echo is looked for.
         places = np.arange(round((to_s - from_s) * SESSION_RATE_HZ)) * (VOICE_RATE_HZ / SESSION_RATE_HZ)
         at_16k: Float32 = np.interp(places, np.arange(len(sound)), sound).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,8 +21,10 @@ from duologue.session.likeness import said_share
 
 # The VAD is late for soft consonants; a recogniser needs the first sound of a word.
 BEFORE_SAMPLES = ms_to_samples(200)
-# Somebody waits for it, and hears a lowered answer meanwhile.
-WORDS_DUE_S = 0.05
+# Somebody waits for it, and hears a lowered answer meanwhile; or nobody does.
+WORDS_DUE_S, WATCHED_DUE_S = 0.05, 0.5
+# Words that come later have been decided without.
+PATIENCE_S = 2.0
 # The echo is judged again after so much more sound.
 ECHO_AGAIN, ECHO_WATCHED = ms_to_samples(100), ms_to_samples(500)
 
@@ -72,10 +75,11 @@ class Overlaps:
     async def _transcribe(self, request: TranscribeRequest, command: AskOverlap) -> None:
         """Without words the sound's length decides, so a failure is no matter."""
         text: str | None = None
-        try:
-            result = await self._engines.call(ASR, request, deadline_s=anyio.current_time() + WORDS_DUE_S)
+        due_s = anyio.current_time() + (WORDS_DUE_S if command.is_urgent else WATCHED_DUE_S)
+        with anyio.move_on_after(PATIENCE_S), suppress(EngineError, CapacityError):
+            # What is merely watched may be music, and waits for everybody else.
+            is_spare = not command.is_urgent
+            result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=is_spare)
             text = result.text.strip()
-        except (EngineError, CapacityError):
-            pass
         share = said_share(text, self._answers.said()) if text else 0.0
         self._post(OverlapHeard(command.began, command.until, text, share))

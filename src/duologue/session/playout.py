@@ -28,12 +28,13 @@ class Playout:
     Stretches are kept as the clock has them; all times that are asked and told are the listener's.
     """
 
-    def __init__(self, starts_at_s: float = 0.0) -> None:
-        """``starts_at_s``: no earlier than this does it begin, since an earlier answer is still playing."""
+    def __init__(self, before: Playout | None = None) -> None:
+        """``before``: an earlier answer that may still be playing. This begins behind it, at the same listener, who may
+        be late, or hold."""
         self._stretches: list[_Stretch] = []
-        self._end_s = starts_at_s
-        self._held_at_s: float | None = None
-        self._late_s = 0.0
+        self._end_s: float = 0.0 if before is None else before._end_s
+        self._held_at_s: float | None = None if before is None else before._held_at_s
+        self._late_s: float = 0.0 if before is None else before._late_s
         self.sent_ms = 0.0
         self.underruns = 0
 
@@ -99,6 +100,10 @@ class Playout:
         what is held, says nothing."""
         if self._held_at_s is None and self.sent_ms > heard_ms >= 0:
             self._late_s = max(0.0, now_s - self._moment_of(heard_ms))
+
+    def follow(self, before: Playout) -> None:
+        """What waits behind ``before`` is for the same listener."""
+        self._late_s = before._late_s
 
     def _moment_of(self, heard_ms: float) -> float:
         """When so much has been played, by the clock."""

@@ -271,7 +271,7 @@ class TurnMachine:
             self._be(Loudness.FULL)
         until = contest.ask()
         if until is not None:
-            self._out.append(AskOverlap(contest.began, until))
+            self._out.append(AskOverlap(contest.began, until, is_urgent=contest.verdict is None))
         return State.CONTESTED if contest.verdict is None else State.OVERLAPPED
 
     def _settle(self, verdict: Verdict) -> State:

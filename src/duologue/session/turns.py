@@ -49,7 +49,6 @@ from duologue.session.vad import Calmed, Onset, Pause, Suspected
 
 SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
-
 # Of a sound over an answer: what is transcribed of it, or becomes a turn, and the padding before.
 OVERLAP_KEEP_SAMPLES = LONGEST_SAMPLES + ms_to_samples(1_000)
 # The answer's echo goes on for so long after the answer.
@@ -200,8 +199,7 @@ class Turns:
     def _clock(self, now: int, loud_until: int) -> floor.Clock:
         if self._machine.state not in _OVER_ANSWER:
             return floor.Clock(now, loud_until)
-        is_watched = self._machine.state is State.OVERLAPPED
-        echo = self._overlaps.echo(is_watched=is_watched)
+        echo = self._overlaps.echo(is_watched=self._machine.state is State.OVERLAPPED)
         return floor.Clock(now, loud_until, echo, self._answers.left_ms())
 
     def _open_turn(self, command: floor.OpenTurn) -> None:
