@@ -275,11 +275,3 @@ async def test_what_was_suspected_before_a_voice_was_certain_is_not_told_again()
     assert [type(found) for found in ears.found()] == [Suspected, Onset, Pause]
     suspected, onset, _pause = ears.found()
     assert suspected.at == onset.at
-
-
-async def test_what_is_ignored_is_nobody_and_what_comes_after_is_somebody() -> None:
-    ears = Ears(is_wary=True)
-    ears.hearing.ignore(ms_to_samples(400))
-    await ears.hear(*_audio(*[VOICE] * 30), then_s=0.1)
-    onset = next(found for found in ears.found() if isinstance(found, Onset))
-    assert onset.at == pytest.approx(ms_to_samples(400), abs=512)

@@ -47,8 +47,13 @@ _PREDICTION_ORDER = 12
 _SILENCE = 10 ** (-90 / 20)
 # A judgement this sure needs no second opinion.
 _SURE = 0.9
-# So little sound of one voice can be made out of another: until its way is known, echo is not told from it by less.
-_ENOUGH = (ms_to_samples(200) - _BAND_TAPS) // _STEP
+# So little sound of one voice can be made out of another (80 ms to two thirds, 120 to 0.4): until its way is known,
+# echo is not told from it by less than the first, and not by less than the second at all. Silence around tells nothing.
+_ENOUGH = ms_to_samples(150) // _STEP
+_LEAST = ms_to_samples(80) // _STEP
+# What is within 40 dB of the loudest 8 ms sounds.
+_BLOCK = ms_to_samples(8) // _STEP
+_SOUNDING = 1e-4
 _DOUBTFUL = 0.65
 # What was learned counts for half after 2 s of echo.
 _FORGET = 0.5 ** (1 / (2.0 * SESSION_RATE_HZ / _STEP))
@@ -104,8 +109,11 @@ class EchoPath:
         if _is_silent(mic) or _is_silent(out):
             return Echo(0.0, None)
         found = self._follow(mic, out, played)
+        sounding = _sounding(mic)
         if found is None or found.likeness < _SURE:
-            found = self._afresh(mic, out, found)
+            found = self._afresh(mic, out, found, sounding)
+        if sounding < _LEAST:
+            found = found._replace(likeness=min(found.likeness, _DOUBTFUL))
         if found.likeness < ECHO_LIKENESS:
             return Echo(found.likeness, None)
         self._known, self._has_echo = found.known, True
@@ -118,12 +126,12 @@ class EchoPath:
         at = _whereabouts(mic, out, self._known.taps)
         return _fit(mic, _narrow(played[at % _STEP :]), at, self._known)
 
-    def _afresh(self, mic: Float64, out: Float64, found: _Fit | None) -> _Fit:
-        """As if nothing were known; ``found`` where that explains more."""
-        if found is not None and len(mic) < _ENOUGH:
+    def _afresh(self, mic: Float64, out: Float64, found: _Fit | None, sounding: int) -> _Fit:
+        """As if nothing were known; ``found`` where that explains more. ``sounding``: of how much of ``mic`` it is."""
+        if found is not None and sounding < _ENOUGH:
             return found
         afresh = _fit(mic, out, _arrival(mic, out) * _STEP, None)
-        if len(mic) < _ENOUGH:
+        if sounding < _ENOUGH:
             return afresh._replace(likeness=min(afresh.likeness, _DOUBTFUL))
         return afresh if found is None or afresh.likeness > found.likeness else found
 
@@ -146,6 +154,13 @@ def _narrow(sound: Float32) -> Float64:
 
 def _is_silent(sound: Float64) -> bool:
     return float(sound @ sound) < len(sound) * _SILENCE**2
+
+
+def _sounding(sound: Float64) -> int:
+    """How many samples of it belong to blocks of 8 ms that sound."""
+    blocks = sound[: len(sound) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+    energy = np.square(blocks).sum(axis=1)
+    return int(np.count_nonzero(energy > energy.max() * _SOUNDING)) * _BLOCK
 
 
 def _filtered(sound: Float64, taps: Float64) -> Float64:

@@ -17,6 +17,7 @@ from duologue.session.answer import Answer
 from duologue.session.calling import Calling
 from duologue.session.given import Turned, Unheard
 from duologue.session.history import History
+from duologue.session.listening import Listening
 from duologue.session.reply import Reply
 from duologue.session.transcribe import Transcription
 from duologue.session.writing import Writing
@@ -51,6 +52,8 @@ class Answers:
         self._on_audible = on_audible
         self._on_over = on_over
         self._sounding: list[Answer] = []
+        # What sounded last, for as long as its echo may be heard.
+        self._past: Listening | None = None
         self._aside: list[Answer] = []
         # What speech has stopped, as long as somebody keeps it: where it is said after all, that was none.
         self._cut: WeakSet[Writing] = WeakSet()
@@ -149,6 +152,8 @@ class Answers:
     def _forget(self, answer: Answer, said_nothing: bool) -> None:
         answer.over.set()
         answer.end_playout()
+        if answer.playout.sent_ms and answer not in self._aside:
+            self._past = answer.listening
         if answer in self._aside:
             self._aside.remove(answer)
         elif answer in self._sounding:
@@ -184,12 +189,23 @@ class Answers:
 
     def between(self, from_s: float, to_s: float) -> Float32:
         """float32 [n] at 16 kHz: what sounded at the listener between two moments of the event loop's clock."""
-        sounds = [each.listening.between(from_s, to_s) for each in self._sounding if each.playout.sent_ms]
+        listened = [answer.listening for answer in self._sounding if answer.playout.sent_ms]
+        if self._past is not None and self._past not in listened:
+            listened.append(self._past)
+        sounds = [each.between(from_s, to_s) for each in listened]
         length = round((to_s - from_s) * SESSION_RATE_HZ)
         mixed = np.zeros(length, np.float32)
         for sound in sounds:
             mixed[: len(sound)] += sound[:length]
         return mixed
+
+    def sounded_at(self, moment_s: float) -> bool:
+        """Whether something sounds, or what sounded last was not over by then."""
+        if any(answer.playout.sent_ms for answer in self._sounding):
+            return True
+        if self._past is None or self._past.ended_at_s < moment_s:
+            self._past = None
+        return self._past is not None
 
     def said(self) -> str:
         """The words given of what sounds, heard or not yet."""

@@ -195,7 +195,7 @@ class NoteBackchannel:
 
 @dataclass(frozen=True, slots=True)
 class ForgetSound:
-    """What is heard now and in a moment is the end of the answer's echo."""
+    """What is heard now is the end of the answer's echo, and nobody's turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,6 @@ class Hearing:
         self._idle_windows = 0
         self.gate = SpeechGate(threshold)
         self._suspicion = Suspicion()
-        self._deaf_until = 0
         self.detects_speech = True
         # Until ``run`` says otherwise everything waits for it.
         self._is_looking = True
@@ -254,7 +253,7 @@ class Hearing:
         found: list[Found] = []
         for prob in probs.tolist():
             self._window_start += VAD_WINDOW_SAMPLES
-            event = self._weigh(prob if self._window_start > self._deaf_until else 0.0)
+            event = self._weigh(prob)
             if event is not None:
                 found.append(event)
         self._renew((end - first) // VAD_WINDOW_SAMPLES)
@@ -306,11 +305,15 @@ class Hearing:
         """float32 [n] at 16 kHz between two moments, as far as it is kept. Not to be written to."""
         return self._intake.slice(start, end)
 
-    def latest(self, samples: int) -> tuple[Float32, int]:
-        """The last ``samples`` that can be had, and the moment after them: a resampler holds back a little of what has
-        come."""
+    def moment_s(self, sample: int) -> float:
+        """When a sample came, on the event loop's clock."""
+        return asyncio.get_running_loop().time() - (self.now - sample) / SESSION_RATE_HZ
+
+    def latest(self, samples: int, until: int | None = None) -> tuple[Float32, int]:
+        """The last ``samples`` that can be had, up to ``until`` if that is given, and the moment after them: a
+        resampler holds back a little of what has come."""
         self._intake.digest()
-        end = self._intake.end
+        end = self._intake.end if until is None else min(until, self._intake.end)
         return self._intake.slice(end - samples, end), end
 
     def _forget_old(self) -> None:
@@ -324,11 +327,6 @@ class Hearing:
         self._stall.stop()
         self._waiting.clear()
         self._intake = Intake()
-
-    def ignore(self, samples: int) -> None:
-        """What is heard now, and for so long, is nobody."""
-        self.reset()
-        self._deaf_until = self.now + samples
 
     def reset(self) -> None:
         """Forget that anyone was speaking; the clock goes on."""

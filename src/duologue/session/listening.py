@@ -45,6 +45,7 @@ class Listening:
         self._before = before
         self._next: Listening | None = None
         self._has_ended = False
+        self.ended_at_s = float("inf")
         # How loud it has been, from when on.
         self._gains: deque[tuple[float, float]] = deque([(0.0, 1.0)], maxlen=MOST_GAINS)
         self._stop_ms: float | None = None
@@ -158,10 +159,9 @@ class Listening:
         stopped as well."""
         if self._has_ended:
             return
-        self._has_ended, self.is_playing = True, False
+        self._has_ended, self.is_playing, self.ended_at_s = True, False, now_s
         if self.playout.sent_ms:
             self._say_how(given, now_s)
-        self._kept.clear()
         if with_next and self._next is not None and not self._next._has_ended:
             self._next._hasten(now_s)
             self._next._begin()

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from duologue.audio.echo import ECHO_LIKENESS
 from duologue.audio.frame import ms_to_samples, samples_to_ms
 from duologue.engines.client import EngineClient
 from duologue.errors import ClientError
@@ -51,9 +50,8 @@ SHORTEST_COMMIT_SAMPLES = ms_to_samples(100)
 LONGEST_UNCOMMITTED_SAMPLES = ms_to_samples(15 * 60 * 1000)
 # Of a sound over an answer: what is transcribed of it, or becomes a turn, and the padding before.
 OVERLAP_KEEP_SAMPLES = LONGEST_SAMPLES + ms_to_samples(1_000)
-# The answer's echo goes on for so long after the answer.
-ECHO_TAIL_SAMPLES = ms_to_samples(400)
 _OVER_ANSWER = (State.SPEAKING, State.SUSPECTING, State.CONTESTED, State.OVERLAPPED)
+_QUIET = (State.IDLE, State.THINKING)
 _NOT_IN_TURN = (State.IDLE, State.THINKING, State.SPEAKING)
 _FLOOR_EVENTS: dict[type, Callable[[int], floor.TurnEvent]] = {
     Onset: floor.SpeechBegan,
@@ -187,9 +185,8 @@ class Turns:
         """The user's sound has been looked at."""
         self._machine.speculates = self._ways.speculates and self._ways.pressure.allows_attempts
         for found in heard.found:
-            clock = self._clock(found.at, found.at)
-            self.take(clock)
-            if not (isinstance(found, Suspected) and clock.echo >= ECHO_LIKENESS):
+            self.take(self._clock(found.at, found.at))
+            if not self._overlaps.explains(found, is_quiet=self._machine.state in _QUIET):
                 self.take(_FLOOR_EVENTS[type(found)](found.at))
         self.take(self._clock(heard.now, heard.loud_until))
         is_by_hand = not self.hearing.detects_speech and self._turn_by_hand is None
@@ -243,16 +240,11 @@ class Turns:
         self._rest = turn.rest
         self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
-            turned = self._turned(turn, words, command.until)
-            awaited = self._words_to_await(words)
-            self._answers.begin(self.tasks, reply, awaited, turn=turned, is_answer=turn.rest.is_over)
+            turned = Turned(turn.item_id, words, self.hearing.moment_s(command.until), anyio.current_time())
+            is_answer = _never if self._overlaps.was_echo(command.until) else turn.rest.is_over
+            self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned, is_answer=is_answer)
         else:
             self._rest.forget()
-
-    def _turned(self, turn: UsersTurn, words: Transcription, until: int) -> Turned:
-        now_s = anyio.current_time()
-        ended_at_s = now_s - samples_to_ms(self.hearing.now - until) / 1000
-        return Turned(turn.item_id, words, ended_at_s, now_s)
 
     def _words_to_await(self, words: Transcription) -> Transcription | None:
         """A model that hears need not be kept waiting for the words, unless it may be none that stopped an answer."""
@@ -299,8 +291,8 @@ class Turns:
     # --- the answer that was interrupted ------------------------------------------------------------------------
 
     def _stop_reply(self, _command: floor.StopReply) -> None:
-        turn, now_s = self._turn, anyio.current_time()
-        onset_at_s = None if turn is None else now_s - samples_to_ms(self.hearing.now - turn.began) / 1000
+        turn = self._turn
+        onset_at_s = None if turn is None else self.hearing.moment_s(turn.began)
         rest = self._rest.or_else(self._answers.stop("turn_detected", onset_at_s))
         if turn is not None:
             turn.rest = rest
@@ -383,6 +375,10 @@ class Turns:
         self.attempts.abandon()
 
 
+def _never(_words: str) -> bool:
+    return False
+
+
 _PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {
     floor.OpenTurn: Turns._open_turn,
     floor.StartAttempt: Turns._start_attempt,
@@ -396,5 +392,5 @@ _PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {
     floor.AskOverlap: lambda turns, command: turns._overlaps.ask(turns.tasks, command),
     floor.TellVerdict: lambda turns, command: turns._say(command.as_event()),
     floor.NoteBackchannel: lambda turns, command: turns._answers.note_backchannel(command.words),
-    floor.ForgetSound: lambda turns, _command: turns.hearing.ignore(ECHO_TAIL_SAMPLES),
+    floor.ForgetSound: lambda turns, _command: turns.hearing.reset(),
 }

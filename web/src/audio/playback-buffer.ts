@@ -4,8 +4,9 @@
  * An item starts to play with its first samples. Should they run out in mid-item, the buffer waits for
  * 80 ms of sound before it goes on: one pause rather than a crackle at every late packet.
  *
- * One reply at a time can be lowered, or held: then it falls silent and keeps its place. 5 ms fade out that stay to be played, and when
- * it goes on the 5 ms before them fade in; both come on top, and every sample between is played once, as it came.
+ * One reply at a time can be lowered, or held: then it falls silent and keeps its place. 5 ms fade out
+ * that stay to be played, and when it goes on the 5 ms before them fade in; both come on top, and every
+ * sample between is played once, as it came.
  */
 
 import { WIRE_HZ } from "./pcm";
