@@ -82,7 +82,9 @@ class VoiceLike(ScriptedStream[SpeakRequest, SpeechChunk]):
 
 async def test_an_answer_that_comes_back_is_nobody(ways: Ways) -> None:
     prompts: Prompts = []
-    client = long_answer_engines(prompts, asr=ScriptedTranscriber("Nice weather it is."), tts=VoiceLike())
+    # It hears other words than were said, and takes its time for it.
+    asr, delays_s = ScriptedTranscriber("Nice weather it is."), {"asr": 0.1}
+    client = long_answer_engines(prompts, asr=asr, tts=VoiceLike(), delays_s=delays_s)
     async with talk(client, ways=ways) as (person, _):
         person.echo_s = 0.12
         await until_heard(person, 1.0)

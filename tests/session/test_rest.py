@@ -29,9 +29,14 @@ async def test_what_takes_the_floor(has_rest: bool, words: str, is_over: bool) -
     assert Rest([_left()] if has_rest else []).is_over(words) is is_over
 
 
+async def test_who_says_yeah_to_the_last_word_has_answered() -> None:
+    assert Rest([_left()], is_long=False).is_over("Yeah.")
+    assert not Rest([_left()], is_long=False).is_over("")
+
+
 async def test_of_two_the_earlier_stays() -> None:
     first, second = _left(), _left()
-    rest = Rest([first]).or_else([second])
+    rest = Rest([first]).or_else(Rest([second]))
     assert rest.take() == [first]
     assert second.writing.scope.cancel_called
     assert not first.writing.scope.cancel_called
@@ -40,6 +45,6 @@ async def test_of_two_the_earlier_stays() -> None:
 
 async def test_with_nothing_before_it_is_the_later() -> None:
     left = _left()
-    rest = Rest().or_else([left])
+    rest = Rest().or_else(Rest([left]))
     rest.forget()
     assert left.writing.scope.cancel_called

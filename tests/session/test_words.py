@@ -5,7 +5,6 @@ import pytest
 from duologue.session.words import (
     bare_words,
     is_backchannel,
-    is_filler,
     same_but_for_fillers,
     without_fillers,
 )
@@ -108,14 +107,6 @@ def test_a_mere_listener_does_not_say(text: str) -> None:
 )
 def test_what_is_left_without_fillers(text: str, words: tuple[str, ...]) -> None:
     assert without_fillers(text) == words
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"),
-    [("Um.", True), ("Uh, er", True), ("You know.", True), ("So, um", True), ("Um, yes.", False), ("", False)],
-)
-def test_fillers_say_nothing(text: str, is_one: bool) -> None:
-    assert is_filler(text) is is_one
 
 
 @pytest.mark.parametrize(

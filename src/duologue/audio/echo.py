@@ -91,12 +91,6 @@ class EchoPath:
 
     def __init__(self) -> None:
         self._known: _Known | None = None
-        self._has_echo = False
-
-    @property
-    def has_echo(self) -> bool:
-        """Echo was found in this conversation before."""
-        return self._has_echo
 
     def judge(self, heard: Float32, played: Float32) -> Echo:
         """``heard``: float32 [n] at 16 kHz, the last 100 to 600 ms of the microphone. ``played``: float32
@@ -116,7 +110,7 @@ class EchoPath:
             found = found._replace(likeness=min(found.likeness, _DOUBTFUL))
         if found.likeness < ECHO_LIKENESS:
             return Echo(found.likeness, None)
-        self._known, self._has_echo = found.known, True
+        self._known = found.known
         return Echo(found.likeness, (BEFORE_SAMPLES - found.at) * 1000 / SESSION_RATE_HZ)
 
     def _follow(self, mic: Float64, out: Float64, played: Float32) -> _Fit | None:

@@ -75,7 +75,8 @@ class Contest:
         self._is_asked = False
         if heard.text is not None:
             words_ms = samples_to_ms(heard.until - self.began)
-            self._known = replace(self._known, words=heard.text, words_ms=words_ms, said_share=heard.said_share)
+            known = replace(self._known, words=heard.text, words_ms=words_ms, said_share=heard.said_share)
+            self._known = replace(known, echo=max(known.echo, heard.echo))
 
     def judge(self) -> Verdict:
         verdict = judge(

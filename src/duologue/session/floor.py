@@ -62,12 +62,13 @@ class WordsKnown:
 @dataclass(frozen=True, slots=True)
 class OverlapHeard:
     """The words of the sound over the answer that began at sample ``began``, up to ``until``; None where they could
-    not be had. ``said_share``: how much of them the assistant has just been saying."""
+    not be had. ``said_share``: how much of them the assistant has just been saying; ``echo``: as of ``Clock``, now."""
 
     began: int
     until: int
     text: str | None
     said_share: float = 0.0
+    echo: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

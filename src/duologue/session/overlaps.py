@@ -64,7 +64,7 @@ class Overlaps:
 
     def explains(self, found: Found, *, is_quiet: bool) -> bool:
         """Whether nobody need hear of it, since it is an answer coming back: a suspicion over that answer, or an onset
-        behind it. ``is_quiet``: nothing sounds by the clock."""
+        that is not weighed, behind it or since nobody may interrupt (``is_quiet``)."""
         if isinstance(found, Pause):
             self._echo_until = found.at if self._is_tail(found.at) else None
         if isinstance(found, Suspected):
@@ -109,4 +109,6 @@ class Overlaps:
             result = await self._engines.call(ASR, request, deadline_s=due_s, best_effort=is_spare)
             text = result.text.strip()
         share = said_share(text, self._answers.said()) if text else 0.0
-        self._post(OverlapHeard(command.began, command.until, text, share))
+        # Words come at their own time, and may be the answer's: that is looked at anew.
+        echo = self._judge_echo() if text else 0.0
+        self._post(OverlapHeard(command.began, command.until, text, share, echo))

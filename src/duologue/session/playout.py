@@ -140,7 +140,10 @@ class Playout:
 
     def lead_ms(self, now_s: float) -> float:
         """How much of what was sent is still to be played; ``now_s``: no earlier than the last sending. Sound is sent
-        behind other sound or after its end, so that all before the last stretch has been played."""
+        behind other sound or after its end, so that all before the last stretch has been played, unless the listener is
+        late."""
+        if self._late_s:
+            return self.sent_ms - self.heard_ms(now_s)
         left_ms = (self._end_s - self._by_clock(now_s)) * 1000
         return min(self._stretches[-1].length_ms, max(0.0, left_ms)) if self.sent_ms else 0.0
 

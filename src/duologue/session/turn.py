@@ -306,7 +306,9 @@ class TurnMachine:
             return State.IDLE
         if contest.has_ended and contest.verdict is not None:
             return State.IDLE
-        self._began = contest.turn_began if contest.verdict is None else contest.now
+        # Who said "yeah" so far may have been beginning; the end of some music was not.
+        is_users = contest.verdict in (None, Verdict.BACKCHANNEL)
+        self._began = contest.turn_began if is_users else contest.now
         self._open()
         return self._pause(SpeechEnded(contest.loud_until)) if contest.has_ended else State.USER
 

@@ -34,6 +34,7 @@ from duologue.session.contest import LONGEST_SAMPLES
 from duologue.session.conversation import Conversation
 from duologue.session.given import Turned
 from duologue.session.hearing import IDLE_KEEP_SAMPLES, Heard, Hearing, Marked
+from duologue.session.interruption import NEARLY_OVER_MS
 from duologue.session.overlaps import Overlaps
 from duologue.session.prompts import SILENCE
 from duologue.session.replies import AS_CONFIGURED, Replies, Ways
@@ -186,12 +187,17 @@ class Turns:
         self._machine.speculates = self._ways.speculates and self._ways.pressure.allows_attempts
         for found in heard.found:
             self.take(self._clock(found.at, found.at))
-            if not self._overlaps.explains(found, is_quiet=self._machine.state in _QUIET):
+            if not self._overlaps.explains(found, is_quiet=self._is_quiet):
                 self.take(_FLOOR_EVENTS[type(found)](found.at))
         self.take(self._clock(heard.now, heard.loud_until))
         is_by_hand = not self.hearing.detects_speech and self._turn_by_hand is None
         if is_by_hand and heard.now > self._uncommitted:
             self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Nothing sounds that sound could be over."""
+        return self._machine.state in _QUIET or not self._machine.detection.interrupt_reply
 
     def _clock(self, now: int, loud_until: int) -> floor.Clock:
         if self._machine.state not in _OVER_ANSWER:
@@ -241,7 +247,8 @@ class Turns:
         self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
             turned = Turned(turn.item_id, words, self.hearing.moment_s(command.until), anyio.current_time())
-            is_answer = _never if self._overlaps.was_echo(command.until) else turn.rest.is_over
+            was_echo = self._overlaps.was_echo(command.until)
+            is_answer = (lambda _words: False) if was_echo else turn.rest.is_over
             self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned, is_answer=is_answer)
         else:
             self._rest.forget()
@@ -293,7 +300,8 @@ class Turns:
     def _stop_reply(self, _command: floor.StopReply) -> None:
         turn = self._turn
         onset_at_s = None if turn is None else self.hearing.moment_s(turn.began)
-        rest = self._rest.or_else(self._answers.stop("turn_detected", onset_at_s))
+        is_long = self._answers.left_ms() >= NEARLY_OVER_MS
+        rest = self._rest.or_else(Rest(self._answers.stop("turn_detected", onset_at_s), is_long=is_long))
         if turn is not None:
             turn.rest = rest
 
@@ -373,10 +381,6 @@ class Turns:
     def abandon(self) -> None:
         """The session is over: let go of what nobody will need."""
         self.attempts.abandon()
-
-
-def _never(_words: str) -> bool:
-    return False
 
 
 _PERFORMERS: dict[type, Callable[[Turns, Any], None]] = {

@@ -37,11 +37,6 @@ def bare_words(text: str) -> tuple[str, ...]:
     return tuple(bare for word in words if (bare := word.strip(_EDGES)))
 
 
-def is_filler(text: str) -> bool:
-    """Whether it is hesitation and nothing else: "um", "uh, er", "you know". False for no words at all."""
-    return bool(bare_words(text)) and not without_fillers(text)
-
-
 def without_fillers(text: str) -> tuple[str, ...]:
     """Its bare words without the hesitations, and without "you know" and the like at the end."""
     words = tuple(word for word in bare_words(text) if not _HESITATION.fullmatch(word))
