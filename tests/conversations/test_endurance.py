@@ -68,7 +68,7 @@ async def test_two_hundred_turns() -> None:
             ends_s.append(anyio.current_time())
             await person.until(ReplyDone, turn)
             # Not so soon that it is taken for a pause in what was said before.
-            await anyio.sleep(1.3)
+            await anyio.sleep(0.3)
         held = session._turns.hearing.now - session._turns.hearing.oldest
     latencies = _latencies(person, ends_s)
     assert len(latencies) == turns

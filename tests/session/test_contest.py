@@ -79,9 +79,11 @@ def test_an_echo_that_ends_opens_the_question_again() -> None:
     contest.tick(_clock(2_000, echo=0.6))
     assert contest.verdict is Verdict.ECHO
     contest.tick(_clock(2_100, echo=0.1))
+    assert contest.verdict is Verdict.ECHO, "once may be chance"
+    contest.tick(_clock(2_200, echo=0.1))
     assert contest.verdict is None
     assert contest.judge() is Verdict.LOWER
-    assert contest.turn_began == _at(1_850), "what came before was the assistant"
+    assert contest.turn_began == _at(1_950), "what came before was the assistant"
 
 
 def test_how_long_it_was_loud_is_not_how_long_it_is_ago() -> None:
@@ -96,7 +98,7 @@ def test_how_long_it_was_loud_is_not_how_long_it_is_ago() -> None:
 def test_an_echo_that_only_the_words_showed_is_not_lost_by_the_waveform() -> None:
     contest = Contest(BEGAN, BEGAN, is_audible=True)
     contest.tick(_clock(250))
-    contest.hear(OverlapHeard(BEGAN, _at(250), "the weather in Paris", 1.0))
+    contest.hear(OverlapHeard(BEGAN, _at(250), "the weather in Paris", 1.0, 0.5))
     assert contest.judge() is Verdict.ECHO
-    contest.tick(_clock(270))
+    contest.tick(_clock(270, echo=0.5))
     assert contest.verdict is Verdict.ECHO

@@ -73,10 +73,12 @@ def test_a_sound_before_anything_of_the_answer_is_heard(lasted: float, has_ended
 # (words, share of them that the assistant is saying, share of the sound that the answer explains, verdict)
 BY_LIKENESS = [
     (None, 0.0, 0.9, ECHO),
-    ("the weather in", 1.0, 0.1, ECHO),
-    ("the weather in", 0.3, 0.1, INTERRUPT),
+    ("the weather in", 1.0, 0.3, ECHO),
+    ("the weather in", 0.3, 0.3, INTERRUPT),
+    # Who answers a question does so in its words.
+    ("the red one", 1.0, 0.1, INTERRUPT),
     # A single word may be anybody's.
-    ("Paris.", 1.0, 0.1, INTERRUPT),
+    ("Paris.", 1.0, 0.3, INTERRUPT),
     (None, 0.0, 0.5, HOLD),
 ]
 
@@ -84,6 +86,11 @@ BY_LIKENESS = [
 @pytest.mark.parametrize(("words", "said_share", "echo", "verdict"), BY_LIKENESS)
 def test_a_sound_like_the_answers_own(words: str | None, said_share: float, echo: float, verdict: Verdict) -> None:
     assert judge(Overlap(300, 250, words=words, words_ms=200, said_share=said_share, echo=echo)) is verdict
+
+
+@pytest.mark.parametrize(("has_echo", "verdict"), [(False, HOLD), (True, ECHO)])
+def test_of_a_listener_on_a_loudspeaker_less_likeness_is_enough(has_echo: bool, verdict: Verdict) -> None:
+    assert judge(Overlap(300, 250, echo=0.7, has_echo=has_echo)) is verdict
 
 
 @pytest.mark.parametrize(("left_ms", "verdict"), [(399.0, INTERRUPT), (400.0, BACKCHANNEL), (INF, BACKCHANNEL)])

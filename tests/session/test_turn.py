@@ -127,7 +127,7 @@ SAMPLES: dict[type, tuple[TurnEvent, ...]] = {
         OverlapHeard(BEGAN, _at(9_710), "Wait, stop."),
         OverlapHeard(BEGAN, _at(9_900), "Mm-hmm."),
         OverlapHeard(BEGAN, _at(10_600), "Mm-hmm."),
-        OverlapHeard(BEGAN, _at(9_900), "as I was saying", 1.0),
+        OverlapHeard(BEGAN, _at(9_900), "as I was saying", 1.0, 0.5),
         OverlapHeard(BEGAN, _at(9_900), None),
         OverlapHeard(_at(1), _at(2), "Wait, stop."),
     ),

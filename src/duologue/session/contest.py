@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from duologue.audio.echo import ECHO_LIKENESS
 from duologue.audio.frame import ms_to_samples, samples_to_ms
 from duologue.session.floor import Clock, OverlapHeard
 from duologue.session.interruption import COVERED_SHARE, Overlap, Verdict, judge
@@ -18,8 +19,8 @@ WATCHED_AGAIN, WATCHED_SELDOM = ms_to_samples(600), ms_to_samples(3_000)
 LONGEST_SAMPLES = ms_to_samples(2_500)
 # The echo is judged by the last so much of the microphone.
 ECHO_SAMPLES = ms_to_samples(250)
-# What was the answer's echo and is so no more is a voice of its own, perhaps over it: as loud as it, it leaves a half.
-ECHO_LOST = 0.6
+# What was the answer's echo and is so no more, twice in a row, is a voice of its own, perhaps over it.
+ECHO_LOST, LOST_SAMPLES = 0.6, ms_to_samples(150)
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Contest:
     suspected: int
     began: int
     is_audible: bool
+    has_echo: bool = False
     loud_until: int = 0
     now: int = 0
     has_ended: bool = False
@@ -37,10 +39,11 @@ class Contest:
     _asked_until: int = 0
     _is_asked: bool = False
     _was_echo: bool = False
+    _lost_since: int = 0
     _known: Overlap = field(default_factory=lambda: Overlap(0.0, 0.0))
 
     def __post_init__(self) -> None:
-        self.loud_until = self.now = self.began
+        self.loud_until = self.now = self._lost_since = self.began
 
     def tick(self, clock: Clock) -> None:
         """It is later."""
@@ -50,13 +53,16 @@ class Contest:
             return
         self.loud_until = max(self.loud_until, min(clock.loud_until, clock.now))
         self._known = replace(self._known, echo=clock.echo)
-        if self.verdict is Verdict.ECHO and self._was_echo and clock.echo < ECHO_LOST:
+        self._was_echo |= clock.echo >= ECHO_LIKENESS
+        if clock.echo >= ECHO_LOST:
+            self._lost_since = clock.now
+        is_lost = clock.now - self._lost_since >= LOST_SAMPLES
+        if self.verdict is Verdict.ECHO and self._was_echo and is_lost:
             self._begin_anew()
-        self._was_echo = clock.echo >= ECHO_LOST
 
     def _begin_anew(self) -> None:
         """There is a voice over the echo, or behind it, from somewhere in the last window that was judged."""
-        self.verdict, self.suspected = None, self.now
+        self.verdict, self.suspected, self._was_echo = None, self.now, False
         self.began = max(self.began, self.now - ECHO_SAMPLES)
         self._asked_until, self._is_asked = 0, False
         self._known = Overlap(0.0, 0.0, left_ms=self._known.left_ms)
@@ -86,6 +92,7 @@ class Contest:
                 lasted_ms=self.lasted_ms,
                 has_ended=self.has_ended,
                 is_audible=self.is_audible,
+                has_echo=self.has_echo or self._was_echo,
             )
         )
         self.verdict = self.verdict if verdict.is_open else verdict
@@ -97,8 +104,9 @@ class Contest:
 
     @property
     def turn_began(self) -> int:
-        """Where the user's turn begins, if it is one: not with the music that went before."""
-        return max(self.began, self.loud_until - LONGEST_SAMPLES)
+        """Where the user's turn begins, if it is one: not with the music, or the echo, that went before."""
+        ours = self._lost_since - ECHO_SAMPLES if self._was_echo else self.began
+        return max(self.began, ours, self.loud_until - LONGEST_SAMPLES)
 
     @property
     def words(self) -> str:

@@ -28,6 +28,10 @@ SOMEBODY_MS = 200.0
 DECIDE_MS = 500.0
 # From so many of the words on, they are the assistant's. One alone may be anybody's.
 SAID_SHARE, LEAST_SAID_WORDS = 0.75, 2
+# Of a listener who is known to send the answer back, less is enough: a voice as loud as the echo leaves a half of it.
+KNOWN_ECHO = 0.65
+# But only where some of the sound is the answer's, which a room or a telephone may have bent.
+SOME_ECHO = 0.3
 # Whoever speaks up when so little is left to hear answers, even by "yeah".
 NEARLY_OVER_MS = 400.0
 # The words are those of the whole sound if they are of so much of it: the rest is a fading vowel.
@@ -61,8 +65,9 @@ class Overlap:
 
     ``suspected_ms``: since when there may be a voice; ``lasted_ms``: from its first window of speech to the last.
     ``words``: of its first ``words_ms``, None while nothing was transcribed; ``said_share``: how much of them the
-    assistant has just been saying; ``echo``: how much of the sound's energy the played sound explains, both in [0, 1].
-    ``is_audible``: the answer can be heard; ``left_ms``: of it, what is still to be heard.
+    assistant has just been saying; ``echo``: how much of the sound's energy the played sound explains, both in [0, 1];
+    ``has_echo``: the answer has come back before. ``is_audible``: the answer can be heard; ``left_ms``: of it, what is
+    still to be heard.
     """
 
     suspected_ms: float
@@ -72,6 +77,7 @@ class Overlap:
     words_ms: float = 0.0
     said_share: float = 0.0
     echo: float = 0.0
+    has_echo: bool = False
     is_audible: bool = True
     left_ms: float = float("inf")
 
@@ -102,8 +108,11 @@ def _judge_in_silence(overlap: Overlap) -> Verdict:
 
 
 def _is_echo(overlap: Overlap) -> bool:
-    if overlap.echo >= ECHO_LIKENESS:
+    if overlap.echo >= (KNOWN_ECHO if overlap.has_echo else ECHO_LIKENESS):
         return True
+    if overlap.echo < SOME_ECHO:
+        # Who answers a question does so in its words.
+        return False
     bare = bare_words(overlap.words or "")
     return len(bare) >= LEAST_SAID_WORDS and overlap.said_share >= SAID_SHARE
 

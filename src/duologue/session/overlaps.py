@@ -75,9 +75,9 @@ class Overlaps:
             self._hearing.reset()
         return is_tail
 
-    def was_echo(self, until: int) -> bool:
-        """Whether the sound that ended at ``until`` was an answer coming back."""
-        return until == self._echo_until
+    def was_echo(self, began: int, until: int) -> bool:
+        """Whether the sound between two samples was an answer coming back."""
+        return until == self._echo_until and until - began <= TAIL_S * SESSION_RATE_HZ
 
     def _is_tail(self, until: int | None = None) -> bool:
         """Whether the microphone's sound up to ``until``, the last where it is not given, is the end of an answer."""

@@ -89,8 +89,10 @@ class TurnMachine:
         self._own = STRANGER
         self._has_reply = False
         self._is_audible = False
+        self._was_answered = False
         self._loudness = Loudness.FULL
         self._suspected = 0
+        self._has_echo = False
         self._contest: Contest | None = None
         self._clock = Clock(0, 0)
         self._out: list[TurnCommand] = []
@@ -129,10 +131,11 @@ class TurnMachine:
 
     def _open(self) -> None:
         pause_ms = _ms(self._began - self._ended)
-        if pause_ms <= RESUMED_MS:
+        if pause_ms <= RESUMED_MS and not self._was_answered:
             self._own = self._own.went_on(pause_ms)
         elif pause_ms >= FINISHED_MS and self._ended >= 0:
             self._own = self._own.ended()
+        self._was_answered = False
         self._out.append(OpenTurn(self._began))
 
     def _pause(self, event: SpeechEnded) -> State:
@@ -224,7 +227,7 @@ class TurnMachine:
             self._be(Loudness.FULL)
             return self._open_turn(event)
         suspected = self._suspected if self.state is State.SUSPECTING else event.at
-        self._contest = Contest(min(suspected, event.at), event.at, self._is_audible)
+        self._contest = Contest(min(suspected, event.at), event.at, self._is_audible, self._has_echo)
         if self._clock.now >= event.at:
             self._contest.tick(self._clock)
         return self._weigh_overlap()
@@ -258,6 +261,7 @@ class TurnMachine:
         if before is not None and verdict is Verdict.INTERRUPT and not contest.words:
             # What was taken for no interruption becomes one by its words, not by lasting.
             verdict = contest.verdict = before
+        self._has_echo |= verdict is Verdict.ECHO
         if verdict is not before and not verdict.is_open:
             self._out.append(TellVerdict(verdict, contest.began, contest.now))
         if verdict is Verdict.INTERRUPT:
@@ -330,6 +334,8 @@ class TurnMachine:
         return State.SPEAKING if self.state is State.THINKING else self.state
 
     def _fall_idle(self, _event: ReplyOver) -> State:
+        # Who heard the answer out and speaks then has not merely paused.
+        self._was_answered = self._is_audible
         self._forget_reply()
         return State.IDLE
 

@@ -247,7 +247,7 @@ class Turns:
         self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
             turned = Turned(turn.item_id, words, self.hearing.moment_s(command.until), anyio.current_time())
-            was_echo = self._overlaps.was_echo(command.until)
+            was_echo = not turn.rest and self._overlaps.was_echo(turn.began, command.until)
             is_answer = (lambda _words: False) if was_echo else turn.rest.is_over
             self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned, is_answer=is_answer)
         else:
