@@ -222,7 +222,7 @@ async def test_an_answer_is_kept_over_two_fillers_in_a_row() -> None:
 
 
 async def test_an_answer_is_kept_over_a_pause_whose_words_came_too_late() -> None:
-    scene = Scene([ASKED, f"{ASKED} Um.", f"{ASKED} Um, uh."], [FINISHED], delays_s={"asr": 0.1})
+    scene = Scene([ASKED, f"{ASKED} Um.", f"{ASKED} Um, uh."], [FINISHED], delays_s={"asr": 0.08})
     async with talk(scene.client) as (person, _):
         await speak_and_pause(person, 1.0)
         await speak_and_pause(person, UM_S, pause_s=0.12)

@@ -187,17 +187,15 @@ class Turns:
         self._machine.speculates = self._ways.speculates and self._ways.pressure.allows_attempts
         for found in heard.found:
             self.take(self._clock(found.at, found.at))
-            if not self._overlaps.explains(found, is_quiet=self._is_quiet):
+            is_quiet = self._machine.state in _QUIET or not self._machine.detection.interrupt_reply
+            if not self._overlaps.explains(found, is_quiet=is_quiet):
                 self.take(_FLOOR_EVENTS[type(found)](found.at))
-        self.take(self._clock(heard.now, heard.loud_until))
+        # Who may just have gone on is not cut off before that is known, a window later.
+        if self._machine.state is not State.PAUSE or self.hearing.gate.is_idle:
+            self.take(self._clock(heard.now, heard.loud_until))
         is_by_hand = not self.hearing.detects_speech and self._turn_by_hand is None
         if is_by_hand and heard.now > self._uncommitted:
             self._turn_by_hand = self._new_turn(max(self._uncommitted, self.hearing.oldest))
-
-    @property
-    def _is_quiet(self) -> bool:
-        """Nothing sounds that sound could be over."""
-        return self._machine.state in _QUIET or not self._machine.detection.interrupt_reply
 
     def _clock(self, now: int, loud_until: int) -> floor.Clock:
         if self._machine.state not in _OVER_ANSWER:
