@@ -32,7 +32,7 @@ def _asked(contest: Contest, *moments_ms: int) -> list[int]:
 
 def test_words_are_asked_for_early_and_of_what_goes_on_now_and_then() -> None:
     contest = Contest(BEGAN, BEGAN, is_audible=True)
-    assert _asked(contest, *range(0, 3_000, 20)) == [200, 360, 1_100, 1_960, 2_940]
+    assert _asked(contest, *range(0, 3_000, 20)) == [160, 260, 360, 460, 1_220, 2_080]
 
 
 def test_one_question_at_a_time() -> None:

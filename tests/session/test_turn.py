@@ -351,7 +351,7 @@ def test_an_answer_is_lowered_before_it_is_certain_that_somebody_speaks() -> Non
 def test_an_interruption_is_told_before_the_answer_is_stopped() -> None:
     machine = _machine(ASKING, *WAYS[State.SUSPECTING])
     assert _take(machine, SpeechBegan(BEGAN)) == []
-    assert _take(machine, _clock(_at(9_668))) == [HoldReply()]
+    assert _take(machine, _clock(_at(9_650))) == [HoldReply()]
     assert _take(machine, _clock(_at(9_700))) == [AskOverlap(BEGAN, _at(9_700))]
     assert _take(machine, OverlapHeard(BEGAN, _at(9_700), "What is the")) == [
         TellVerdict(Verdict.INTERRUPT, BEGAN, _at(9_700)),

@@ -10,8 +10,8 @@ from duologue.session.floor import Clock, OverlapHeard
 from duologue.session.interruption import COVERED_SHARE, Overlap, Verdict, judge
 
 # The first words are asked for when there is enough to tell "mm-hm" from "what is"; then after so much more sound.
-FIRST_ASKED = ms_to_samples(200)
-ASKED_AGAIN = ms_to_samples(160)
+FIRST_ASKED = ms_to_samples(160)
+ASKED_AGAIN = ms_to_samples(100)
 # Of a sound that was taken for none of ours, less often, and the less the longer it lasts: it may be music.
 WATCHED_AGAIN, WATCHED_SELDOM = ms_to_samples(600), ms_to_samples(3_000)
 # Of a sound that goes on only what came last is looked at, and is the turn if it turns out to be one: a recogniser

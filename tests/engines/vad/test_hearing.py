@@ -46,7 +46,7 @@ class Counting(SileroVad):
 class Ears:
     """A ``Hearing`` of which nobody wants the time."""
 
-    is_in_turn = False
+    is_in_turn = is_wary = False
     clock_due = None
 
     def __init__(self, vad: SileroVad) -> None:
