@@ -78,9 +78,9 @@ def test_an_echo_that_ends_opens_the_question_again() -> None:
     assert contest.judge() is Verdict.ECHO
     contest.tick(_clock(2_000, echo=0.6))
     assert contest.verdict is Verdict.ECHO
-    contest.tick(_clock(2_100, echo=0.1))
+    contest.tick(_clock(2_100, echo=0.5))
     assert contest.verdict is Verdict.ECHO, "once may be chance"
-    contest.tick(_clock(2_200, echo=0.1))
+    contest.tick(_clock(2_200, echo=0.5))
     assert contest.verdict is None
     assert contest.judge() is Verdict.LOWER
     assert contest.turn_began == _at(1_950), "what came before was the assistant"
@@ -93,6 +93,14 @@ def test_how_long_it_was_loud_is_not_how_long_it_is_ago() -> None:
     contest.end(_at(320))
     contest.tick(Clock(_at(900), _at(900)))
     assert contest.lasted_ms == 320
+
+
+def test_an_echo_that_is_gone_by_far_is_not_waited_for() -> None:
+    contest = Contest(BEGAN, BEGAN, is_audible=True)
+    contest.tick(_clock(100, echo=0.95))
+    assert contest.judge() is Verdict.ECHO
+    contest.tick(_clock(300, echo=0.1))
+    assert contest.verdict is None
 
 
 def test_an_echo_that_only_the_words_showed_is_not_lost_by_the_waveform() -> None:

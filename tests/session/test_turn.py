@@ -119,7 +119,7 @@ SAMPLES: dict[type, tuple[TurnEvent, ...]] = {
         _clock(_at(10_100)),
         _clock(MAX_TURN_SAMPLES + _at(9_900)),
         Clock(_at(9_600), _at(9_600), echo=1.0),
-        Clock(_at(9_700), _at(9_700), echo=0.7),
+        Clock(_at(9_700), _at(9_700), echo=0.62),
     ),
     EndOfTurnKnown: (EndOfTurnKnown(1, 1.0), EndOfTurnKnown(99, 1.0)),
     WordsKnown: (WordsKnown(1, "hello."), WordsKnown(99, "hello.")),

@@ -19,8 +19,8 @@ WATCHED_AGAIN, WATCHED_SELDOM = ms_to_samples(600), ms_to_samples(3_000)
 LONGEST_SAMPLES = ms_to_samples(2_500)
 # The echo is judged by the last so much of the microphone.
 ECHO_SAMPLES = ms_to_samples(250)
-# What was the answer's echo and is so no more, twice in a row, is a voice of its own, perhaps over it.
-ECHO_LOST, LOST_SAMPLES = 0.6, ms_to_samples(150)
+# What was the answer's echo and is so no more, twice in a row or by far, is a voice of its own, perhaps over it.
+ECHO_LOST, LOST_SAMPLES, ECHO_GONE = 0.6, ms_to_samples(150), 0.4
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Contest:
         self._was_echo |= clock.echo >= ECHO_LIKENESS
         if clock.echo >= ECHO_LOST:
             self._lost_since = clock.now
-        is_lost = clock.now - self._lost_since >= LOST_SAMPLES
+        is_lost = clock.echo < ECHO_GONE or clock.now - self._lost_since >= LOST_SAMPLES
         if self.verdict is Verdict.ECHO and self._was_echo and is_lost:
             self._begin_anew()
 
