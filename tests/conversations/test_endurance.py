@@ -67,7 +67,6 @@ async def test_two_hundred_turns() -> None:
             await person.speak(0.3)
             ends_s.append(anyio.current_time())
             await person.until(ReplyDone, turn)
-            # Not so soon that it is taken for a pause in what was said before.
             await anyio.sleep(0.3)
         held = session._turns.hearing.now - session._turns.hearing.oldest
     latencies = _latencies(person, ends_s)
