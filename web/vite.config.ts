@@ -4,6 +4,7 @@ const SERVER = "http://127.0.0.1:8710";
 
 export default defineConfig({
   base: "./",
+  resolve: { alias: { "duologue-client": new URL("client/src/index.ts", import.meta.url).pathname } },
   build: {
     outDir: "../src/duologue/server/static",
     emptyOutDir: true,

@@ -175,6 +175,26 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="URL of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each turn."
     )
+    store: Literal["auto", "on", "off"] = Field(
+        "auto", description="Keep conversations. `auto`: where Duologue listens on this machine alone."
+    )
+    store_file: File | None = Field(
+        None, description="The database that they are kept in; by default in the user's data folder."
+    )
+    store_days: float = Field(
+        30.0, ge=0, le=36_500, description="How long a conversation is kept after it was last talked in; 0 for ever."
+    )
+    store_sound: bool = Field(False, description="Keep what was said as sound, too. Otherwise only words are kept.")
+    context_tokens: int = Field(
+        3_200,
+        ge=256,
+        le=1_000_000,
+        description="How much of a conversation the chat model is told, in tokens as far as they can be estimated; "
+        "older turns are left out.",
+    )
+    personas: File | None = Field(
+        None, description="Folder of personas (TOML files) that clients may choose, besides those that come along."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What to log.")
     whisper: WhisperOptions = WhisperOptions()
     espeak: EspeakOptions = EspeakOptions()

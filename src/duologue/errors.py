@@ -4,7 +4,8 @@
 
     DuologueError
     ├── ClientError          the client sent something that cannot be done; the session lives on
-    │   └── SessionExpired   the session has lasted as long as one may
+    │   ├── SessionExpired   the session has lasted as long as one may
+    │   └── NotKept          there is no such conversation
     ├── CapacityError        there is no room or no time; nothing is wrong with the request
     │   ├── Overloaded       the work would come too late
     │   └── NoSlot           every place is taken
@@ -12,6 +13,7 @@
     ├── EngineError          a model failed; the request may be tried again
     │   ├── EngineLost       the engine, its process or its server has gone away
     │   └── EngineUnavailable  it cannot be started on this machine; says what to install or set
+    ├── StoreFailed          the disk did not do its part; the conversation goes on
     ├── SlowClient           the client does not read what it is sent
     └── ConfigError          a setting that cannot work; raised at start, never at the first turn
 
@@ -49,6 +51,18 @@ class SessionExpired(ClientError):
     """The session has reached its longest duration and ends."""
 
     code = "session_expired"
+
+
+class NotKept(ClientError):
+    """No such conversation is kept, or not for this client."""
+
+    code = "conversation_not_found"
+
+
+class StoreFailed(DuologueError):
+    """Conversations cannot be read or written now."""
+
+    code = "store_failed"
 
 
 class CapacityError(DuologueError):

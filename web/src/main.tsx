@@ -1,7 +1,5 @@
+import { askedTransport, Conversation, KeyRing } from "duologue-client";
 import { render } from "preact";
-import { Conversation } from "./realtime/conversation";
-import { askedTransport } from "./realtime/fallback";
-import { KeyRing } from "./realtime/key";
 import { Page } from "./view/page";
 
 const conversation = new Conversation({

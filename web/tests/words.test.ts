@@ -1,6 +1,6 @@
+import type { Wait } from "duologue-client";
+import { type ConversationState, INITIAL, phaseOf, reduce } from "duologue-client";
 import { describe, expect, it } from "vitest";
-import type { Wait } from "../src/realtime/line";
-import { type ConversationState, INITIAL, phaseOf, reduce } from "../src/realtime/state";
 import { buttonLabel, ordinal, phaseLine, shareOf, titleOf } from "../src/view/words";
 
 function waitingFor(wait: Wait): ConversationState {

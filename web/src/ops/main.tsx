@@ -1,5 +1,5 @@
+import { KeyRing } from "duologue-client";
 import { render } from "preact";
-import { KeyRing } from "../realtime/key";
 import { OpsPage } from "./page";
 import { Poll } from "./poll";
 

@@ -1,7 +1,6 @@
 /** Asks the server for its figures, once a second, one question at a time. */
 
-import { bearer, type KeyRing } from "../realtime/key";
-import { readError } from "../realtime/trouble";
+import { bearer, type KeyRing, readError } from "duologue-client";
 import { remember, type Sample, sampleOf } from "./history";
 import type { OpsState } from "./wire";
 

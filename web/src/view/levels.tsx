@@ -1,8 +1,8 @@
 /** Moves the meters and the shape with the sound, without rendering anything anew. */
 
+import type { Conversation } from "duologue-client";
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
-import type { Conversation } from "../realtime/conversation";
 
 export function useLevels(
   target: RefObject<HTMLElement | null>,

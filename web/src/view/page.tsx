@@ -1,9 +1,8 @@
 /** The whole page: the words, the shape, the button. */
 
+import type { Conversation } from "duologue-client";
+import { type ConversationState, isAboutKey, type Phase, phaseOf } from "duologue-client";
 import { useEffect, useReducer, useRef } from "preact/hooks";
-import type { Conversation } from "../realtime/conversation";
-import { type ConversationState, type Phase, phaseOf } from "../realtime/state";
-import { isAboutKey } from "../realtime/trouble";
 import { Composer } from "./composer";
 import { KeyForm } from "./key-form";
 import { Meters, useLevels } from "./levels";
@@ -58,7 +57,7 @@ function Actions({ conversation, state, isUnderWay }: ActionsProps) {
         {buttonLabel(state)}
       </button>
       {offersTyping(state) && (
-        <button type="button" class="plain" onClick={() => conversation.start(false)}>
+        <button type="button" class="plain" onClick={() => conversation.start({ hasMicrophone: false })}>
           Type instead
         </button>
       )}

@@ -1,7 +1,6 @@
 /** The shape that shows the state: a different figure for each, moved by CSS alone. */
 
-import type { Wait } from "../realtime/line";
-import type { Phase } from "../realtime/state";
+import type { Phase, Wait } from "duologue-client";
 import { shareOf } from "./words";
 
 const BARS = [0.45, 0.8, 1, 0.7, 0.4];

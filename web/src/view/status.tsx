@@ -1,6 +1,6 @@
 /** How the talk goes: what carries it, and how fast the last answer was. */
 
-import type { ConversationState } from "../realtime/state";
+import type { ConversationState } from "duologue-client";
 import { reasonLine, TRANSPORTS } from "./words";
 
 export function Status({ state }: { state: ConversationState }) {

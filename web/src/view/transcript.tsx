@@ -1,8 +1,8 @@
 /** The words of both sides. */
 
+import { type Entries, type Entry, split } from "duologue-client";
 import { Component } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Entries, type Entry, split } from "../realtime/entries";
 
 // Nearer to the end than this, the reader is following, and new words may scroll the list.
 const FOLLOW_PX = 80;

@@ -1,10 +1,14 @@
 /** All that the page says of its own accord. */
 
-import type { FallbackReason } from "../realtime/fallback";
-import type { Wait } from "../realtime/line";
-import type { ConversationState, Phase } from "../realtime/state";
-import type { TransportKind } from "../realtime/transport";
-import type { Trouble, TroubleKind } from "../realtime/trouble";
+import type {
+  ConversationState,
+  FallbackReason,
+  Phase,
+  TransportKind,
+  Trouble,
+  TroubleKind,
+  Wait,
+} from "duologue-client";
 
 interface Line {
   title: string;
@@ -18,6 +22,9 @@ const PHASES: Record<Exclude<Phase, "error" | "waiting">, Line> = {
   },
   connecting: { title: "Connecting", hint: "If your browser asks for the microphone, allow it." },
   listening: { title: "Listening", hint: "Say something." },
+  reconnecting: { title: "Reconnecting", hint: "The connection was lost. What was said is kept." },
+  muted: { title: "Muted", hint: "Nobody hears you. Unmute to go on." },
+  interrupted: { title: "Interrupted", hint: "Go on, I am listening." },
   hearing: { title: "Hearing you", hint: "Take your time." },
   thinking: { title: "Thinking", hint: "One moment." },
   speaking: { title: "Speaking", hint: "Talk over it to interrupt." },

@@ -172,7 +172,7 @@ export class Call {
     this.#transport?.send({ type: "session.update", session: SESSION });
     for (const entry of this.#options.history()) {
       const text = split(entry).heard.trim();
-      if (text) this.#create(newItemId(), entry.role, text);
+      if (text && entry.role !== "tool") this.#create(newItemId(), entry.role, text);
     }
     this.#isLive = true;
     this.#wakeLock ??= stayAwake();

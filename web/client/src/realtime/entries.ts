@@ -4,21 +4,40 @@ import { heardLength, type SpokenText } from "./heard";
 
 export type Status = "tentative" | "final" | "interrupted";
 
+export type EntryRole = "user" | "assistant" | "tool";
+
+/** A tool that was called, or that asks to be. */
+export interface ToolUse {
+  name: string;
+  /** The MCP server's label; null for a function of the client's. */
+  server: string | null;
+  /** JSON, as the model wrote it. */
+  arguments: string;
+  output: string | null;
+  failure: string | null;
+  /** "asks": it waits for the user's word, to be given with `approve(id, ...)`. */
+  status: "running" | "done" | "failed" | "asks" | "denied";
+}
+
 export interface Entry extends SpokenText {
   id: string;
-  role: "user" | "assistant";
+  role: EntryRole;
+  /** When it was begun, ms since the epoch. */
+  atMs: number;
   status: Status;
   /** Whether the answer has sound; one that is only written counts as heard. */
   isSpoken: boolean;
   /** What the server itself keeps of an interrupted answer, once it has said so. */
   kept: string | null;
+  /** Of role "tool"; else null. */
+  tool: ToolUse | null;
 }
 
 export type Entries = readonly Entry[];
 
 export function newEntry(id: string, role: Entry["role"], more: Partial<Entry> = {}): Entry {
-  const empty = { text: "", cues: [], audioMs: 0, heardMs: 0, isSpoken: false, kept: null };
-  return { id, role, status: "tentative", ...empty, ...more };
+  const empty = { text: "", cues: [], audioMs: 0, heardMs: 0, isSpoken: false, kept: null, tool: null };
+  return { id, role, atMs: 0, status: "tentative", ...empty, ...more };
 }
 
 export function edit(entries: Entries, id: string, change: (entry: Entry) => Entry): Entries {

@@ -19,22 +19,27 @@ import {
 import type { ServerEvent, WireItem, WireResponse } from "./events";
 import type { FallbackReason } from "./fallback";
 import type { Wait } from "./line";
+import type { TurnTiming } from "./timing";
 import type { TransportKind } from "./transport";
 import type { Trouble } from "./trouble";
 
 export type Phase =
   | "idle"
   | "connecting"
+  | "reconnecting"
   | "waiting"
   | "listening"
+  | "muted"
   | "hearing"
+  | "interrupted"
   | "thinking"
   | "speaking"
   | "ended"
   | "error";
 
 export interface ConversationState {
-  link: "idle" | "connecting" | "waiting" | "open" | "ended" | "failed";
+  /** "reconnecting": the line was lost, and is being made anew without anybody's doing. */
+  link: "idle" | "connecting" | "reconnecting" | "waiting" | "open" | "ended" | "failed";
   trouble: Trouble | null;
   /** What is waited for while `link` is "waiting". */
   wait: Wait | null;
@@ -45,6 +50,17 @@ export interface ConversationState {
   /** Whether the transport changed half-way, and the user has said nothing since. */
   hasSwitched: boolean;
   hasMicrophone: boolean;
+  /** By the user: with push-to-talk, whenever the button is not held. */
+  isMuted: boolean;
+  isPushToTalk: boolean;
+  /** The user cut into an answer, and has the floor since. */
+  hasCutIn: boolean;
+  /** The conversation's id on the server. */
+  conversationId: string | null;
+  /** Whether the server keeps it. */
+  isKept: boolean;
+  /** What was said before this item the assistant does not know of any more; null: it knows all. */
+  knownFrom: string | null;
   /** The item that the user is speaking into. */
   speechItem: string | null;
   /** A user's item that waits for an answer. */
@@ -56,6 +72,8 @@ export interface ConversationState {
   notice: string | null;
   /** Voice-to-voice time of the last turn, where it could be measured. */
   answeredMs: number | null;
+  /** Of each answered turn, in order. */
+  timings: readonly TurnTiming[];
 }
 
 export type LocalEvent =
@@ -81,6 +99,12 @@ export const INITIAL: ConversationState = {
   fallback: null,
   hasSwitched: false,
   hasMicrophone: true,
+  isMuted: false,
+  isPushToTalk: false,
+  hasCutIn: false,
+  conversationId: null,
+  isKept: false,
+  knownFrom: null,
   speechItem: null,
   pendingItem: null,
   response: null,
@@ -88,14 +112,16 @@ export const INITIAL: ConversationState = {
   entries: [],
   notice: null,
   answeredMs: null,
+  timings: [],
 };
 
 export function phaseOf(state: ConversationState): Phase {
   if (state.link === "failed") return "error";
   if (state.link !== "open") return state.link;
-  if (state.speechItem) return "hearing";
+  if (state.speechItem) return state.hasCutIn ? "interrupted" : "hearing";
   if (state.isPlaying || state.response?.isAudible) return "speaking";
-  return state.response || state.pendingItem ? "thinking" : "listening";
+  if (state.response || state.pendingItem) return "thinking";
+  return state.isMuted ? "muted" : "listening";
 }
 
 export function reduce(state: ConversationState, event: ServerEvent | LocalEvent): ConversationState {
