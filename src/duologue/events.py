@@ -339,20 +339,28 @@ class ReplyDone(Event, frozen=True, kw_only=True):
 
 
 class ReplyTimed(Event, frozen=True, kw_only=True):
-    """How quick the answer to a spoken turn was. All in ms from the last sound of the user's speech: until the turn was
-    over, until its words were known, until the answer's first text, until the first phrase was given to the synthesizer
-    and its first sound was there, and until the first sound (or text, where it is written) was on its way. None: not
-    known, or not needed. What was begun in a pause may come before the turn is over.
+    """How quick the answer to a spoken turn was. All in ms from the last sound of the user's speech, which came at
+    ``audio_end_ms``: until the turn was over, until its words were known, until the answer's first text, until the first
+    phrase was given to the synthesizer and its first sound was there, and until the first sound (or text, where it is
+    written) was on its way. None: not known, or not needed. What was begun in a pause may come before the turn is over.
     """
 
     reply_id: str
     item_id: str
+    audio_end_ms: int
     committed_ms: float
     words_ms: float | None
     text_ms: float | None
     phrase_ms: float | None = None
     spoken_ms: float | None = None
     given_ms: float
+
+
+class ContextTrimmed(Event, frozen=True, kw_only=True):
+    """The conversation has outgrown the prompt: from this answer on the model is told nothing of what comes before the
+    item."""
+
+    first_item_id: str
 
 
 class Failed(Event, frozen=True, kw_only=True):

@@ -184,7 +184,7 @@ class SessionConfig(Data, frozen=True, kw_only=True):
     ``show_probs``: with how sure the transcriber was of each word. ``tool_choice``: "auto", "none", "required", or the
     name of the one function to call. ``truncation``: of a conversation that outgrows the prompt, the share that is
     kept; None never leaves anything out. ``prompt_tokens``: how long a prompt may be, None for as long as the server
-    allows.
+    allows. ``model``: which of the chat models answers, None for the default.
     """
 
     instructions: str = ""
@@ -202,6 +202,7 @@ class SessionConfig(Data, frozen=True, kw_only=True):
     parallel_tool_calls: bool = True
     truncation: float | None = 1.0
     prompt_tokens: int | None = None
+    model: str | None = None
 
 
 class ReplyOptions(Data, frozen=True, kw_only=True):

@@ -139,6 +139,7 @@ class ChatOptions(Options):
     """How any chat model is asked."""
 
     temperature: float | None = Field(None, ge=0.0, le=2.0, description="None leaves it to the server.")
+    choice: bool = Field(True, description="Sessions may choose any chat model that the server lists.")
     vision: bool = Field(False, description="The model takes images, too.")
     retries: int = Field(1, ge=0, le=5, description="New tries before the first word; never after it.")
     first_token_timeout_s: float = Field(20.0, gt=0, description="How long the first word may take.")

@@ -65,6 +65,18 @@ TRACES_LOST = "traces_lost"
 TRACES_BACK = "traces_back"
 """The collector of traces takes them again. ``lost``: how many spans it did not get."""
 
+STORE_OFF = "store_off"
+"""Conversations are not kept: their file cannot be used. ``reason``."""
+
+STORE_FAILED = "store_failed"
+"""Conversations cannot be kept or read just now. ``operation``, ``reason``: what is wrong with the disk."""
+
+CONVERSATION_UNSAVED = "conversation_unsaved"
+"""What is said is not kept just now; it is tried again. Told once, until it is. ``conversation``: its id."""
+
+STORE_SWEPT = "store_swept"
+"""Conversations were deleted since their days were over. ``conversations``: how many."""
+
 # --- metrics --------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +193,11 @@ PLAYOUT_UNDERRUNS = Metric(
     "duologue_playout_underruns_total", "counter", "Gaps in an answer: its next sound came late."
 )
 REPLIES = Metric("duologue_replies_total", "counter", "Answers that have ended, by how.", ("status",))
+UNSAVED = Metric(
+    "duologue_conversation_saves_failed_total",
+    "counter",
+    "Times that what was said could not be kept; it is tried again.",
+)
 TOKENS = Metric("duologue_reply_tokens_total", "counter", "Tokens of the answers' models, by kind.", ("kind",))
 
 ENGINE_STEP = Metric(

@@ -1,11 +1,50 @@
-import { askedTransport, Conversation, KeyRing } from "duologue-client";
+import { askedTransport, Conversation, fetchOffer, KeptConversations, KeyRing } from "duologue-client";
 import { render } from "preact";
 import { Page } from "./view/page";
+import { Prefs, storeOf } from "./view/prefs";
+import { applyTheme } from "./view/theme";
 
-const conversation = new Conversation({
-  base: document.baseURI,
-  keys: new KeyRing(),
-  asked: askedTransport(location.search),
+const prefs = new Prefs(storeOf("localStorage"), storeOf("sessionStorage"));
+applyTheme(prefs.look.theme);
+
+const base = document.baseURI;
+const keys = new KeyRing();
+const talk = new Conversation({ base, keys, asked: askedTransport(location.search) });
+talk.configure(prefs.settings);
+talk.useDevices(prefs.devices);
+
+let shownId = prefs.conversationId;
+
+function remember(): void {
+  const { conversationId, isKept } = talk.state;
+  const id = isKept ? conversationId : null;
+  if (id !== shownId) prefs.conversationId = shownId = id;
+}
+
+async function resume(): Promise<void> {
+  try {
+    if (shownId !== null) await talk.show(shownId);
+  } catch {
+    // It is gone, or the server is away: the page begins anew.
+  }
+  talk.watch(remember);
+}
+
+let { settings, devices } = talk;
+talk.watch(() => {
+  if (talk.settings !== settings) prefs.settings = settings = talk.settings;
+  if (talk.devices !== devices) prefs.devices = devices = talk.devices;
 });
-addEventListener("pagehide", () => conversation.end());
-render(<Page conversation={conversation} />, document.body);
+addEventListener("pagehide", () => talk.end());
+void resume();
+render(
+  <Page
+    talk={talk}
+    kept={new KeptConversations(base, () => keys.key)}
+    keys={keys}
+    base={base}
+    prefs={prefs}
+    loadOffer={() => fetchOffer(base, keys.key)}
+  />,
+  document.body,
+);

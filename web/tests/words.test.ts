@@ -1,7 +1,8 @@
 import type { Wait } from "duologue-client";
 import { type ConversationState, INITIAL, phaseOf, reduce } from "duologue-client";
 import { describe, expect, it } from "vitest";
-import { buttonLabel, ordinal, phaseLine, shareOf, titleOf } from "../src/view/words";
+import { buttonLabel, phaseLine, shareOf, titleOf } from "../src/view/words";
+import { ordinal } from "../src/words/en";
 
 function waitingFor(wait: Wait): ConversationState {
   return reduce(reduce(INITIAL, { type: "page.connecting", hasMicrophone: true }), {

@@ -144,7 +144,8 @@ class ChatMessage(Plain, frozen=True, eq=False):
 class ChatRequest(Plain, frozen=True, eq=False):
     """``messages``: the prompt, oldest first; ``max_tokens``: None for no limit.
 
-    ``tool_choice``: "auto", "none", "required", or the name of the one function to call.
+    ``tool_choice``: "auto", "none", "required", or the name of the one function to call. ``model``: which of the
+    engine's models answers; None, or one that it has not, for its default.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -152,6 +153,7 @@ class ChatRequest(Plain, frozen=True, eq=False):
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True
+    model: str | None = None
 
 
 class ChatUsage(Plain, frozen=True, eq=False):
@@ -357,6 +359,18 @@ class SlowToRepeat(Protocol):
     each request costs as much as the last, in time or in money. Known after ``load`` or ``start``."""
 
     gives_partials: bool
+
+
+@runtime_checkable
+class HasModels(Protocol):
+    """A ChatModel behind which there is a choice."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names that a ChatRequest may have, the default first. Known after ``start``."""
+
+    async def relist(self) -> None:
+        """Ask anew which there are. Where nobody answers, they stay as they were."""
 
 
 class HasVoices(Protocol):

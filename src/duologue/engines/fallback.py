@@ -11,7 +11,7 @@ import anyio.to_thread
 import structlog
 
 from duologue import telemetry
-from duologue.engines.base import AnyEngine, BatchEngine, Plain, StreamEngine, TakesDeadlines, WarmsUp
+from duologue.engines.base import AnyEngine, BatchEngine, HasModels, Plain, StreamEngine, TakesDeadlines, WarmsUp
 from duologue.engines.runner import Runner, Urgency
 from duologue.errors import EngineError, EngineLost, EngineUnavailable
 
@@ -58,6 +58,24 @@ class Fallback:
     def gives_partials(self) -> bool:
         """Of transcribers: as the first has it."""
         return bool(getattr(self._first, "gives_partials", True))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Of chat models: those of both. Each answers for those of the other with its default."""
+        both = (*getattr(self._first, "models", ()), *getattr(self._second, "models", ()))
+        return tuple(dict.fromkeys(both))
+
+    async def relist(self) -> None:
+        """Of chat models: both look which there are now."""
+        for engine in (self._first, self._second):
+            if isinstance(engine, HasModels):
+                await engine.relist()
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Of transcribers: what either understands; empty where one of them does not tell."""
+        each = [frozenset(getattr(engine, "languages", ())) for engine in (self._first, self._second)]
+        return frozenset().union(*each) if all(each) else frozenset()
 
     @property
     def away(self) -> str:
@@ -195,6 +213,11 @@ class Threaded:
     def voices(self) -> tuple[str, ...]:
         """Of a synthesizer: its voices."""
         return tuple(getattr(self._engine, "voices", ()))
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Of a transcriber: those that it understands."""
+        return frozenset(getattr(self._engine, "languages", ()))
 
     @property
     def gives_partials(self) -> bool:

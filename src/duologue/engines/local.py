@@ -12,7 +12,7 @@ import anyio
 import structlog
 
 from duologue import telemetry
-from duologue.engines.base import AnyEngine, BatchEngine, HasVoices, SlowToRepeat, StreamEngine, WarmsUp
+from duologue.engines.base import AnyEngine, BatchEngine, HasModels, HasVoices, SlowToRepeat, StreamEngine, WarmsUp
 from duologue.engines.calibration import Budget
 from duologue.engines.client import Observer, Req, Res, Stage, StageStats
 from duologue.engines.counted import CountedStream
@@ -61,6 +61,22 @@ class LocalEngines:
     def voices(self) -> tuple[str, ...]:
         """The synthesizer's voices, its default first."""
         return cast("HasVoices", self._stages["tts"]).voices
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The chat models that a request may name, the default first; () where there is no choice. Known after
+        ``start``."""
+        return tuple(getattr(self._stages.get("chat"), "models", ()))
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Those that the transcriber understands; empty where it does not tell. Known after ``start``."""
+        return frozenset(getattr(self._stages.get("asr"), "languages", ()))
+
+    async def relist(self) -> None:
+        """Have the chat model look which models there are now."""
+        if isinstance(chat := self._stages.get("chat"), HasModels):
+            await chat.relist()
 
     @property
     def progress(self) -> tuple[Loading, ...]:

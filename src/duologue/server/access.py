@@ -29,7 +29,7 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 BETA = "realtime=v1"
 # What a client secret opens: it is given to browsers, which talk and do nothing else.
-SECRET_PATHS = {"/v1/realtime", "/v1/realtime/calls", "/v1/admission"}
+SECRET_PATHS = {"/v1/realtime", "/v1/realtime/calls", "/v1/admission", "/v1/offer"}
 ANYONE = "anyone"
 HOW = (
     "Send the header 'Authorization: Bearer KEY'; in a browser's WebSocket offer the subprotocols 'realtime' and "
@@ -41,7 +41,7 @@ DEAD_SECRET = (
     "This client secret has expired or is not known here. Ask POST /v1/realtime/client_secrets for another one."
 )
 NOT_FOR_SECRETS = (
-    "A client secret opens /v1/realtime, /v1/realtime/calls and /v1/admission. For anything else show a key."
+    "A client secret opens /v1/realtime, /v1/realtime/calls, /v1/admission and /v1/offer. For anything else show a key."
 )
 FOREIGN_PAGE = (
     "This page may not connect. Add its origin to allowed_origins (--allowed-origin), or, behind a reverse proxy, "
@@ -64,12 +64,14 @@ class Grant:
     """What a request may do, at ``scope["state"]["grant"]``.
 
     ``key_name``: whose it is, never the key itself. ``session``: what a client secret was made with, as the wire
-    has it. ``expires_at``: until when the secret lives, in seconds of the calendar; None for a key.
+    has it. ``expires_at``: until when the secret lives, in seconds of the calendar; None for a key. ``owner``: whose
+    conversations it reaches, the same after a start; a secret's is its maker's.
     """
 
     key_name: str
     session: dict[str, Any] | None = None
     expires_at: int | None = None
+    owner: str = ANYONE
 
 
 @dataclass(frozen=True)
@@ -171,11 +173,14 @@ class Access:
                 return DEAD_SECRET
             if path not in SECRET_PATHS:
                 return NOT_FOR_SECRETS
-            return Grant(secret.key_name, secret.session, secret.expires_at)
+            return Grant(secret.key_name, secret.session, secret.expires_at, self._owner_of(secret.key_name))
         if not self._keys:
             return Grant(ANYONE)
         name = self._keys.name_of(key)
-        return WRONG_KEY if name is None else Grant(name)
+        return WRONG_KEY if name is None else Grant(name, owner=self._owner_of(name))
+
+    def _owner_of(self, key_name: str) -> str:
+        return self._keys.owner_of(key_name) or ANYONE
 
 
 def _shown(scope: Scope, headers: Headers) -> list[str]:

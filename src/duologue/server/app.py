@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 
 from anyio.lowlevel import checkpoint
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duologue.server import admission, client_secrets, ops
 from duologue.server.access import Access, Rules
-from duologue.server.rest import absent, models, speech, transcriptions
+from duologue.server.page import Page, PageHeaders
+from duologue.server.rest import absent, conversations, models, offer, speech, transcriptions
 from duologue.server.state import State
 from duologue.server.webrtc import routes as calls
 from duologue.server.websocket import realtime
-
-# A year, as long as caches keep anything.
-FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 def make_app(state: State) -> Starlette:
@@ -42,36 +36,16 @@ def make_app(state: State) -> Starlette:
         *transcriptions.ROUTES,
         *speech.ROUTES,
         *models.ROUTES,
+        *offer.ROUTES,
+        *conversations.ROUTES,
         *absent.ROUTES,
-        Mount("/", StaticFiles(directory=page, html=True)) if page.is_dir() else Route("/", _no_page),
+        Mount("/", Page(page)) if page.is_dir() else Route("/", _no_page),
     ]
     door = Middleware(Access, rules=Rules.of(state.settings), secrets=state.secrets)
     middleware = [Middleware(PageHeaders), door]
     app = Starlette(routes=routes, middleware=middleware)
     app.state.duologue = state
     return app
-
-
-class PageHeaders:
-    """Headers for the page: nothing from a foreign host, the microphone for itself alone, assets kept for good.
-
-    The names of built assets carry a hash of their contents; ``index.html`` names them and must be asked for anew.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = "default-src 'self'; connect-src 'self' ws: wss:"
-                headers["Permissions-Policy"] = "microphone=(self)"
-                is_asset = scope["path"].startswith("/assets/") and message["status"] == HTTPStatus.OK
-                headers.setdefault("Cache-Control", FOR_GOOD if is_asset else "no-cache")
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -55,6 +55,14 @@ class Keys:
                 found = name
         return found
 
+    def owner_of(self, name: str) -> str | None:
+        """By what the conversations of the key ``name`` are known: the same wherever the key stands in its file, and
+        telling nothing of it."""
+        known = next((known for each, known in self._digests if each == name), None)
+        if known is None:
+            return None
+        return hashlib.sha256(b"duologue owner of conversations\0" + known).hexdigest()[:32]
+
 
 def read_keys(settings: Settings) -> Keys:
     """The keys of ``api_key`` and ``api_key_file``. Raises ConfigError, which never quotes one."""

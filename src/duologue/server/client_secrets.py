@@ -90,7 +90,8 @@ def _effective(state: State, session: Mapping[str, Any]) -> Json:
     asked = session.get("type") or "realtime"
     kind: Kind = "transcription" if asked == "transcription" else "realtime"
     model = fields.optional_text(session.get("model"), "session.model") or state.model
-    wire = WireSession(model, state.defaults, int(time.time()), kind=kind, longest_s=state.settings.max_session_s)
+    longest_s, now_s = state.settings.max_session_s, int(time.time())
+    wire = WireSession(model, state.defaults, now_s, kind=kind, longest_s=longest_s, choices=state.choices)
     wire.update({**session, "type": asked})
     return wire.shown
 

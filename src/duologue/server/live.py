@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from duologue.errors import DuologueError, SessionExpired, SlowClient
 from duologue.events import AppendAudio, Event, Reached
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.allowance import Allowance
+from duologue.server.keeping import Opened
 from duologue.server.observe import Watch
 from duologue.server.roster import Transport
 from duologue.server.state import State
@@ -34,6 +36,8 @@ UNREAD_EVENTS = 256
 MESSAGES_AT_ONCE, MESSAGES_A_SECOND = 500, 100
 # Clients read this code of a WebSocket as an end of theirs that is worth connecting anew for (RFC 6455, 7.4.1).
 GOING_AWAY, POLICY_VIOLATION, INTERNAL_ERROR = 1001, 1008, 1011
+
+ELSEWHERE = "The conversation goes on elsewhere."
 
 Frames = list[bytes]
 Watcher = Callable[[Event], None]
@@ -59,7 +63,7 @@ class Live:
     """One session and whoever takes part in it.
 
     ``watchers`` are told of each event, in the session's turn and before its frames go out, and must not wait; a
-    transport that carries the sound by itself finds it there.
+    transport that carries the sound by itself finds it there. ``opened``: which conversation it is; None: nobody's.
     """
 
     def __init__(
@@ -68,16 +72,20 @@ class Live:
         protocol: RealtimeProtocol,
         watchers: tuple[Watcher, ...] = (),
         transport: Transport = "websocket",
+        opened: Opened | None = None,
     ) -> None:
         self.protocol = protocol
         self._roster, self._transport = state.roster, transport
         self._metrics = state.metrics
         self._counts = Watch(self.id, state.metrics, state.traces, state.engines)
-        self._watchers: tuple[Watcher, ...] = (self._counts, *watchers)
+        recorder = None if opened is None else opened.recorder
+        kept = () if recorder is None else (recorder.watch,)
+        self._watchers: tuple[Watcher, ...] = (self._counts, *kept, *watchers)
         self._expires_in_s = state.settings.max_session_s
         self._engines = Leased(state.engines, self.id)
         ways = structs.replace(state.ways, holds_sound=protocol.holds_sound)
-        self._session = Session(self._engines, protocol.config(), self._say, ways, state.tool_servers)
+        entries = () if opened is None else opened.entries
+        self._session = Session(self._engines, protocol.config(), self._say, ways, state.tool_servers, entries)
         self._channels: list[Channel] = []
         # What was said while the first channel was full.
         self._unsent: deque[Event | Frames] = deque()
@@ -85,6 +93,10 @@ class Live:
         self._over = anyio.Event()
         self._is_silent = False
         self.close_code, self.close_reason = 1000, ""
+        self._opened = opened
+        if opened is not None:
+            protocol.open(opened.id, opened.greeting())
+            opened.hold(partial(self.end, ELSEWHERE))
 
     @property
     def id(self) -> str:
@@ -134,6 +146,11 @@ class Live:
         log.info(telemetry.SESSION_ENDED, session=self.id)
 
     async def _run(self) -> None:
+        opened = self._opened
+        async with nullcontext() if opened is None else opened.recording(self._session.history):
+            await self._hold()
+
+    async def _hold(self) -> None:
         with self._roster.present(self.id, self._transport) as entry:
             self._watchers = (*self._watchers, entry.note)
             async with anyio.create_task_group() as tg:
@@ -153,8 +170,10 @@ class Live:
         for channel in self._channels:
             channel.send_frames(self.protocol.tell(expired))
 
-    def end(self) -> None:
+    def end(self, reason: str = "") -> None:
         """The conversation is over."""
+        if not self._over.is_set():
+            self.close_reason = reason
         self._over.set()
 
     # --- in ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from duologue.errors import CapacityError, ClientError, DuologueError, EngineError, NoSlot, Queued
+from duologue.errors import CapacityError, ClientError, DuologueError, EngineError, NoSlot, NotKept, Queued, StoreFailed
 
 if TYPE_CHECKING:
     from duologue.server.state import State
@@ -34,11 +34,11 @@ def problem(
 def problem_of(error: DuologueError) -> JSONResponse:
     """The answer to a request that raised ``error``."""
     if isinstance(error, ClientError):
-        return problem(400, error.code, error.message, param=error.param)
+        return problem(404 if isinstance(error, NotKept) else 400, error.code, error.message, param=error.param)
     if isinstance(error, NoSlot):
         headers = {"Retry-After": str(error.retry_after_s)}
         return problem(503, error.code, error.message, headers=headers, more=_place_of(error))
-    status = 503 if isinstance(error, CapacityError) else 502 if isinstance(error, EngineError) else 500
+    status = 503 if isinstance(error, CapacityError | StoreFailed) else 502 if isinstance(error, EngineError) else 500
     return problem(status, error.code, error.message)
 
 

@@ -14,10 +14,12 @@ from duologue.engines.machine import look
 from duologue.engines.registry import assemble
 from duologue.errors import ConfigError
 from duologue.server.app import make_app
+from duologue.server.archive import opened_store, sweep_for_ever
 from duologue.server.auth import check_access
 from duologue.server.connection import Connection
 from duologue.server.metrics import Metrics, release
 from duologue.server.own_certificate import TlsFiles
+from duologue.server.personas import read_personas
 from duologue.server.state import State
 from duologue.server.tls import tls_files
 from duologue.server.traces import open_traces
@@ -28,8 +30,10 @@ PING_S = 10.0
 # After SIGTERM a connection has so long to be told and closed.
 SHUTDOWN_S = 5
 
+Announce = Callable[[str, dict[str, str]], None]
 
-async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], None]) -> None:
+
+async def serve(settings: Settings, announce: Announce) -> None:
     """Serve until SIGINT or SIGTERM. ``announce`` is told the URL, and the engine of each stage, once
     all are warm.
 
@@ -38,15 +42,23 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
     """
     setup = setup_of(settings)
     check_access(settings)
+    read_personas(settings.personas)
     tls = tls_files(settings)
     require(setup, look())
-    traces = open_traces(settings, {"service.version": release(), "duologue.profile": setup.profile})
     listener = listen(settings.host, settings.port)
-    metrics = Metrics()
-    engines = await assemble(setup, metrics)
-    state = State(settings, setup, engines, metrics=metrics, traces=traces)
-    server = uvicorn.Server(uvicorn_config(settings, state, tls))
+    async with opened_store(settings) as store:
+        traces = open_traces(settings, {"service.version": release(), "duologue.profile": setup.profile})
+        metrics = Metrics()
+        engines = await assemble(setup, metrics)
+        state = State(settings, setup, engines, metrics=metrics, traces=traces, store=store)
+        await _serve(state, engines, listener, tls, announce)
 
+
+async def _serve(
+    state: State, engines: LocalEngines, listener: socket.socket, tls: TlsFiles | None, announce: Announce
+) -> None:
+    settings, traces = state.settings, state.traces
+    server = uvicorn.Server(uvicorn_config(settings, state, tls))
     url = f"{'https' if tls else 'http'}://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
 
     async def load() -> None:
@@ -61,6 +73,8 @@ async def serve(settings: Settings, announce: Callable[[str, dict[str, str]], No
         tg.start_soon(state.calls.run)
         tg.start_soon(state.load.run)
         tg.start_soon(load)
+        if state.store is not None:
+            tg.start_soon(sweep_for_ever, state.store, settings.store_days)
         try:
             await server.serve(sockets=[listener])
         finally:

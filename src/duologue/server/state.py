@@ -16,14 +16,18 @@ from duologue.engines.tools import ToolServers
 from duologue.items import SessionConfig, TurnDetection
 from duologue.server.admission import Admission
 from duologue.server.auth import is_loopback
+from duologue.server.choices import Offered
+from duologue.server.keeping import Keeping
 from duologue.server.load import Load
 from duologue.server.metrics import Metrics
+from duologue.server.personas import Persona, read_personas
 from duologue.server.roster import Roster
 from duologue.server.secrets import Secrets
 from duologue.server.traces import Traces
 from duologue.server.warmup import WarmUp
 from duologue.server.webrtc.calls import Calls
 from duologue.session.replies import Ways
+from duologue.store.records import Store
 
 
 @dataclass
@@ -40,13 +44,17 @@ class State:
     is_ready: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     traces: Traces | None = None
+    store: Store | None = None
     pressure: Pressure = field(default_factory=Pressure)
     slots: Slots = field(init=False)
     admission: Admission = field(init=False)
     load: Load = field(init=False)
     calls: Calls = field(init=False)
+    keeping: Keeping = field(init=False)
     warmup: WarmUp = field(init=False)
     tool_servers: ToolServers = field(init=False)
+    choices: Offered = field(init=False)
+    personas: tuple[Persona, ...] = field(init=False)
     secrets: Secrets = field(default_factory=Secrets)
     roster: Roster = field(default_factory=Roster)
     began_s: float = field(default_factory=time.monotonic)
@@ -56,8 +64,11 @@ class State:
         self.admission = Admission(self.settings, self.slots, self.metrics, self.pressure)
         self.load = Load(self)
         self.calls = Calls(self)
+        self.keeping = Keeping(self.store, self.metrics)
         self.warmup = WarmUp(self.engines)
-        self.tool_servers = McpServers(self._mcp_permits(), tool_timeout_s=self.settings.tool_timeout_s)
+        self.tool_servers = McpServers(self.mcp_permits, tool_timeout_s=self.settings.tool_timeout_s)
+        self.choices = Offered(self.engines, self.setup)
+        self.personas = read_personas(self.settings.personas)
         self.metrics.profile = self.setup.profile
         self.metrics.show(telemetry.SESSIONS_ACTIVE, lambda: self.slots.taken)
         self.metrics.show(telemetry.SESSIONS_LIMIT, lambda: self.slots.capacity)
@@ -67,7 +78,8 @@ class State:
         self.metrics.show(telemetry.READY, lambda: float(self.is_ready))
         self.metrics.show_engines(self.engines.stats)
 
-    def _mcp_permits(self) -> Permits:
+    @property
+    def mcp_permits(self) -> Permits:
         """Whoever can reach a server that listens beyond this machine must not reach through it into the house."""
         if self.settings.mcp != "auto":
             return self.settings.mcp
@@ -86,6 +98,7 @@ class State:
             filler=self.settings.tool_filler,
             filler_after_s=self.settings.tool_filler_after_s,
             pressure=self.pressure,
+            context_tokens=self.settings.context_tokens,
         )
 
     @property

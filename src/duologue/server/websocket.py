@@ -12,12 +12,13 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from duologue import telemetry
-from duologue.errors import ClientError, NoSlot
+from duologue.errors import ClientError, NoSlot, StoreFailed
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.protocols.openai_realtime.settings import Kind
 from duologue.server.access import wants_beta
 from duologue.server.admission import ticket_of, who_of
 from duologue.server.connection import Connection
+from duologue.server.keeping import PARAMETER, owner_of
 from duologue.server.live import Live
 from duologue.server.problems import problem, problem_of, warming_up
 from duologue.server.state import State
@@ -48,17 +49,17 @@ async def realtime(ws: WebSocket) -> None:
 async def _admit(ws: WebSocket, state: State) -> None:
     try:
         protocol = _protocol(ws, state)
-        with state.admission.enter(who_of(ws.scope), ticket_of(ws.headers, ws.query_params)) as lease:
-            await _accept(ws)
-            live = Live(state, protocol)
-            lease.holder, lease.ask = live.id, live.ask
-            await _converse(ws, live)
-    except ClientError as error:
-        log.info(telemetry.SESSION_REFUSED, status=400, reason=error.code)
-        await ws.send_denial_response(problem_of(error))
-    except NoSlot as full:
-        log.info(telemetry.SESSION_REFUSED, status=503, reason=full.code)
-        await ws.send_denial_response(problem_of(full))
+        asked, is_talk = ws.query_params.get(PARAMETER), protocol.kind == "realtime"
+        async with state.keeping.open(asked, owner_of(ws.scope), may_keep=is_talk) as opened:
+            with state.admission.enter(who_of(ws.scope), ticket_of(ws.headers, ws.query_params)) as lease:
+                await _accept(ws)
+                live = Live(state, protocol, opened=opened)
+                lease.holder, lease.ask = live.id, live.ask
+                await _converse(ws, live)
+    except (ClientError, NoSlot, StoreFailed) as error:
+        refusal = problem_of(error)
+        log.info(telemetry.SESSION_REFUSED, status=refusal.status_code, reason=error.code)
+        await ws.send_denial_response(refusal)
 
 
 def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
@@ -76,6 +77,7 @@ def _protocol(ws: WebSocket, state: State) -> RealtimeProtocol:
         with_metrics=ws.query_params.get("x_metrics") == "1",
         with_playout=ws.query_params.get("x_playout") == "1",
         longest_s=state.settings.max_session_s,
+        choices=state.choices,
     )
     if bound:
         protocol.apply(bound)

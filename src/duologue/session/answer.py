@@ -175,6 +175,8 @@ class Answer:
         for word in piece.words:
             middle_ms = (word.start_ms + word.end_ms) / 2
             entry.words.append(HeardWord(self._phrase_start + word.text_end, self._phrase_start_ms + middle_ms))
+        if (piece.text or piece.words) and self._history is not None:
+            self._history.note(entry)
         if piece.pcm is not None:
             self._send_sound(given, piece.pcm, now_s)
 
@@ -245,6 +247,8 @@ class Answer:
         assert isinstance(item, FunctionCall | McpCall | McpApprovalRequest), "only calls have arguments"
         item = structs.replace(item, arguments=item.arguments + delta)
         given.entry.item = item
+        if self._history is not None:
+            self._history.note(given.entry)
         # What only asks whether it may is shown whole, at its end.
         if not isinstance(item, McpApprovalRequest):
             self._say(ReplyArguments(reply_id=self.id, item=item, text=delta, index=given.index))
@@ -264,6 +268,11 @@ class Answer:
         self.listening.end(self.given, anyio.current_time(), with_next=False)
         unheard = Unheard(self.reply.writing, self._heard_until(), self._calls)
         return unheard if unheard.writing.has_more(unheard.start, unheard.calls) else None
+
+    def abandon(self) -> None:
+        """The session is over, and nobody is told: remember what was heard until now."""
+        self._cut_to_heard()
+        self.reply.drop()
 
     def _heard_until(self) -> int:
         """The first letter of the answer's text that was not heard."""
@@ -345,7 +354,7 @@ class Answer:
             return
         given.entry.set_status("completed" if status == "completed" else "incomplete")
         if self._history is not None:
-            self._history.version += 1
+            self._history.touch(given.entry)
         self._say(
             ReplyItemDone(
                 reply_id=self.id,

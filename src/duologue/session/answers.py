@@ -264,7 +264,7 @@ class Answers:
     def abandon(self) -> None:
         """The session is over: let go of what nobody will hear."""
         for answer in self._sounding + self._aside:
-            answer.reply.drop()
+            answer.abandon()
 
     def end_playout(self, item_id: str) -> None:
         """The client has stopped playing this item: an answer that was all sent is over now."""

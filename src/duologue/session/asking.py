@@ -37,7 +37,8 @@ async def _no_tools() -> Offer:
 
 class Asking:
     """One question. ``conversation`` names whose it is; ``turn``: the user's words, which a model that hears the turn
-    tells along with its answer; ``offer``: the tools, which only a model that is asked in words can call.
+    tells along with its answer; ``offer``: the tools, which only a model that is asked in words can call; ``model``:
+    which of the chat models, None for the default.
     ``prompt_words``: how long the question was, once it is asked.
     """
 
@@ -49,6 +50,7 @@ class Asking:
         conversation: str = "",
         turn: Transcription | None = None,
         offer: Callable[[], Awaitable[Offer]] = _no_tools,
+        model: str | None = None,
     ) -> None:
         self._engines = engines
         self._prompt = prompt
@@ -56,6 +58,7 @@ class Asking:
         self._conversation = conversation
         self._turn = turn
         self._offer = offer
+        self._model = model
         self._fed = turn if turn is not None and turn.is_fed else None
         if self._fed is not None:
             self._fed.feed_begins()
@@ -92,7 +95,7 @@ class Asking:
         """The answer to what is all words."""
         self.prompt_words = _count_words(messages)
         offer = await self._offer()
-        request = ChatRequest(messages, self._max_tokens, offer.tools, offer.choice, offer.parallel)
+        request = ChatRequest(messages, self._max_tokens, offer.tools, offer.choice, offer.parallel, self._model)
         async with self._engines.stream(CHAT, request, deadline_s=anyio.current_time()) as answer:
             async for delta in watched(answer, PATIENCE_S, "The chat model"):
                 yield delta

@@ -185,7 +185,7 @@ class Calling:
         has_failed = isinstance(outcome, McpFailure)
         given = {"failure": outcome} if has_failed else {"output": outcome}
         run.entry.item = structs.replace(run.item, status="completed", **given)
-        self._conversation.history.version += 1
+        self._conversation.history.touch(run.entry)
         self._say(run.progress("failed" if has_failed else "completed"))
         is_deleted = run.in_conversation and self._conversation.history.find(run.item.id) is not run.entry
         if is_deleted:

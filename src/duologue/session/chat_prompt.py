@@ -14,12 +14,15 @@ from duologue.session.history import Entry
 # What a turn as sound takes of the prompt, however short it is: 375 positions of the model. An image takes more.
 SOUND_WORDS = 300
 IMAGE_WORDS = 600
-# Older turns leave the prompt beyond this many words, so that an endless talk never outgrows a chat model's
-# context (4,096 tokens in the smallest that people attach).
-PROMPT_WORDS = 2_400
-# English prose: 1.3 tokens a word, and at least so many bytes.
+# Older turns leave the prompt beyond this many tokens, unless the operator says otherwise, so that an endless talk
+# never outgrows a chat model's context (4,096 in the smallest that people attach).
+CONTEXT_TOKENS = 3_200
+# A model's own count is known only when it has answered, and asking it before would cost a request. English prose has
+# 100 tokens in 75 words and four letters in each (OpenAI's help page "What are tokens and how to count them?"); a word
+# is taken for so many bytes at least.
 WORDS_PER_TOKEN = 0.75
 BYTES_PER_WORD = 5
+PROMPT_WORDS = int(CONTEXT_TOKENS * WORDS_PER_TOKEN)
 # The result of a tool that a model cannot use at length; more would push the conversation out of the prompt.
 LONGEST_RESULT_CHARS = 8_000
 LEAST_RESULT_WORDS = 50
@@ -108,22 +111,37 @@ def _images(item: Message) -> tuple[Image, ...]:
 
 class Window:
     """How much of a conversation is asked. What has once left the prompt stays out, so that a model's cache of its
-    beginning lasts: see OpenAI's "retention ratio"."""
+    beginning lasts: see OpenAI's "retention ratio". ``most_tokens``: the server's own limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_tokens: int = CONTEXT_TOKENS) -> None:
+        self._most_tokens = most_tokens
+        # Where the last prompt began: at which item, and None where nothing had left it.
+        self._begins: str | None = None
         self._first: str | None = None
+        self._shown: str | None = None
+
+    def moved(self) -> str | None:
+        """The item that prompts begin with now, once for each time that another one does; None: no other.
+
+        Prompts of answers that were never let out count: what has left one of them stays out as well."""
+        if self._first == self._shown:
+            return None
+        self._shown = self._first
+        return self._begins
 
     def fit(self, told: Sequence[Step], share: float | None, tokens: int | None) -> list[ChatMessage]:
         """The newest of ``told``. Where they outgrow ``tokens`` (None: the server's own limit), only ``share`` of that
         is kept; None keeps everything. Results of tools take half of the room at the most."""
         if share is None:
             return [message for step in told for message in step.messages]
-        most = PROMPT_WORDS if tokens is None else min(PROMPT_WORDS, int(tokens * WORDS_PER_TOKEN))
+        most_tokens = self._most_tokens if tokens is None else min(self._most_tokens, tokens)
+        most = int(most_tokens * WORDS_PER_TOKEN)
         first = next((i for i, step in enumerate(told) if step.id == self._first), 0)
         kept = [_shortened(step, int(most * share) // 2) for step in told[first:]]
         if sum(map(_step_length, kept)) > most:
             kept = _latest(kept, int(most * share))
-        self._first = kept[0].id if len(kept) < len(told) else None
+        self._begins = kept[0].id if kept else None
+        self._first = self._begins if len(kept) < len(told) else None
         return [message for step in kept for message in step.messages]
 
 

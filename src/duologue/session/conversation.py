@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import anyio
 
@@ -29,8 +29,8 @@ from duologue.session.transcribe import Transcription
 class Conversation:
     """The history, and every change to it said to the client."""
 
-    def __init__(self, say: Callable[[Event], None]) -> None:
-        self.history = History()
+    def __init__(self, say: Callable[[Event], None], entries: Iterable[Entry] = ()) -> None:
+        self.history = History(entries)
         self._say = say
         self._awaited: dict[str, anyio.Event] = {}
         # The item that the user's open turn will become, of which the client has been told.

@@ -53,10 +53,12 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """The spoken turn that is answered, and when on the event loop's clock it ended and was committed."""
+    """The spoken turn that is answered, the sample that it ended at, and when that was, and when it was committed, on
+    the event loop's clock."""
 
     item_id: str
     words: Transcription
+    ended_at: int
     ended_at_s: float
     committed_at_s: float
 

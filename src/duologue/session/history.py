@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+import msgspec
 from msgspec import structs
 
 from duologue.audio.frame import Float32
@@ -33,7 +34,7 @@ class Entry:
     ``heard_ms`` None: nothing was cut off; ``told_ms``: the same as the client told it. ``words`` are in order and only
     an answer in sound has them. ``sound``: what the user said, float32 at 16 kHz, for a model that hears, until the
     words are known. ``is_filler``: said to bridge a wait, and nothing that a model has to know of. ``backchannels``:
-    what the user said while listening to it.
+    what the user said while listening to it. ``touched``: `History.changes` when it last became what it is.
     """
 
     item: Item
@@ -43,6 +44,7 @@ class Entry:
     told_ms: float | None = None
     is_filler: bool = False
     backchannels: list[str] = field(default_factory=list)
+    touched: int = 0
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -82,15 +84,34 @@ class Entry:
 class History:
     """The items of one conversation, in order.
 
-    ``version`` changes with whatever a prompt would show, so that work done ahead knows if it is stale.
+    ``version`` changes with whatever a prompt would show, so that work done ahead knows if it is stale; ``changes``
+    with everything, an answer that still grows included, and then ``on_change`` is told what became another, or None.
+    Begins with ``entries``.
     """
 
-    def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self.version = 0
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._entries = list(entries)
+        self.version = self.changes = 0
+        self.on_change: Callable[[Entry | None], None] = _ignore
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries)
+
+    def changed_since(self, changes: int) -> list[Entry]:
+        """Those that are new, or not as they were, since there were so many ``changes``."""
+        return [entry for entry in self._entries if entry.touched > changes]
+
+    def touch(self, entry: Entry) -> None:
+        """The entry has become another, and so has what a prompt would show."""
+        self.version += 1
+        self.note(entry)
+
+    def note(self, entry: Entry | None) -> None:
+        """The entry has become another, but is not done; None: one is gone."""
+        self.changes += 1
+        if entry is not None:
+            entry.touched = self.changes
+        self.on_change(entry)
 
     def find(self, item_id: str) -> Entry | None:
         return next((e for e in self._entries if e.item.id == item_id), None)
@@ -120,7 +141,7 @@ class History:
             )
         entry = Entry(item)
         self._entries.insert(self._index_after(after), entry)
-        self.version += 1
+        self.touch(entry)
         return entry
 
     def _index_after(self, after: str | None) -> int:
@@ -141,6 +162,7 @@ class History:
         """Raises ClientError if there is no such item."""
         self._entries.remove(self.require(item_id, "delet"))
         self.version += 1
+        self.note(None)
 
     def require(self, item_id: str, act: str) -> Entry:
         """The entry, or ClientError worded for ``act`` ("delet", "retriev", "truncat")."""
@@ -157,7 +179,7 @@ class History:
         """The words of a spoken item, now that they are known."""
         entry.set_text(text)
         entry.sound = None
-        self.version += 1
+        self.touch(entry)
 
     def keep_sound(self, entry: Entry, sound: Float32) -> None:
         """What was said, float32 at 16 kHz, until its words are known; only the newest few are kept."""
@@ -172,7 +194,7 @@ class History:
     def cut(self, entry: Entry, heard_ms: float) -> None:
         """Only the first ``heard_ms`` of the item's sound reached the listener, by our own account."""
         entry.heard_ms = max(0.0, heard_ms)
-        self.version += 1
+        self.touch(entry)
 
     def truncate(self, entry: Entry, heard_ms: float) -> None:
         """The same by the client's account, which is the better one. What it once had not heard it never will."""
@@ -184,7 +206,14 @@ class History:
     def note_backchannel(self, entry: Entry, words: str) -> None:
         """The user said ``words`` ("mm-hm") while listening to the item, which was no turn."""
         entry.backchannels.append(words)
-        self.version += 1
+        self.touch(entry)
+
+    def settle(self) -> None:
+        """Nobody will finish what is in progress."""
+        for entry in self._entries:
+            if entry.item.status == "in_progress":
+                entry.item = settled(entry.item)
+                self.note(entry)
 
     def call_of(self, call_id: str) -> FunctionCall | None:
         """The function call of that id."""
@@ -212,6 +241,10 @@ class History:
         return list(takewhile(lambda entry: not _is_said_by_user(entry), reversed(self._entries)))
 
 
+def _ignore(_entry: Entry | None) -> None:
+    pass
+
+
 def _image_chars(item: Item) -> int:
     return sum(len(part.image_url or "") for part in item.parts) if isinstance(item, Message) else 0
 
@@ -227,6 +260,20 @@ def taken(item_id: str) -> ClientError:
         code="item_create_duplicate_item_id",
         param="item.id",
     )
+
+
+def settled(item: Item) -> Item:
+    """``item`` as it stays where nobody goes on with it. A tool that was called and has not answered stays so."""
+    was_called = isinstance(item, McpCall) and _is_object(item.arguments)
+    return structs.replace(item, status="completed" if was_called else "incomplete")
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def snapshot(entry: Entry) -> Item:

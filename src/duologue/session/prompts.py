@@ -21,9 +21,12 @@ NEWS = "(The tool has answered.)"
 
 
 class Tell(Protocol):
-    """What of the conversation is told, and more behind it, within the length of a prompt."""
+    """What of the conversation is told, and behind it the turn that will be the item ``turn_id``, within the length of
+    a prompt."""
 
-    def __call__(self, entries: Iterable[Entry], *more: ChatMessage) -> list[ChatMessage]: ...
+    def __call__(
+        self, entries: Iterable[Entry], turn: ChatMessage | None = None, turn_id: str = ""
+    ) -> list[ChatMessage]: ...
 
 
 def turn_prompt(
@@ -44,7 +47,7 @@ def turn_prompt(
             return None
         for event in awaited:
             await event.wait()
-        return prompt(instructions, tell(entries, ChatMessage("user", turn.text)))
+        return prompt(instructions, tell(entries, ChatMessage("user", turn.text), turn.stream))
 
     return ask
 
@@ -58,7 +61,7 @@ def heard_prompt(
     async def ask() -> tuple[ChatMessage, ...]:
         for event in awaited:
             await event.wait()
-        return prompt(instructions, tell(entries, ChatMessage("user", "", audio=turn.sound)))
+        return prompt(instructions, tell(entries, ChatMessage("user", "", audio=turn.sound), turn.stream))
 
     return ask
 

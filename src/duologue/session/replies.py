@@ -14,9 +14,10 @@ from duologue.engines.base import ChatMessage, SpeechRequest
 from duologue.engines.client import SPEECH, EngineClient
 from duologue.engines.pressure import NO_PRESSURE, Pressure
 from duologue.errors import CapacityError, ClientError, EngineError
+from duologue.events import ContextTrimmed
 from duologue.items import Item, ItemReference, Message, ReplyOptions, SessionConfig, new_id
 from duologue.session.asking import NO_TOOLS, Asking, Offer, Prompt
-from duologue.session.chat_prompt import Step, Window, prompt, steps
+from duologue.session.chat_prompt import CONTEXT_TOKENS, Step, Window, prompt, steps
 from duologue.session.conversation import Conversation
 from duologue.session.hearing import without_sound
 from duologue.session.history import Entry
@@ -38,7 +39,7 @@ class Ways(msgspec.Struct, frozen=True):
     takes images. ``tool_steps``: how often it may call tools before it has to answer. ``filler``: what is said when a
     tool has not answered ``filler_after_s`` after the call, "" for nothing. ``pressure``: what is left undone under
     load, now. ``holds_sound``: what was sent of an answer can still be lowered and held, since it waits on this side or
-    with a client that obeys.
+    with a client that obeys. ``context_tokens``: how much of the conversation is told at the most.
     """
 
     speculates: bool = True
@@ -50,6 +51,7 @@ class Ways(msgspec.Struct, frozen=True):
     filler_after_s: float = 1.0
     pressure: Pressure = NO_PRESSURE
     holds_sound: bool = False
+    context_tokens: int = CONTEXT_TOKENS
 
 
 # Transcribed, then answered.
@@ -65,7 +67,7 @@ class Replies:
         self._engines = engines
         self._conversation = conversation
         self._tools = tools
-        self._window = Window()
+        self._window = Window(ways.context_tokens)
         self._ways = ways
         self._name = new_id("conv")
         self.config = config
@@ -139,8 +141,15 @@ class Replies:
         entry.set_text(words.text or "")
         known.set()
 
-    def _tell(self, entries: Iterable[Entry], *more: ChatMessage) -> list[ChatMessage]:
-        told = [*steps(entries, self._tools.name_of), *(Step("", [message]) for message in more)]
+    def trimmed(self) -> ContextTrimmed | None:
+        """Where the prompt begins now, if that has changed since this was last asked."""
+        first = self._window.moved()
+        return None if first is None else ContextTrimmed(first_item_id=first)
+
+    def _tell(self, entries: Iterable[Entry], turn: ChatMessage | None = None, turn_id: str = "") -> list[ChatMessage]:
+        told = steps(entries, self._tools.name_of)
+        if turn is not None:
+            told.append(Step(turn_id, [turn]))
         return self._window.fit(told, self.config.truncation, self.config.prompt_tokens)
 
     def _offer(self, options: ReplyOptions) -> Callable[[], Awaitable[Offer]]:
@@ -182,7 +191,8 @@ class Replies:
         may_speak: float = math.inf,
     ) -> Reply:
         manner, engines = manner_of(self.config, options), engines or self._engines
-        asking = Asking(engines, ask, manner.max_output_tokens, self._name, turn, self._offer(options))
+        offer, model = self._offer(options), self.config.model
+        asking = Asking(engines, ask, manner.max_output_tokens, self._name, turn, offer, model)
         writing = Writing(asking, is_spoken=manner.modality == "audio")
         self.tasks.start_soon(writing.run)
         reply = Reply(engines, writing, manner, self.config.speed, may_speak=may_speak)

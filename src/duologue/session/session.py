@@ -16,7 +16,7 @@ before anything comes of it. What takes time runs beside it in the session's one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from duologue.events import (
     Failed,
     PlayoutReached,
     Reached,
+    ReplyItemStarted,
     RetrieveItem,
     Told,
     TruncateItem,
@@ -48,6 +49,7 @@ from duologue.session.calling import Calling
 from duologue.session.conversation import Conversation
 from duologue.session.following import Following, ToolsAnswered, ToolSlow
 from duologue.session.hearing import Heard, Marked, without_sound
+from duologue.session.history import Entry, History
 from duologue.session.mailbox import Mailbox
 from duologue.session.prompts import NEWS
 from duologue.session.replies import AS_CONFIGURED, IN_STAGES, Replies, Ways
@@ -74,7 +76,7 @@ class Session:
     """One conversation. Give it to a task with ``run``, and what the client sends to ``tell``.
 
     ``say`` is given all that the client is to know; it must not wait, and raises SlowClient where the client is too
-    far behind.
+    far behind. ``entries``: what was said before, in an earlier session; the client is told nothing of it.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Session:
         say: Callable[[Event], None],
         ways: Ways = IN_STAGES,
         servers: ToolServers | None = None,
+        entries: Iterable[Entry] = (),
     ) -> None:
         self._say = say
         self._inbox = Mailbox()
@@ -91,7 +94,7 @@ class Session:
         self._has_hung_up = False
         self._is_over = False
         self._waiting: set[anyio.Event] = set()
-        self._conversation = Conversation(self._say)
+        self._conversation = Conversation(self._say, entries)
         history = self._conversation.history
         self._tools = Tools(servers or NoServers(), self._conversation, self._say)
         self._following = Following(ways, history, lambda: self._calling.is_busy, self._post)
@@ -99,7 +102,7 @@ class Session:
         self._replies = Replies(engines, self._conversation, self._tools, ways, config)
         self._answers = Answers(
             history,
-            self._say,
+            self._say_of_answer,
             self._calling,
             on_audible=lambda: self._post(floor.ReplyAudible()),
             on_begin=self._following.on_answer_begins,
@@ -115,6 +118,11 @@ class Session:
     def config(self) -> SessionConfig:
         """The settings in force."""
         return self._replies.config
+
+    @property
+    def history(self) -> History:
+        """What was said, to look at."""
+        return self._conversation.history
 
     def tell(self, event: Told) -> None:
         """The client has sent this. Taken at once, in order; what comes after ``hang_up`` is nobody's."""
@@ -167,6 +175,7 @@ class Session:
         self._tools.close()
         for timer in (self._turns.idle, *self._following.timers):
             timer.stop()
+        self._conversation.history.settle()
         # Sessions are rings of objects, which Python finds late: their sound would stay for minutes.
         self._turns.hearing.close()
         self._conversation.history.forget_sound()
@@ -183,6 +192,12 @@ class Session:
         if self._following.is_due and self._turns.is_idle:
             options = self._following.options
             self._turns.answer(self._replies.to_history(options, note=NEWS), options, is_follow_up=True)
+
+    def _say_of_answer(self, event: Event) -> None:
+        """With an answer's first item it is known what of the conversation it was told."""
+        if isinstance(event, ReplyItemStarted) and (trimmed := self._replies.trimmed()) is not None:
+            self._say(trimmed)
+        self._say(event)
 
     # --- what happens in the session ----------------------------------------------------------------------------
 

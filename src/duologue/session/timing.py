@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from duologue.audio.frame import samples_to_ms
 from duologue.events import ReplyTimed
 from duologue.session.given import Turned
 from duologue.session.reply import Reply
@@ -20,6 +21,7 @@ def timed(reply_id: str, reply: Reply, turn: Turned, given_at_s: float) -> Reply
     return ReplyTimed(
         reply_id=reply_id,
         item_id=turn.item_id,
+        audio_end_ms=samples_to_ms(turn.ended_at),
         committed_ms=since_ms(turn.committed_at_s),
         words_ms=known_ms(turn.words.known_at_s),
         text_ms=known_ms(reply.writing.began_at_s),

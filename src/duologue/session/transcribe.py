@@ -49,7 +49,7 @@ class Transcription:
         wants_words: bool = False,
     ) -> None:
         self._engines = engines
-        self._stream = stream
+        self.stream = stream
         self._wants_words = wants_words
         self._feeds = 0
         self._feed_over = anyio.Event()
@@ -87,7 +87,7 @@ class Transcription:
             self._feed_over.set()
 
     async def _transcribe(self) -> None:
-        request = TranscribeRequest(self.sound, self.language, self._stream, wants_words=self._wants_words)
+        request = TranscribeRequest(self.sound, self.language, self.stream, wants_words=self._wants_words)
         try:
             patience_s = max(PATIENCE_S, self.audio_s)
             with anyio.fail_after(patience_s):

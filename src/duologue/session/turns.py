@@ -244,7 +244,8 @@ class Turns:
         self._rest = turn.rest
         self._commit_item(turn.item_id, words, turn.partials)
         if reply is not None:
-            turned = Turned(turn.item_id, words, self.hearing.moment_s(command.until), anyio.current_time())
+            ended_at_s = self.hearing.moment_s(command.until)
+            turned = Turned(turn.item_id, words, command.until, ended_at_s, anyio.current_time())
             was_echo = not turn.rest and self._overlaps.was_echo(turn.began, command.until)
             is_answer = (lambda _words: False) if was_echo else turn.rest.is_over
             self._answers.begin(self.tasks, reply, self._words_to_await(words), turn=turned, is_answer=is_answer)

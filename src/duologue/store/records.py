@@ -25,8 +25,8 @@ class Record(Data, frozen=True):
     ``said_at_s``: of the calendar, when it was begun. ``heard_ms``: how much of an answer's sound was heard, None where
     nothing was cut off; ``words``: for each of its words where in the text it ends and after how many ms of the sound;
     ``text_heard``: the words up to the last one heard, for what is not taken up again but shown; None: all of them.
-    ``backchannels``: what the user said while listening. ``is_filler``: said to bridge a wait. ``timing``: of the answer
-    to this turn of the user's.
+    ``backchannels``: what the user said while listening. ``is_filler``: said to bridge a wait. ``timing``: of the
+    answer to this turn of the user's.
     """
 
     item: Item
@@ -41,8 +41,8 @@ class Record(Data, frozen=True):
 
 
 class Summary(Data, frozen=True):
-    """A conversation in the list. ``turns``: how often the user said something; ``snippet``: where a search found it, if
-    not in the title."""
+    """A conversation in the list. ``turns``: how often the user said something; ``snippet``: where a search found it,
+    if not in the title."""
 
     id: str
     title: str
@@ -91,5 +91,11 @@ class Store(Protocol):
 
     async def forget_before(self, moment_s: float) -> int:
         """Deletes what nobody has talked in since then."""
+
+    async def forget_empty_before(self, moment_s: float) -> int:
+        """Deletes those begun before then in which nothing was said. Let a session in one of them be over."""
+
+    async def purge(self) -> None:
+        """Rids the disk of what was deleted, where a deletion could not yet; from time to time. Raises nothing."""
 
     async def aclose(self) -> None: ...

@@ -35,6 +35,7 @@ export {
   type OfferedVoice,
   type Persona,
 } from "./realtime/offer";
+export { reduce } from "./realtime/reduce";
 export {
   DEFAULT_DEVICES,
   DEFAULT_SETTINGS,
@@ -46,11 +47,12 @@ export {
 } from "./realtime/settings";
 export {
   type ConversationState,
+  type DeviceNotice,
+  type Happening,
   INITIAL,
   type LocalEvent,
   type Phase,
   phaseOf,
-  reduce,
 } from "./realtime/state";
 export {
   type PageTiming,

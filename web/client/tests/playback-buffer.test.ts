@@ -5,6 +5,11 @@ function ones(length: number): Float32Array {
   return new Float32Array(length).fill(1);
 }
 
+/** The greatest step between neighbours. */
+function step(samples: Float32Array): number {
+  return samples.reduce((most, sample, i) => Math.max(most, Math.abs(sample - (samples[i - 1] ?? sample))), 0);
+}
+
 function pull(buffer: PlaybackBuffer, length: number): Float32Array {
   const into = new Float32Array(length).fill(9);
   buffer.pull(into);
@@ -42,20 +47,58 @@ describe("PlaybackBuffer", () => {
 
   it("waits for 80 ms of sound after running dry in mid-item", () => {
     const buffer = new PlaybackBuffer();
-    buffer.push("r", "a", ones(10));
-    pull(buffer, 20);
+    buffer.push("r", "a", ones(200));
+    pull(buffer, 400);
     buffer.push("r", "a", ones(1919));
     expect(pull(buffer, 4)).toEqual(new Float32Array(4));
     buffer.push("r", "a", ones(1));
+    pull(buffer, 120);
     expect(pull(buffer, 4)).toEqual(ones(4));
+  });
+
+  it("fades out where it runs dry and in where it goes on, and counts neither", () => {
+    const buffer = new PlaybackBuffer();
+    const rising = Float32Array.from({ length: 3000 }, (_, i) => i / 3000);
+    buffer.push("r", "a", rising.slice(0, 1000));
+    const out = pull(buffer, 1300);
+    expect(out.slice(0, 1000)).toEqual(rising.slice(0, 1000));
+    expect(step(out)).toBeLessThan(0.01);
+    expect(out.subarray(1120)).toEqual(new Float32Array(180));
+    buffer.push("r", "a", rising.slice(1000));
+    const back = pull(buffer, 2120);
+    expect(step(back)).toBeLessThan(0.01);
+    expect(back.slice(120)).toEqual(rising.slice(1000));
+    expect(buffer.current).toEqual({ itemId: "a", samples: 3000 });
+  });
+
+  it("waits for twice as much each time, up to 320 ms, and for 80 ms again in the next item", () => {
+    const buffer = new PlaybackBuffer();
+    const waitedMs = (itemId: string) => {
+      for (let ms = 10; ; ms += 10) {
+        buffer.push("r", itemId, ones(240));
+        if (pull(buffer, 1)[0] !== 0) return ms;
+      }
+    };
+    const runDry = () => pull(buffer, 20_000);
+    waitedMs("a");
+    const waits = [1, 2, 3, 4].map(() => {
+      runDry();
+      return waitedMs("a");
+    });
+    expect(waits).toEqual([80, 160, 320, 320]);
+    runDry();
+    expect(waitedMs("b")).toBe(10);
+    runDry();
+    expect(waitedMs("b")).toBe(80);
   });
 
   it("does not wait for an item that is complete, nor before the next item", () => {
     const buffer = new PlaybackBuffer();
-    buffer.push("r", "a", ones(10));
-    pull(buffer, 20);
+    buffer.push("r", "a", ones(200));
+    pull(buffer, 400);
     buffer.push("r", "a", ones(5));
     buffer.end("a");
+    pull(buffer, 120);
     expect(pull(buffer, 5)).toEqual(ones(5));
     pull(buffer, 5);
     buffer.push("r", "b", ones(5));

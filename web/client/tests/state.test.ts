@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { split } from "../src/realtime/entries";
 import type { ServerEvent } from "../src/realtime/events";
-import { type ConversationState, INITIAL, type LocalEvent, phaseOf, reduce } from "../src/realtime/state";
+import { reduce } from "../src/realtime/reduce";
+import { type ConversationState, INITIAL, type LocalEvent, phaseOf } from "../src/realtime/state";
 
 type AnyEvent = ServerEvent | LocalEvent;
 
 function given(...events: AnyEvent[]): ConversationState {
-  return events.reduce(reduce, INITIAL);
+  return events.reduce<ConversationState>((state, event) => reduce(state, event), INITIAL);
 }
 
 function lines(state: ConversationState): string[] {

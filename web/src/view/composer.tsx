@@ -1,6 +1,7 @@
 /** A line to type in, beside speech. */
 
 import { useRef } from "preact/hooks";
+import { words } from "../words";
 
 export function Composer({ say }: { say(text: string): void }) {
   const field = useRef<HTMLInputElement>(null);
@@ -16,13 +17,13 @@ export function Composer({ say }: { say(text: string): void }) {
       <input
         ref={field}
         type="text"
-        aria-label="Type instead of speaking"
-        placeholder="Or type here"
+        aria-label={words.composer.label}
+        placeholder={words.composer.placeholder}
         autocomplete="off"
         enterkeyhint="send"
         maxLength={2000}
       />
-      <button type="submit">Send</button>
+      <button type="submit">{words.composer.send}</button>
     </form>
   );
 }

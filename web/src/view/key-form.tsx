@@ -1,6 +1,7 @@
 /** Where a server's key is asked for. */
 
 import { useEffect, useRef } from "preact/hooks";
+import { words } from "../words";
 
 export function KeyForm({ unlock }: { unlock(key: string): void }) {
   const field = useRef<HTMLInputElement>(null);
@@ -15,15 +16,15 @@ export function KeyForm({ unlock }: { unlock(key: string): void }) {
       <input
         ref={field}
         type="password"
-        aria-label="Key"
-        placeholder="Key"
+        aria-label={words.key.label}
+        placeholder={words.key.label}
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
         required
       />
       <button type="submit" class="talk">
-        Continue
+        {words.key.go}
       </button>
     </form>
   );

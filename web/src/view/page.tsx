@@ -1,106 +1,143 @@
-/** The whole page: the words, the shape, the button. */
+/** The whole page: the talk in the middle, and beside it what was opened. */
 
-import type { Conversation } from "duologue-client";
-import { type ConversationState, isAboutKey, type Phase, phaseOf } from "duologue-client";
-import { useEffect, useReducer, useRef } from "preact/hooks";
-import { Composer } from "./composer";
-import { KeyForm } from "./key-form";
-import { Meters, useLevels } from "./levels";
-import { Presence } from "./presence";
+import {
+  type ConversationState,
+  type DeviceSettings,
+  isAboutKey,
+  type KeptConversations,
+  type KeyRing,
+  type Offer,
+  phaseOf,
+  type Settings,
+  type Talk,
+} from "duologue-client";
+import { useCallback, useEffect, useReducer, useState } from "preact/hooks";
+import { words } from "../words";
+import { ConversationsPanel } from "./conversations/panel";
+import { DeveloperPanel } from "./developer/panel";
+import { Dock } from "./dock";
+import { Header, type PanelName } from "./header";
+import { useKeys } from "./keys";
+import { Menu } from "./menu";
+import { Panel, useIsWide } from "./panel";
+import type { Look, Prefs } from "./prefs";
+import { SettingsPanel } from "./settings/panel";
 import { Status } from "./status";
+import { applyTheme } from "./theme";
+import { TimingPanel } from "./timing/panel";
 import { Transcript } from "./transcript";
-import { buttonLabel, noticeOf, offersTyping, phaseLine, titleOf, troubleLine } from "./words";
+import { announcementOf, isUnderWay, titleOf } from "./words";
 
-export function Page({ conversation }: { conversation: Conversation }) {
-  const state = useConversation(conversation);
-  const main = useRef<HTMLElement>(null);
-  const isOpen = state.link === "open";
-  const isUnderWay = isOpen || state.link === "connecting" || state.link === "waiting";
-  const hasWords = state.entries.some((entry) => entry.text);
-  const phase = phaseOf(state);
-  const figure = state.trouble?.kind === "key-needed" ? "locked" : phase;
-  useLevels(main, conversation, isOpen);
-  useEscape(conversation);
+export interface PageProps {
+  talk: Talk;
+  kept: KeptConversations;
+  keys: KeyRing;
+  /** The address that the server is found under. */
+  base: string;
+  prefs: Prefs;
+  /** Null where the server does not tell. */
+  loadOffer(): Promise<Offer | null>;
+  opened?: PanelName;
+}
+
+export function Page({ talk, kept, keys, base, prefs, loadOffer, opened }: PageProps) {
+  const state = useTalk(talk);
+  const [panel, setPanel] = useState<PanelName | null>(opened ?? null);
+  const [look, setLook] = useLook(prefs);
+  const offer = useOffer(loadOffer, panel === "settings" || panel === "conversations" || state.link === "open");
+  const close = useCallback(() => setPanel(null), []);
+  const toggle = useCallback((name: PanelName) => setPanel((now) => (now === name ? null : name)), []);
+  const isBehind = !useIsWide() && panel !== null;
+  const hasWords = state.entries.some((entry) => entry.text || entry.tool);
+  const isDocked = hasWords || isUnderWay(state) || (state.trouble !== null && !isAboutKey(state.trouble));
+  useKeys(talk, panel ? close : null);
   useTitle(titleOf(state));
   return (
-    <main ref={main} data-state={phase} class={isUnderWay || hasWords ? "docked" : "welcome"}>
-      <header>
-        <h1>Duologue</h1>
-        <Status state={state} />
-      </header>
-      {hasWords ? <Transcript entries={state.entries} /> : <Presence figure={figure} wait={state.wait} />}
-      <section class="dock" aria-label="Conversation">
-        {hasWords && <Presence figure={figure} wait={state.wait} />}
-        <Words phase={phase} state={state} />
-        <Actions conversation={conversation} state={state} isUnderWay={isUnderWay} />
-        {isOpen && <Meters hasMicrophone={state.hasMicrophone} />}
-        {isOpen && <Composer say={(text) => conversation.say(text)} />}
-      </section>
-    </main>
-  );
-}
-
-interface ActionsProps {
-  conversation: Conversation;
-  state: ConversationState;
-  isUnderWay: boolean;
-}
-
-function Actions({ conversation, state, isUnderWay }: ActionsProps) {
-  if (state.trouble && isAboutKey(state.trouble)) {
-    return <KeyForm unlock={(key) => conversation.unlock(key)} />;
-  }
-  const press = () => (isUnderWay ? conversation.end() : conversation.start());
-  return (
-    <div class="actions">
-      <button type="button" class={isUnderWay ? "talk under-way" : "talk"} onClick={press}>
-        {buttonLabel(state)}
-      </button>
-      {offersTyping(state) && (
-        <button type="button" class="plain" onClick={() => conversation.start({ hasMicrophone: false })}>
-          Type instead
-        </button>
+    <div class="app">
+      <Header panel={panel} toggle={toggle} isBehind={isBehind}>
+        {hasWords && <Menu talk={talk} kept={kept} state={state} look={look} setLook={setLook} />}
+      </Header>
+      <main
+        data-state={phaseOf(state)}
+        class={`${isDocked ? "docked" : "welcome"} ${hasWords ? "worded" : "wordless"}`}
+        inert={isBehind}
+      >
+        <Status state={state} offer={offer} openTiming={() => setPanel("timing")} />
+        {hasWords && <Transcript talk={talk} state={state} hasTimes={look.hasTimes} />}
+        <Dock talk={talk} state={state} />
+        <p class="aside" role="status">
+          {announcementOf(state)}
+        </p>
+      </main>
+      {panel && (
+        <Panel
+          key={panel}
+          id={panel}
+          title={words.panels[panel]}
+          side={panel === "conversations" ? "left" : "right"}
+          close={close}
+        >
+          {panel === "conversations" && (
+            <ConversationsPanel
+              talk={talk}
+              kept={kept}
+              offer={offer}
+              close={close}
+              unlock={(key) => keys.keep(key)}
+            />
+          )}
+          {panel === "timing" && <TimingPanel timings={state.timings} entries={state.entries} />}
+          {panel === "settings" && (
+            <SettingsPanel
+              talk={talk}
+              offer={offer}
+              save={(settings, devices) => configure(talk, settings, devices)}
+              base={base}
+              keys={keys}
+              theme={look.theme}
+              setTheme={(theme) => setLook({ ...look, theme })}
+            />
+          )}
+          {panel === "developer" && <DeveloperPanel log={talk.log} base={base} />}
+        </Panel>
       )}
     </div>
   );
 }
 
-function Words({ phase, state }: { phase: Phase; state: ConversationState }) {
-  const trouble = state.trouble && troubleLine(state.trouble);
-  const notice = noticeOf(state);
-  const line = phase === "error" ? null : phaseLine(phase, state);
-  return (
-    <div class="words">
-      <div role="status">{line && <p class="title">{line.title}</p>}</div>
-      {line && !notice && <p class="hint">{line.hint}</p>}
-      <div role="alert">
-        {trouble && <p class="title">{trouble.title}</p>}
-        {trouble && <p class="hint">{trouble.hint}</p>}
-        {trouble?.detail && <p class="hint">{trouble.detail}</p>}
-        {notice && <p class="hint notice">{notice}</p>}
-      </div>
-    </div>
-  );
+function useTalk(talk: Talk): ConversationState {
+  const [, render] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => talk.watch(() => render(undefined as never)), [talk]);
+  return talk.state;
 }
 
-function useConversation(conversation: Conversation): ConversationState {
-  const [, render] = useReducer((count: number) => count + 1, 0);
-  useEffect(() => conversation.watch(() => render(undefined as never)), [conversation]);
-  return conversation.state;
+/** Asked for once it is wanted, and again when it is wanted anew and was not told: a key may have been given since. */
+function useOffer(load: () => Promise<Offer | null>, isWanted: boolean): Offer | null {
+  const [offer, setOffer] = useState<Offer | null>(null);
+  useEffect(() => {
+    if (isWanted && !offer) void load().then(setOffer);
+  }, [load, isWanted, offer]);
+  return offer;
+}
+
+function useLook(prefs: Prefs): [Look, (look: Look) => void] {
+  const [look, setLook] = useState(prefs.look);
+  const choose = (next: Look) => {
+    prefs.look = next;
+    applyTheme(next.theme);
+    setLook(next);
+  };
+  return [look, choose];
+}
+
+/** What is kept of it is `main.tsx`'s to see to. */
+function configure(talk: Talk, settings: Settings, devices: DeviceSettings): void {
+  if (settings !== talk.settings) talk.configure(settings);
+  if (devices !== talk.devices) talk.useDevices(devices);
 }
 
 function useTitle(title: string): void {
   useEffect(() => {
     document.title = title;
   }, [title]);
-}
-
-function useEscape(conversation: Conversation): void {
-  useEffect(() => {
-    const end = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.isComposing) conversation.end();
-    };
-    addEventListener("keydown", end);
-    return () => removeEventListener("keydown", end);
-  }, [conversation]);
 }

@@ -1,25 +1,35 @@
-/** How the talk goes: what carries it, and how fast the last answer was. */
+/** How the talk goes: what carries it, whether it is kept, and how fast the last answer was. */
 
-import type { ConversationState } from "duologue-client";
-import { reasonLine, TRANSPORTS } from "./words";
+import type { ConversationState, Offer } from "duologue-client";
+import { words } from "../words";
+import { keepingLine, reasonLine } from "./words";
 
-export function Status({ state }: { state: ConversationState }) {
-  return (
-    <div class="measures">
-      {state.answeredMs !== null && <Timing ms={state.answeredMs} />}
-      {state.link === "open" && state.transport && (
-        <Carrier name={TRANSPORTS[state.transport]} reason={reasonLine(state)} />
-      )}
-    </div>
-  );
+interface StatusProps {
+  state: ConversationState;
+  offer: Offer | null;
+  openTiming(): void;
 }
 
-function Timing({ ms }: { ms: number }) {
-  const seconds = (ms / 1000).toFixed(1);
+export function Status({ state, offer, openTiming }: StatusProps) {
+  const keeping = keepingLine(state, offer);
+  const { link, transport, answeredMs } = state;
   return (
-    <p title="From your last sound to the first of the answer, as measured on this page">
-      Answered in {seconds} s
-    </p>
+    <div class="measures">
+      {link === "open" && transport && (
+        <Carrier name={words.transports[transport]} reason={reasonLine(state)} />
+      )}
+      {keeping && (
+        <p title={keeping.full}>
+          <span class="full">{keeping.full}</span>
+          <span class="short">{keeping.short}</span>
+        </p>
+      )}
+      {answeredMs !== null && (
+        <button type="button" class="link" title={words.status.answeredHint} onClick={openTiming}>
+          {words.status.answered((answeredMs / 1000).toFixed(1))}
+        </button>
+      )}
+    </div>
   );
 }
 

@@ -1,61 +1,99 @@
 /** The words of both sides. */
 
-import { type Entries, type Entry, split } from "duologue-client";
-import { Component } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import type { ConversationState, Entry, Talk } from "duologue-client";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { words } from "../words";
+import { EntryLine } from "./entry";
+import { Icon } from "./icons";
 
 // Nearer to the end than this, the reader is following, and new words may scroll the list.
 const FOLLOW_PX = 80;
 
-export function Transcript({ entries }: { entries: Entries }) {
+interface TranscriptProps {
+  talk: Talk;
+  state: ConversationState;
+  hasTimes: boolean;
+}
+
+export function Transcript({ talk, state, hasTimes }: TranscriptProps) {
+  const { entries, knownFrom } = state;
   const list = useRef<HTMLOListElement>(null);
+  const { isFollowing, follow, noteScroll } = useFollowing(list, entries);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const visible = entries.filter((entry) => entry.text || entry.tool);
+  const walk = useCallback((event: KeyboardEvent) => choose(event, list.current, setChosen), []);
+  return (
+    <div class={hasTimes ? "spoken timed" : "spoken"}>
+      <ol
+        class="transcript"
+        aria-label={words.transcript.label}
+        aria-description={words.transcript.usage}
+        ref={list}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard.
+        tabIndex={0}
+        onScroll={noteScroll}
+        onKeyDown={walk}
+        onPointerOver={(event) => setChosen(idAt(event.target) ?? chosen)}
+        onFocusIn={(event) => setChosen(idAt(event.target) ?? chosen)}
+      >
+        {visible.map((entry) => (
+          <EntryLine
+            key={entry.id}
+            entry={entry}
+            talk={talk}
+            isChosen={entry.id === chosen}
+            isKnownFrom={entry.id === knownFrom}
+          />
+        ))}
+      </ol>
+      {!isFollowing && (
+        <button type="button" class="latest" onClick={follow}>
+          <Icon name="down" />
+          {words.transcript.latest}
+        </button>
+      )}
+      <p class="aside" aria-live="polite">
+        {writtenAnswer(entries.at(-1))}
+      </p>
+    </div>
+  );
+}
+
+/** An answer without sound is read out by a screen reader, once it is whole. */
+function writtenAnswer(last: Entry | undefined): string {
+  return last?.role === "assistant" && last.status === "final" && !last.isSpoken ? last.text : "";
+}
+
+function useFollowing(list: { current: HTMLOListElement | null }, entries: readonly Entry[]) {
+  const [isFollowing, setFollowing] = useState(true);
   const follows = useRef(true);
+  const follow = () => list.current?.scrollTo({ top: list.current.scrollHeight });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: new words are what it is about.
   useLayoutEffect(() => {
-    if (follows.current) list.current?.scrollTo({ top: list.current.scrollHeight });
+    if (follows.current) follow();
   }, [entries]);
   const noteScroll = () => {
     const { scrollTop, clientHeight, scrollHeight } = list.current as HTMLOListElement;
     follows.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+    setFollowing(follows.current);
   };
-  const visible = entries.filter((entry) => entry.text);
-  if (visible.length === 0) return null;
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard.
-    <ol class="transcript" aria-label="What was said" ref={list} tabIndex={0} onScroll={noteScroll}>
-      {visible.map((entry) => (
-        <Line key={entry.id} entry={entry} />
-      ))}
-    </ol>
-  );
+  return { isFollowing, follow, noteScroll };
 }
 
-/** Entries are replaced when they change, so a long talk costs no more to draw than its last line. */
-class Line extends Component<{ entry: Entry }> {
-  override shouldComponentUpdate(next: { entry: Entry }): boolean {
-    return next.entry !== this.props.entry;
-  }
-
-  override render({ entry }: { entry: Entry }) {
-    const { heard, unheard } = split(entry);
-    return (
-      <li data-role={entry.role} data-status={entry.status}>
-        <span class="speaker">{entry.role === "user" ? "You" : "Duologue"}</span>
-        <p>
-          {heard}
-          {unheard && entry.status === "interrupted" && <Unheard text={unheard} />}
-          {unheard && entry.status !== "interrupted" && <span class="ahead">{unheard}</span>}
-        </p>
-      </li>
-    );
-  }
+function idAt(target: EventTarget | null): string | null {
+  const line = target instanceof Element ? target.closest<HTMLElement>("li[data-id]") : null;
+  return line?.dataset.id ?? null;
 }
 
-function Unheard({ text }: { text: string }) {
-  return (
-    <>
-      <span class="aside"> (interrupted, not heard: </span>
-      <s>{text}</s>
-      <span class="aside">)</span>
-    </>
-  );
+/** Up and down go from entry to entry; the list itself scrolls by all other keys. */
+function choose(event: KeyboardEvent, list: HTMLElement | null, set: (id: string | null) => void): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (!step || !list || event.target instanceof HTMLButtonElement) return;
+  const lines = [...list.querySelectorAll<HTMLElement>("li[data-id]")];
+  const now = lines.findIndex((line) => line === document.activeElement);
+  const next = lines[now < 0 ? lines.length - 1 : Math.max(0, Math.min(lines.length - 1, now + step))];
+  if (!next) return;
+  event.preventDefault();
+  set(next.dataset.id ?? null);
+  next.focus();
 }

@@ -63,6 +63,7 @@ class Moonshine:
     max_batch = 1
     device = "cpu"
     is_realtime = False
+    languages = frozenset({"en"})
 
     def __init__(self) -> None:
         self._encoder: OnnxSession | None = None

@@ -74,8 +74,10 @@ class Whisper:
 
     @property
     def languages(self) -> frozenset[str]:
-        """ISO 639 codes that the loaded model knows; an English one takes everything for "en"."""
-        return self._loaded().languages
+        """ISO 639 codes that the loaded model knows: of an English one "en", which it takes everything for."""
+        if self._model is None:
+            return frozenset()
+        return frozenset({"en"}) if self._is_english(self._model) else self._model.languages
 
     def load(self) -> None:
         """Read and warm the model, from its folder alone. Raises EngineUnavailable, ConfigError."""
@@ -128,10 +130,13 @@ class Whisper:
 
     def _job(self, stretch: Stretch, request: TranscribeRequest) -> _Job:
         model = self._loaded()
-        if not model.is_multilingual or self._options.model in _ENGLISH_ONLY:
+        if self._is_english(model):
             return _Job(stretch, "en", request.wants_words)
         code = (request.language or "").lower().split("-")[0]
         return _Job(stretch, code if code in model.languages else None, request.wants_words)
+
+    def _is_english(self, model: WhisperModel) -> bool:
+        return not model.is_multilingual or self._options.model in _ENGLISH_ONLY
 
     def _hear(self, model: WhisperModel, jobs: Sequence[_Job]) -> list[_Heard]:
         """One batch through the model."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 import httpx2
 import msgspec
 
+from duologue.engines.chat.model_names import can_chat
 from duologue.engines.chat.openai_chat import OpenAIChat
 from duologue.engines.http import is_own_machine
 from duologue.errors import ConfigError, EngineUnavailable
@@ -18,8 +20,6 @@ OLLAMA_URL = "http://127.0.0.1:11434"
 PROBE_TIMEOUT_S = 0.3
 
 _DEFAULTS = ChatOptions()
-
-_NOT_CHAT_NAMES = ("embed", "minilm", "bge-", "rerank")
 
 
 class _Details(msgspec.Struct):
@@ -60,7 +60,8 @@ async def find_chat(
         models = await _ollama_models(ollama_url)
         if not models:
             return None
-        return await _started(OpenAIChat(f"{ollama_url}/v1", llm_model or models[0], options=options))
+        url, tags = f"{ollama_url}/v1", partial(_ollama_models, ollama_url)
+        return await _started(OpenAIChat(url, llm_model or models[0], options=options, list_models=tags))
     url, key = base_url_of(address), env.get("OPENAI_API_KEY") or None
     if key is None or may_have_key(url, env):
         return await _started(OpenAIChat(url, llm_model or "", key, options=options))
@@ -134,4 +135,4 @@ def _can_chat(tag: _Tag) -> bool:
     if tag.capabilities is not None:
         return "completion" in tag.capabilities
     family = (tag.details.family if tag.details else None) or ""
-    return "bert" not in family and not any(part in tag.name.lower() for part in _NOT_CHAT_NAMES)
+    return "bert" not in family and can_chat(tag.name)

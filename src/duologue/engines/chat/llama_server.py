@@ -65,6 +65,14 @@ class LlamaServer:
         return self._chat.model if self._chat is not None else ""
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The one that there is, () before ``start``."""
+        return (self.model,) if self.model else ()
+
+    async def relist(self) -> None:
+        """It stays the one."""
+
+    @property
     def process_id(self) -> int | None:
         """The server's process, None before ``start``."""
         return self._process.process_id if self._process is not None else None

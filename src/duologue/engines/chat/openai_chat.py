@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import httpx2
 from duologue.engines.base import ChatDelta, ChatMessage, ChatRequest
 from duologue.engines.chat.answer import Answer
 from duologue.engines.chat.far_side import FarSide
+from duologue.engines.chat.model_names import chat_models, is_listed
 from duologue.engines.chat.openai_wire import Chunk, decode_models, encode_request
 from duologue.engines.chat.retry import Passing, Retries, wait_asked_for
 from duologue.engines.chat.sse import SseReader
@@ -42,7 +43,8 @@ class OpenAIChat:
     ``base_url`` ends in the API's root, as ``http://127.0.0.1:8000/v1``; ``model`` "" takes the server's first.
     ``extra``: more fields for every request, which the server may refuse by name. ``model_warning`` is set by
     ``start`` where the server does not list the model, and begins with ``note`` where there is one. Reasoning counts
-    as a sign of life for the time-outs, but is never spoken.
+    as a sign of life for the time-outs, but is never spoken. ``list_models``: who knows better than ``GET /models``
+    which models can chat; it gives none where it cannot tell.
     """
 
     name = "openai"
@@ -58,11 +60,14 @@ class OpenAIChat:
         between_tokens_timeout_s: float = 20.0,
         extra: Mapping[str, object] | None = None,
         note: str = "",
+        list_models: Callable[[], Awaitable[list[str]]] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.model = model
         self.model_warning: str | None = None
         self._note = note
+        self._list_models = list_models
+        self._listed: tuple[str, ...] = ()
         self._far = FarSide(self.base_url)
         self._options = options
         self._connect_s = connect_timeout_s
@@ -77,6 +82,11 @@ class OpenAIChat:
             trust_env=not is_own_machine(self.base_url),
         )
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that a request may name, the default first. Known after ``start``."""
+        return self._listed or ((self.model,) if self.model else ())
+
     async def start(self) -> None:
         """Reach the server, learn its models and leave the connection warm. May be called again.
 
@@ -88,9 +98,22 @@ class OpenAIChat:
             if not names:
                 raise EngineUnavailable(f"the chat server at {self._far.url} lists no model: name one with --llm-model")
             self.model = names[0]
-        elif names and not _is_listed(self.model, names):
+        elif names and not is_listed(self.model, names):
             doubt = f"{self._far.url} does not list a model {self.model!r}; it has {', '.join(names[:5])}"
         self.model_warning = "; ".join(filter(None, (self._note, doubt))) or None
+        await self._list(names)
+
+    async def relist(self) -> None:
+        """Ask anew which models there are. Where nobody answers, they stay as they were."""
+        with suppress(EngineUnavailable):
+            if names := await self._listed_models():
+                await self._list(names)
+
+    async def _list(self, names: list[str]) -> None:
+        if not self._options.choice:
+            return
+        known = await self._list_models() if self._list_models is not None else []
+        self._listed = chat_models(self.model, known or names)
 
     async def _listed_models(self) -> list[str]:
         try:
@@ -125,6 +148,10 @@ class OpenAIChat:
         async with aclosing(self._answer(request, self._options.first_token_timeout_s)) as deltas:
             yield deltas
 
+    def _model_for(self, request: ChatRequest) -> str:
+        """What the request asks for, where that is there."""
+        return request.model if request.model is not None and request.model in self._listed else self.model
+
     async def _answer(self, request: ChatRequest, first_s: float) -> AsyncGenerator[ChatDelta, None]:
         deadline = anyio.current_time() + first_s
         retries = Retries(self._options.retries)
@@ -147,7 +174,7 @@ class OpenAIChat:
         async with AsyncExitStack() as stack:
             response = await self._send(request, deadline, stack, is_first=is_first)
             if response.status_code != 200:
-                raise self._failure(response, await read_some(response))
+                raise self._failure(response, await read_some(response), self._model_for(request))
             answer = Answer()
             chunks = await stack.enter_async_context(aclosing(self._chunks(response, deadline)))
             async for chunk in chunks:
@@ -167,7 +194,7 @@ class OpenAIChat:
         """Send the request and wait for the headers. A kept connection that was just closed costs no retry."""
         body = encode_request(
             request,
-            model=self.model,
+            model=self._model_for(request),
             temperature=self._options.temperature,
             extra=self._extra,
             without=self._refused_fields,
@@ -218,10 +245,14 @@ class OpenAIChat:
             raise Passing(EngineLost(self._far.broken_off())) from error
         raise EngineLost(self._far.silent())
 
-    def _failure(self, response: httpx2.Response, body: bytes) -> Exception:
-        """What a status other than 200 means. A field refused by name is left out from now on."""
+    def _failure(self, response: httpx2.Response, body: bytes, model: str) -> Exception:
+        """What a status other than 200 means. A field refused by name is left out from now on, and so is a model that
+        a session has chosen and that is gone: the others' is still there."""
         status = response.status_code
-        error = self._far.refusal(status, body, self.model)
+        error = self._far.refusal(status, body, model)
+        if status == 404 and model != self.model:
+            self._listed = tuple(name for name in self._listed if name != model)
+            return EngineError(error.message)
         if status in {400, 422} and (fields := self._fields_refused_in(body)):
             self._refused_fields |= fields
             return Passing(error, is_free=True)
@@ -238,11 +269,6 @@ class OpenAIChat:
         if "max_completion_tokens" in said and "upported" in said:
             refused.add("max_tokens")
         return refused - self._refused_fields
-
-
-def _is_listed(model: str, names: list[str]) -> bool:
-    """Ollama lists "name:latest" for what may be asked for as "name"."""
-    return model in names or f"{model}:latest" in names
 
 
 async def _count(rest: AsyncIterator[Chunk], answer: Answer) -> None:

@@ -24,7 +24,8 @@ from duologue.engines.tts.places import Places
 from duologue.errors import EngineError, EngineLost
 from duologue.options import EspeakOptions
 
-# What clients ask for -> what the library calls it (its British English is plain "en").
+# What clients ask for -> what the library calls it (its British English is plain "en"): English first, then one voice
+# each of the languages that it says well enough to be understood. It has a hundred more, too many to choose from.
 VOICES = {
     "en-us": "en-us",
     "en-us+f3": "en-us+f3",
@@ -32,7 +33,12 @@ VOICES = {
     "en-gb+f3": "en+f3",
     "en-gb-x-rp": "en-gb-x-rp",
     "en-gb-scotland": "en-gb-scotland",
-}
+    **{code: code for code in (
+        "ar", "ca", "cs", "da", "de", "el", "es", "es-419", "fi", "fr", "hi", "hu", "id", "it", "nb", "nl", "pl", "pt",
+        "pt-br", "ro", "ru", "sk", "sv", "tr", "uk", "vi",
+    )},
+    "zh": "cmn",
+}  # fmt: skip
 
 _NORMAL_WPM = 170
 # espeak-ng speaks no slower than this, whatever it is told; above 450 it leaves out periods of the sound.

@@ -92,6 +92,11 @@ def net_folder(options: KokoroOptions) -> Path:
     return _folder(options, _backend(options))
 
 
+def model_name(options: KokoroOptions) -> str:
+    """What ``options`` name, or what is taken where they name none."""
+    return _model(options, _backend(options))
+
+
 def check_utterance(utterance: Utterance) -> None:
     """Raises EngineError for no tokens, more than 510, a style of another size, or no speed."""
     if not 1 <= len(utterance.tokens) <= MAX_TOKENS:
@@ -106,7 +111,11 @@ def cpu_threads(wanted: int) -> int:
 
 
 def _folder(options: KokoroOptions, backend: Backend) -> Path:
-    return model_folder(options.model or (_GPU_MODEL if backend == "torch" else _CPU_MODEL))
+    return model_folder(_model(options, backend))
+
+
+def _model(options: KokoroOptions, backend: Backend) -> str:
+    return options.model or (_GPU_MODEL if backend == "torch" else _CPU_MODEL)
 
 
 def _backend(options: KokoroOptions) -> Backend:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from duologue.errors import ClientError
 from duologue.events import (
@@ -27,6 +28,8 @@ from duologue.events import (
 )
 from duologue.items import ReplyOptions, SessionConfig, new_id
 from duologue.protocols.openai_realtime import messages as wire
+from duologue.protocols.openai_realtime import own_events
+from duologue.protocols.openai_realtime.choices import Choices
 from duologue.protocols.openai_realtime.items import to_item, to_pcm
 from duologue.protocols.openai_realtime.responses import reply_options
 from duologue.protocols.openai_realtime.server_events import ServerEvents
@@ -43,6 +46,14 @@ class Received(msgspec.Struct):
 
     told: list[Told] = []
     frames: list[bytes] = []
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """What a client is told of the conversation that it asked for. ``items``: so many are in it already."""
+
+    is_kept: bool
+    items: int
+    title: str
 
 
 class RealtimeProtocol:
@@ -64,14 +75,21 @@ class RealtimeProtocol:
         with_metrics: bool = False,
         with_playout: bool = False,
         longest_s: float = LONGEST_SESSION_S,
+        choices: Choices | None = None,
     ) -> None:
-        """``now_s``: the present second of the calendar, for what the wire says of expiry."""
-        self._session = WireSession(model, defaults, now_s, kind, longest_s)
+        """``now_s``: the present second of the calendar, for what the wire says of expiry. ``choices``: what there is
+        of models, voices and languages; None where that is not known."""
+        self._session = WireSession(model, defaults, now_s, kind, longest_s, choices)
         self._over_webrtc = over_webrtc
         self._with_playout = with_playout
         self._events = ServerEvents(over_webrtc=over_webrtc, with_metrics=with_metrics, with_playout=with_playout)
         self._encoder = msgspec.json.Encoder()
         self._is_new = True
+        self._greeting: Greeting | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return self._session.kind
 
     @property
     def session_id(self) -> str:
@@ -91,9 +109,16 @@ class RealtimeProtocol:
         ClientError."""
         self._session.update(session, may_change_kind=True)
 
+    def open(self, conversation_id: str, greeting: Greeting | None) -> None:
+        """Which conversation it is; ``greeting`` None: the client did not ask, and is not told."""
+        self._events.conversation_id, self._greeting = conversation_id, greeting
+
     def greet(self) -> list[bytes]:
         """The first frames of a connection."""
-        return self._encode([{"type": "session.created", "session": self._session.shown}])
+        frames: list[Frame] = [{"type": "session.created", "session": self._session.shown}]
+        if self._greeting is not None:
+            frames.append(own_events.opened(self._events.conversation_id, **structs.asdict(self._greeting)))
+        return self._encode(frames)
 
     # --- client -> session ----------------------------------------------------------------------------------------
 
@@ -153,7 +178,8 @@ class RealtimeProtocol:
         if response == wire.NULL:
             return ReplyOptions()
         asked, items = wire.parse_response(response)
-        return reply_options(asked, items, self._session.input_format, self._session.config().tools)
+        session = self._session
+        return reply_options(asked, items, session.input_format, session.config().tools, session.choices)
 
     def _clear_playout(self, ref: str | None) -> Told:
         if not self._over_webrtc:

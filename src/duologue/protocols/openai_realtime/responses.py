@@ -8,6 +8,7 @@ from typing import Any, Literal
 from duologue.errors import ClientError
 from duologue.items import ReplyOptions, SoundFormat, ToolSpec
 from duologue.protocols.openai_realtime import fields, tooling
+from duologue.protocols.openai_realtime.choices import Anything, Choices, check_voice
 from duologue.protocols.openai_realtime.items import to_items
 from duologue.protocols.openai_realtime.messages import WireItem
 
@@ -17,16 +18,17 @@ def reply_options(
     items: Sequence[WireItem] | None = None,
     sound: SoundFormat = "pcm16",
     offered: Sequence[ToolSpec] = (),
+    choices: Choices | None = None,
 ) -> ReplyOptions:
-    """``items``: its ``input``; ``sound``: the session's input format; ``offered``: the session's tools. Raises
-    ClientError for a value that cannot be."""
+    """``items``: its ``input``; ``sound``: the session's input format; ``offered``: the session's tools; ``choices``:
+    what there is of voices. Raises ClientError for a value that cannot be."""
     output = fields.object_in(fields.object_in(response, "audio", "response"), "output", "response.audio")
     given = {key: value for key, value in response.items() if value is not None}
     own_tools = tooling.tools(given["tools"], "response.tools", offered) if "tools" in given else None
     return ReplyOptions(
         instructions=fields.optional_text(given.get("instructions"), "response.instructions"),
         modality=_read(given, "output_modalities", fields.modality),
-        voice=None if output.get("voice") is None else fields.voice(output["voice"], "response.audio.output.voice"),
+        voice=_voice(output.get("voice"), choices or Anything()),
         output_format=_format(output.get("format")),
         max_output_tokens=_read(given, "max_output_tokens", _max_tokens),
         metadata=fields.metadata(response, "response"),
@@ -40,6 +42,11 @@ def reply_options(
 
 def _read(given: Mapping[str, Any], key: str, reader: Any) -> Any:
     return reader(given[key], f"response.{key}") if key in given else None
+
+
+def _voice(value: object, choices: Choices) -> str | None:
+    param = "response.audio.output.voice"
+    return None if value is None else check_voice(fields.voice(value, param), param, choices)
 
 
 def _max_tokens(value: object, param: str) -> int | Literal["inf"]:

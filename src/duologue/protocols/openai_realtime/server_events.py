@@ -12,7 +12,6 @@ from typing import Any
 
 from duologue.audio.telephone import TelephoneEncoder
 from duologue.events import (
-    AttemptEnded,
     AudioCleared,
     Event,
     Failed,
@@ -24,7 +23,6 @@ from duologue.events import (
     ItemTruncated,
     McpCallProgress,
     McpListingProgress,
-    OverlapJudged,
     PlayoutCleared,
     PlayoutHeld,
     PlayoutLowered,
@@ -39,7 +37,6 @@ from duologue.events import (
     ReplyManner,
     ReplyStarted,
     ReplyText,
-    ReplyTimed,
     SpeechStarted,
     SpeechStopped,
     TranscriptDelta,
@@ -48,6 +45,7 @@ from duologue.events import (
     TurnCommitted,
 )
 from duologue.items import FunctionCall, McpCall, Message, SoundFormat, new_id
+from duologue.protocols.openai_realtime import own_events
 from duologue.protocols.openai_realtime.fields import PCM
 from duologue.protocols.openai_realtime.items import from_item
 
@@ -70,7 +68,7 @@ class ServerEvents:
     def __init__(self, *, over_webrtc: bool = False, with_metrics: bool = False, with_playout: bool = False) -> None:
         self._with_metrics = with_metrics
         self._with_playout = with_playout
-        self._conversation_id = new_id("conv")
+        self.conversation_id = new_id("conv")
         self._over_webrtc = over_webrtc
         self._playing: str | None = None
         self._encoders: dict[str, TelephoneEncoder] = {}
@@ -224,7 +222,7 @@ class ServerEvents:
             "status": status,
             "status_details": None,
             "output": [],
-            "conversation_id": self._conversation_id if manner.in_conversation else None,
+            "conversation_id": self.conversation_id if manner.in_conversation else None,
             "output_modalities": [manner.modality],
             "max_output_tokens": "inf" if tokens is None else tokens,
             "audio": {"output": {"format": _FORMATS[manner.output_format], "voice": manner.voice}},
@@ -232,31 +230,8 @@ class ServerEvents:
             "metadata": manner.metadata,
         }
 
-    def _reply_timed(self, e: ReplyTimed) -> list[Frame]:
-        if not self._with_metrics:
-            return []
-        since = {
-            "committed": e.committed_ms,
-            "transcript": e.words_ms,
-            "first_text": e.text_ms,
-            "first_phrase": e.phrase_ms,
-            "first_sound": e.spoken_ms,
-            "first_sent": e.given_ms,
-        }
-        frame = {"type": "duologue.response.timing", "response_id": e.reply_id, "item_id": e.item_id}
-        return [{**frame, "ms_since_speech_end": since}]
-
-    def _overlap_judged(self, e: OverlapJudged) -> list[Frame]:
-        if not self._with_metrics:
-            return []
-        frame = {"type": "duologue.overlap.judged", "verdict": e.verdict}
-        return [{**frame, "audio_start_ms": e.at_ms, "took_ms": round(e.took_ms, 1)}]
-
-    def _attempt_ended(self, e: AttemptEnded) -> list[Frame]:
-        if not self._with_metrics:
-            return []
-        frame = {"type": "duologue.attempt.ended", "kept": e.is_kept, "level": e.level}
-        return [{**frame, "compute_ms": round(e.compute_s * 1000, 1)}]
+    def _measured(self, e: Event) -> list[Frame]:
+        return [own_events.MEASURED[type(e)](e)] if self._with_metrics else []
 
     # --- playout, and errors ----------------------------------------------------------------------------------
 
@@ -386,14 +361,12 @@ _TRANSLATIONS: dict[type[Event], Callable[[ServerEvents, Any], list[Frame]]] = {
     ReplyItemDone: ServerEvents._reply_item_done,
     McpCallProgress: ServerEvents._mcp_call,
     ReplyDone: ServerEvents._reply_done,
-    ReplyTimed: ServerEvents._reply_timed,
     PlayoutStarted: ServerEvents._playout_started,
     PlayoutStopped: ServerEvents._playout_stopped,
     PlayoutCleared: ServerEvents._playout_cleared,
     PlayoutLowered: ServerEvents._playout_lowered,
     PlayoutHeld: ServerEvents._playout_held,
     PlayoutResumed: ServerEvents._playout_resumed,
-    OverlapJudged: ServerEvents._overlap_judged,
-    AttemptEnded: ServerEvents._attempt_ended,
     Failed: ServerEvents._failed,
+    **dict.fromkeys(own_events.MEASURED, ServerEvents._measured),
 }

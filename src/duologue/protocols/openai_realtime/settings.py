@@ -11,6 +11,7 @@ from msgspec import structs
 from duologue.errors import ClientError
 from duologue.items import SessionConfig, SoundFormat, ToolSpec, TurnDetection, new_id
 from duologue.protocols.openai_realtime import fields, tooling
+from duologue.protocols.openai_realtime.choices import Anything, Choices, check_language, check_voice
 from duologue.protocols.openai_realtime.fields import FORMATS, PCM
 
 Kind = Literal["realtime", "transcription"]
@@ -41,12 +42,17 @@ _KEPT: dict[str, tuple[type, ...]] = {"tracing": (str, dict), "prompt": (dict,),
 _EAGERNESS = {"low": (1.6, 8_000), "medium": (1.0, 4_000), "high": (0.7, 2_000), "auto": (1.0, 4_000)}
 # A second: anything shorter is a pause for breath.
 LEAST_IDLE_MS, MOST_IDLE_MS = 1_000, 3_600_000
+LEAST_SPEED, MOST_SPEED = 0.25, 1.5
 _INPUT, _OUTPUT = "session.audio.input", "session.audio.output"
 _DETECTION = f"{_INPUT}.turn_detection"
 
 
 class WireSession:
-    """The effective session: defaults, and every update since. ``kind`` "transcription": nobody answers."""
+    """The effective session: defaults, and every update since. ``kind`` "transcription": nobody answers.
+
+    ``model``: any name, as it came with the connection; with one of ``choices`` that one answers. Another name in an
+    update changes nothing: programs send OpenAI's.
+    """
 
     def __init__(
         self,
@@ -55,7 +61,10 @@ class WireSession:
         now_s: int,
         kind: Kind = "realtime",
         longest_s: float = LONGEST_SESSION_S,
+        choices: Choices | None = None,
     ) -> None:
+        self.choices: Choices = choices or Anything()
+        self._first_model = model
         self._defaults = defaults
         self._silence_ms: int | None = None
         self._is_detection_given = False
@@ -140,7 +149,8 @@ class WireSession:
             self._merge_answers(change)
 
     def _merge_answers(self, change: Mapping[str, Any]) -> None:
-        fields.optional_text(change.get("model"), "session.model")
+        if fields.optional_text(change.get("model"), "session.model") in (self._first_model, *self.choices.models):
+            self.shown["model"] = change["model"]
         for key in ("output_modalities", "instructions", "max_output_tokens", "parallel_tool_calls", "truncation"):
             if change.get(key) is not None:
                 self.shown[key] = change[key]
@@ -161,6 +171,9 @@ class WireSession:
         for key in ("transcription", "noise_reduction"):
             if key in change:
                 sound_in[key] = None if change[key] is None else _texts(fields.object_in(change, key, _INPUT), key)
+        if "transcription" in change:
+            language = _language(sound_in["transcription"])
+            check_language(language, f"{_INPUT}.transcription.language", self.choices)
         if "turn_detection" in change:
             self._merge_detection(change["turn_detection"])
             self._is_detection_given = True
@@ -177,6 +190,8 @@ class WireSession:
         for key in ("voice", "speed"):
             if change.get(key) is not None:
                 sound_out[key] = change[key]
+        if change.get("voice") is not None:
+            check_voice(fields.voice(change["voice"], f"{_OUTPUT}.voice"), f"{_OUTPUT}.voice", self.choices)
 
     def _merge_detection(self, change: object) -> None:
         """None turns it off; the same kind keeps earlier fields, another kind starts from its defaults."""
@@ -218,7 +233,7 @@ class WireSession:
             instructions=fields.text(shown["instructions"], "session.instructions"),
             modality=fields.modality(shown["output_modalities"], "session.output_modalities"),
             voice=fields.voice(sound_out["voice"], f"{_OUTPUT}.voice"),
-            speed=fields.number(sound_out["speed"], f"{_OUTPUT}.speed", 0.25, 1.5),
+            speed=fields.number(sound_out["speed"], f"{_OUTPUT}.speed", LEAST_SPEED, MOST_SPEED),
             output_format=FORMATS[sound_out["format"]["type"]],
             max_output_tokens=fields.max_tokens(shown["max_output_tokens"], "session.max_output_tokens"),
             tools=self._tools,
@@ -226,6 +241,7 @@ class WireSession:
             parallel_tool_calls=fields.flag(shown["parallel_tool_calls"], "session.parallel_tool_calls"),
             truncation=truncation,
             prompt_tokens=prompt_tokens,
+            model=shown["model"] if shown["model"] in self.choices.models else None,
         )
 
     def _detection(self, shown: dict[str, Any] | None) -> TurnDetection | None:

@@ -9,6 +9,7 @@ import structlog
 
 from duologue.events import Event, PlayoutCleared, PlayoutHeld, PlayoutLowered, PlayoutResumed, ReplyAudio
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.keeping import Opened
 from duologue.server.live import Live
 from duologue.server.state import State
 from duologue.server.webrtc.channel import EventChannel
@@ -28,10 +29,12 @@ GOODBYE_S, CLOSE_S = 1.0, 5.0
 class Call:
     """``answer`` first, then ``run`` until either side ends the call. ``close`` in any case."""
 
-    def __init__(self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer]) -> None:
+    def __init__(
+        self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer], opened: Opened
+    ) -> None:
         self.id = call_id
         self.is_over = False
-        self._state, self._protocol = state, protocol
+        self._state, self._protocol, self._opened = state, protocol, opened
         self._playback = Playback()
         self._microphone = Microphone()
         self._channel = EventChannel()
@@ -44,7 +47,7 @@ class Call:
     async def answer(self, offer: str) -> str:
         """The SDP that answers ``offer``. Raises ClientError for one that cannot be used."""
         sdp = await answer(self._peer, offer, self._microphone)
-        self.live = Live(self._state, self._protocol, watchers=(self._watch,), transport="webrtc")
+        self.live = Live(self._state, self._protocol, watchers=(self._watch,), transport="webrtc", opened=self._opened)
         return sdp
 
     def hang_up(self) -> None:

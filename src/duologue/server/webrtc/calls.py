@@ -18,6 +18,7 @@ from duologue import telemetry
 from duologue.errors import Overloaded
 from duologue.items import new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.server.keeping import Opened
 from duologue.server.line import NOBODY, Who
 from duologue.server.webrtc.ice import mend, parse_servers
 
@@ -63,13 +64,20 @@ class Calls:
             self._tasks = None
 
     async def open(
-        self, offer: str, protocol: RealtimeProtocol, who: Who = NOBODY, ticket: str | None = None
+        self,
+        offer: str,
+        protocol: RealtimeProtocol,
+        who: Who = NOBODY,
+        ticket: str | None = None,
+        asked: str | None = None,
+        owner: str = "",
     ) -> Answered:
-        """Begin a call of ``who``, whose place in the line is ``ticket``. Raises ClientError for an ``offer`` that
-        cannot be used, NoSlot and Overloaded."""
+        """Begin a call of ``who``, whose place in the line is ``ticket``, in the conversation that was ``asked`` for,
+        which is ``owner``'s. Raises ClientError for an ``offer`` that cannot be used and for a conversation that is not
+        kept, NoSlot, Overloaded and StoreFailed."""
         if self._tasks is None:
             raise Overloaded("Calls cannot be taken yet. Try again in a few seconds.")
-        answered: Answered = await self._tasks.start(self._hold, offer, protocol, who, ticket)
+        answered: Answered = await self._tasks.start(self._hold, offer, protocol, who, ticket, asked, owner)
         return answered
 
     def find(self, call_id: str) -> Call | None:
@@ -90,14 +98,28 @@ class Calls:
         protocol: RealtimeProtocol,
         who: Who,
         ticket: str | None,
+        asked: str | None,
+        owner: str,
         *,
         task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """What it raises before the call has begun is ``open``'s."""
+        async with self._state.keeping.open(asked, owner, may_keep=protocol.kind == "realtime") as opened:
+            await self._admit(offer, protocol, who, ticket, opened, task_status)
+
+    async def _admit(
+        self,
+        offer: str,
+        protocol: RealtimeProtocol,
+        who: Who,
+        ticket: str | None,
+        opened: Opened,
+        task_status: TaskStatus[Answered],
+    ) -> None:
         from duologue.server.webrtc.call import Call
 
         with self._state.admission.enter(who, ticket) as lease:
-            call = Call(new_id("rtc"), self._state, protocol, self._servers)
+            call = Call(new_id("rtc"), self._state, protocol, self._servers, opened)
             try:
                 sdp = await call.answer(offer)
                 lease.holder, lease.ask = call.live.id, call.live.ask

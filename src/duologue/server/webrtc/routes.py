@@ -15,6 +15,7 @@ from duologue import telemetry
 from duologue.errors import DuologueError
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.admission import ticket_of, who_of
+from duologue.server.keeping import PARAMETER, owner_of
 from duologue.server.problems import problem, problem_of, too_slow, warming_up
 from duologue.server.state import State
 from duologue.server.webrtc.offer import read
@@ -34,7 +35,9 @@ async def _create(request: Request) -> Response:
         with anyio.fail_after(BODY_S):
             asked = await read(request)
         who, ticket = who_of(request.scope), ticket_of(request.headers, request.query_params)
-        answered = await state.calls.open(asked.offer, _protocol(request, state, asked.session), who, ticket)
+        conversation, owner = request.query_params.get(PARAMETER), owner_of(request.scope)
+        protocol = _protocol(request, state, asked.session)
+        answered = await state.calls.open(asked.offer, protocol, who, ticket, conversation, owner)
     except TimeoutError:
         return _refused(too_slow(BODY_S))
     except ClientDisconnect:
@@ -64,6 +67,7 @@ def _protocol(request: Request, state: State, posted: dict[str, Any] | None) -> 
         with_metrics=request.query_params.get("x_metrics") == "1",
         with_playout=request.query_params.get("x_playout") == "1",
         longest_s=state.settings.max_session_s,
+        choices=state.choices,
     )
     for session in (bound, posted):
         if session:

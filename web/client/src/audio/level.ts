@@ -3,6 +3,8 @@
 const FLOOR_DB = -60;
 const CEILING_DB = -12;
 const FALL_PER_S = 2.5;
+/** About -50 dBFS: above a synthesizer's dither, below its softest consonant. */
+export const AUDIBLE = 0.003;
 
 export function rms(samples: Float32Array): number {
   if (samples.length === 0) return 0;

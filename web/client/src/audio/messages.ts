@@ -17,6 +17,8 @@ export interface Captured {
 export interface Metered {
   rms: number;
   endS: number;
+  /** The first of them that can be heard; null where none can. */
+  onsetS: number | null;
 }
 
 export type ToPlayback =

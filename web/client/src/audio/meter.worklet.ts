@@ -1,6 +1,6 @@
 /** How loud a stream is, every 20 ms. */
 
-import { rms } from "./level";
+import { AUDIBLE, rms } from "./level";
 import { METER, type Metered } from "./messages";
 
 class Meter extends AudioWorkletProcessor {
@@ -21,9 +21,16 @@ class Meter extends AudioWorkletProcessor {
   }
 
   #say(): void {
-    const message: Metered = { rms: rms(this.#block), endS: currentTime };
+    const loudness = rms(this.#block);
+    const message: Metered = { rms: loudness, endS: currentTime, onsetS: this.#onsetS(loudness) };
     this.port.postMessage(message);
     this.#filled = 0;
+  }
+
+  #onsetS(loudness: number): number | null {
+    if (loudness < AUDIBLE) return null;
+    const first = this.#block.findIndex((sample) => Math.abs(sample) > AUDIBLE);
+    return currentTime - (this.#block.length - first) / sampleRate;
   }
 }
 

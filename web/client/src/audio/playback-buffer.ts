@@ -1,8 +1,10 @@
 /**
  * What is still to be heard, in order, and what was heard of each item. Samples are 24 kHz mono floats.
  *
- * An item starts to play with its first samples. Should they run out in mid-item, the buffer waits for
- * 80 ms of sound before it goes on: one pause rather than a crackle at every late packet.
+ * A server sends an answer as fast as it is made, in pieces of 100 ms, up to 2 s ahead: what a network does hides
+ * behind that, and nothing is held back here. Should samples run out in mid-item all the same, the buffer waits for
+ * 80 ms of sound before it goes on, and for twice as much each time that it happens again: one pause rather than a
+ * crackle at every late packet. Around the pause 5 ms fade out and in again, as around a hold.
  *
  * One reply at a time can be lowered, or held: then it falls silent and keeps its place. 5 ms fade out
  * that stay to be played, and when it goes on the 5 ms before them fade in; both come on top, and every
@@ -23,6 +25,7 @@ interface Chunk {
 }
 
 const CUSHION_SAMPLES = 0.08 * WIRE_HZ;
+const MOST_CUSHION_SAMPLES = 0.32 * WIRE_HZ;
 // 5 ms of fade: long enough not to click, too short to be heard as speech.
 const FADE_SAMPLES = 0.005 * WIRE_HZ;
 
@@ -34,6 +37,7 @@ export class PlaybackBuffer {
   #ended = new Set<string>();
   /** Ran dry in mid-item, and waits for a cushion. */
   #isDry = false;
+  #cushion = CUSHION_SAMPLES;
   /** The reply that is lowered or held. */
   #apart: string | null = null;
   #isHeld = false;
@@ -63,13 +67,15 @@ export class PlaybackBuffer {
   /** Fills `into`, with silence where there is nothing to play; returns how many samples were sound. */
   pull(into: Float32Array): number {
     if (into.length === 0) return 0;
+    const isWaiting = this.#waitsForMore();
     let filled = this.#takeFades(into);
-    if (!this.#waitsForMore()) {
+    if (!isWaiting) {
       while (filled < into.length && this.#queue[0] && !this.isHeld) {
         filled += this.#take(into, filled, this.#queue[0]);
       }
-      if (filled < into.length && !this.isHeld) {
-        this.#isDry = this.#current !== null && !this.#ended.has(this.#current.itemId);
+      if (filled < into.length && this.#isCutShort) {
+        this.#runDry();
+        filled += this.#takeFades(into.subarray(filled));
       }
     }
     into.fill(0, filled);
@@ -120,6 +126,7 @@ export class PlaybackBuffer {
     this.#waiting = 0;
     this.#current = null;
     this.#isDry = false;
+    this.#cushion = CUSHION_SAMPLES;
     this.#isSounding = false;
     this.#before = new Float32Array(0);
     this.#setApart(null);
@@ -188,16 +195,45 @@ export class PlaybackBuffer {
 
   #count(itemId: string, samples: number): void {
     if (this.#current?.itemId === itemId) this.#current.samples += samples;
-    else this.#current = { itemId, samples };
+    else {
+      this.#current = { itemId, samples };
+      this.#cushion = CUSHION_SAMPLES;
+    }
   }
 
   #waitsForMore(): boolean {
-    if (!this.#isDry) return false;
+    if (!this.#isDry || this.isHeld) return this.#isDry;
     const next = this.#queue[0];
     if (!next) return true;
-    const isReady = this.#waiting >= CUSHION_SAMPLES || next.itemId !== this.#current?.itemId;
-    this.#isDry = !isReady && !this.#ended.has(next.itemId);
+    const isSame = next.itemId === this.#current?.itemId;
+    this.#isDry = isSame && this.#waiting < this.#cushion && !this.#ended.has(next.itemId);
+    if (!this.#isDry && isSame) this.#comeIn();
     return this.#isDry;
+  }
+
+  /** Whether there is nothing more to play of an item that has not ended. */
+  get #isCutShort(): boolean {
+    return !this.isHeld && this.#current !== null && !this.#ended.has(this.#current.itemId);
+  }
+
+  /** What was played last sounds once more, backwards, on its way to silence. */
+  #runDry(): void {
+    if (this.#isDry) return;
+    this.#isDry = true;
+    const past = this.#past().reverse();
+    this.#fades = past.map((sample, i) => sample * this.#apartGain * down(i, past.length));
+  }
+
+  /** After a pause, what was played last comes before what goes on. */
+  #comeIn(): void {
+    this.#cushion = Math.min(MOST_CUSHION_SAMPLES, 2 * this.#cushion);
+    const past = this.#past();
+    const comeback = past.map((sample, i) => (sample * this.#apartGain * (i + 1)) / past.length);
+    this.#fades = Float32Array.of(...this.#fades, ...comeback);
+  }
+
+  get #apartGain(): number {
+    return this.#currentReply === this.#apart ? this.#gain : 1;
   }
 
   /** What is heard, or the next 5 ms of it, on its way to silence; nothing where nothing sounds. */

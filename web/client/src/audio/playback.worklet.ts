@@ -1,13 +1,11 @@
 /** Plays the buffer at the device's rate, and reports what was really played. */
 
-import { rms } from "./level";
+import { AUDIBLE, rms } from "./level";
 import { type FromPlayback, PLAYBACK, type ToPlayback } from "./messages";
 import { WIRE_HZ } from "./pcm";
 import { PlaybackBuffer } from "./playback-buffer";
 import { Resampler } from "./resample";
 
-// About -50 dBFS: above a synthesizer's dither, below its softest consonant.
-const AUDIBLE = 0.003;
 const REPORT_EVERY_S = 0.04;
 
 class Playback extends AudioWorkletProcessor {

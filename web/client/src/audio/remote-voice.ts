@@ -1,5 +1,7 @@
 /** Plays the sound of a peer connection. */
 
+import { route, within } from "./output";
+
 export class RemoteVoice {
   readonly #element = new Audio();
   readonly #stream = new MediaStream();
@@ -14,6 +16,16 @@ export class RemoteVoice {
   add(track: MediaStreamTrack): void {
     this.#stream.addTrack(track);
     this.#play();
+  }
+
+  /** From 0, silent, to 1. On iOS the phone's own keys alone decide. */
+  setVolume(volume: number): void {
+    this.#element.volume = within(volume);
+  }
+
+  /** Plays on a device; null for the default one. Rejects where it cannot be used: then it plays where it did. */
+  setSink(deviceId: string | null): Promise<void> {
+    return route(this.#element, deviceId);
   }
 
   close(): void {

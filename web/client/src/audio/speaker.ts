@@ -2,6 +2,7 @@
 
 import { type FromPlayback, PLAYBACK, type ToPlayback } from "./messages";
 import { samplesToMs, toFloat, WIRE_HZ } from "./pcm";
+import { glide, type Routed, route } from "./output";
 import playbackUrl from "./playback.worklet?worker&url";
 
 export interface Heard {
@@ -11,6 +12,7 @@ export interface Heard {
 
 export interface SpeakerEvents {
   heard(heard: Heard, rms: number): void;
+  /** Its first sound leaves the speaker, on the audio clock. */
   audible(itemId: string, atS: number): void;
   drained(): void;
 }
@@ -19,6 +21,7 @@ export class Speaker {
   readonly #context: AudioContext;
   readonly #node: AudioWorkletNode;
   readonly #events: SpeakerEvents;
+  readonly #gain: GainNode;
   readonly #flushes = new Map<number, (cut: Heard[]) => void>();
   #ticket = 0;
 
@@ -32,7 +35,8 @@ export class Speaker {
     this.#events = events;
     this.#node = new AudioWorkletNode(context, PLAYBACK, { numberOfInputs: 0, outputChannelCount: [1] });
     this.#node.port.onmessage = ({ data }: MessageEvent<FromPlayback>) => this.#take(data);
-    this.#node.connect(context.destination);
+    this.#gain = new GainNode(context);
+    this.#node.connect(this.#gain).connect(context.destination);
   }
 
   play(replyId: string, itemId: string, samples: Int16Array): void {
@@ -68,9 +72,20 @@ export class Speaker {
     });
   }
 
+  /** From 0, silent, to 1; without a click. */
+  setVolume(volume: number): void {
+    glide(this.#gain.gain, volume, this.#context.currentTime);
+  }
+
+  /** Plays on a device, and so does all else in its context; null for the default one. Rejects where it cannot be used. */
+  setSink(deviceId: string | null): Promise<void> {
+    return route(this.#context as AudioContext & Routed, deviceId);
+  }
+
   close(): void {
     this.#node.port.onmessage = null;
     this.#node.disconnect();
+    this.#gain.disconnect();
     for (const resolve of this.#flushes.values()) resolve([]);
   }
 

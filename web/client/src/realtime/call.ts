@@ -1,22 +1,30 @@
-/** One call: its microphone and the transport that carries it, and what passes between them. */
+/** One call: its microphone, the transport that carries it, and another one whenever that is lost. */
 
-import { Microphone } from "../audio/microphone";
+import { keepRunning } from "../audio/context";
 import { RemoteVoice } from "../audio/remote-voice";
-import { type Entries, split } from "./entries";
-import { newItemId, SESSION, type ServerEvent, typedItem } from "./events";
-import { type Choice, type Decision, decide } from "./fallback";
+import type { Close } from "../audio/tap";
+import { type Tone, Tones } from "../audio/tones";
+import { Ears } from "./ears";
+import type { Entries } from "./entries";
+import type { ClientEvent, ServerEvent } from "./events";
+import type { Choice } from "./fallback";
+import { judge } from "./judge";
 import { Line } from "./line";
+import { Reconnection } from "./reconnect";
+import { Session } from "./session";
+import type { DeviceSettings, Settings } from "./settings";
 import { sleep } from "./sleep";
 import type { LocalEvent } from "./state";
+import { Timekeeper } from "./timekeeper";
 import {
   type Failure,
   type Transport,
   TransportError,
+  type TransportEvents,
   type TransportKind,
   type TransportOptions,
 } from "./transport";
-import { accessTrouble, diagnose, type Trouble, TroubleError, troubleOf } from "./trouble";
-import { TurnClock } from "./turn-clock";
+import { accessTrouble, type Trouble, TroubleError, troubleOf } from "./trouble";
 import { WebRtcTransport } from "./webrtc";
 import { WebSocketTransport } from "./websocket";
 
@@ -27,35 +35,70 @@ export interface CallOptions {
   base: string;
   key: string | null;
   hasMicrophone: boolean;
-  choice: Choice;
+  isMuted: boolean;
+  settings: Settings;
+  devices: DeviceSettings;
   /** Whether the address of the page asks for this very transport. */
   isForced: boolean;
-  /** What was said before the connection was made or lost; a new session is told of it. */
+  /** The transport to begin with, as far as is known by now. */
+  choice(): Choice;
+  /** The id of the conversation to go on with, "new" or "none". */
+  conversation(): string;
+  /** What was said before the connection was made or lost; a session that does not know of it is told. */
   history(): Entries;
+  /** Items that were taken out while there was no call. */
+  removed(): readonly string[];
   tell(event: ServerEvent | LocalEvent): void;
   hear(side: "user" | "assistant", rms: number): void;
+  passed(from: "client" | "server", event: ClientEvent | ServerEvent): void;
 }
 
 export class Call {
   readonly #options: CallOptions;
   readonly #context = new AudioContext({ latencyHint: "interactive" });
-  #microphone: Microphone | null = null;
+  readonly #tones: Tones;
+  readonly #ears: Ears;
+  readonly #session: Session;
+  readonly #stopWatching: Close;
+  #devices: DeviceSettings;
   #voice: RemoteVoice | null = null;
   #transport: Transport | null = null;
+  /** The conversation that `#transport` was made for. */
+  #conversation = "new";
   #line: Line | null = null;
   #wakeLock: Promise<WakeLockSentinel | null> | null = null;
+  #reconnection: Reconnection | null = null;
   #isLive = false;
+  #hasLived = false;
   #isOver = false;
-  #clock = new TurnClock();
+  #clock = new Timekeeper();
 
   constructor(options: CallOptions) {
+    const { settings, devices, isMuted, history, removed, tell } = options;
     this.#options = options;
+    this.#devices = devices;
+    this.#tones = new Tones(this.#context, devices.hasTones);
+    this.#tones.setVolume(devices.volume);
+    this.#ears = new Ears(isMuted, {
+      switched: (stream) => void this.#listenTo(stream, "microphone-switched"),
+      lost: () => this.#fail({ kind: "microphone-lost" }),
+    });
+    this.#session = new Session({
+      settings,
+      isPushToTalk: devices.isPushToTalk,
+      history,
+      removed,
+      tell,
+      setMuted: (isMuted) => this.#ears.setMuted(isMuted),
+      nowMs: () => performance.now(),
+    });
+    this.#stopWatching = this.#watchSurroundings();
   }
 
   /** Call within a user's gesture, or the browser plays nothing. Resolves when the call stands, or has failed. */
   async start(): Promise<void> {
     const resumed = this.#context.resume();
-    const { kind, reason } = this.#options.choice;
+    const { kind, reason } = this.#options.choice();
     if (kind === "webrtc") this.#voice = new RemoteVoice();
     try {
       await this.#prepare();
@@ -68,25 +111,65 @@ export class Call {
     await this.#connect(kind);
   }
 
-  hangUp(): void {
+  /** `tone`: what is heard of it, if anything. */
+  hangUp(tone: Tone | null = "ended"): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#stopWatching();
+    this.#reconnection?.stop();
+    this.#session.close();
     void this.#transport?.close();
     this.#line?.leave();
     this.#voice?.close();
-    this.#microphone?.close();
+    this.#ears.close();
     void this.#wakeLock?.then((lock) => lock?.release());
-    void this.#context.close();
+    void this.#sayGoodbye(tone);
   }
 
-  /** Sends typed words; they interrupt an answer as speech does. */
+  async #sayGoodbye(tone: Tone | null): Promise<void> {
+    if (tone && this.#hasLived) await this.#tones.play(tone);
+    await this.#context.close();
+  }
+
   say(text: string): void {
-    const id = newItemId();
-    void this.#transport?.interrupt().then(() => {
-      this.#create(id, "user", text);
-      this.#transport?.send({ type: "response.create" });
-    });
-    this.#options.tell({ type: "page.typed", id, text });
+    if (!this.#isLive) return;
+    this.#clock.typed(this.#context.currentTime);
+    this.#session.say(text);
+  }
+
+  setMuted(isMuted: boolean): void {
+    this.#ears.setMuted(isMuted);
+    if (this.#isLive) void this.#tones.play(isMuted ? "muted" : "unmuted");
+  }
+
+  hold(isHeld: boolean): void {
+    this.#session.hold(isHeld);
+  }
+
+  configure(settings: Settings): void {
+    this.#session.configure(settings);
+  }
+
+  approve(requestId: string, isAllowed: boolean): void {
+    this.#session.approve(requestId, isAllowed);
+  }
+
+  remove(id: string): void {
+    this.#session.remove(id);
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  async useDevices(devices: DeviceSettings): Promise<void> {
+    const before = this.#devices;
+    this.#devices = devices;
+    this.#tones.isOn = devices.hasTones;
+    this.#setVolume();
+    this.#session.usePushToTalk(devices.isPushToTalk);
+    if (devices.speakerId !== before.speakerId) await this.#setSink();
+    if (devices.microphoneId !== before.microphoneId) await this.#changeMicrophone();
   }
 
   /** The key first: nobody is asked for a microphone only to be turned away. */
@@ -100,18 +183,66 @@ export class Call {
 
   async #openMicrophone(): Promise<void> {
     if (!this.#options.hasMicrophone || this.#isOver) return;
-    this.#microphone = await Microphone.open(() => this.#fail({ kind: "microphone-lost" }));
+    await this.#ears.open(this.#devices.microphoneId);
     // The page may have hung up while the browser was still asking.
-    if (this.#isOver) this.#microphone.close();
+    if (this.#isOver) this.#ears.close();
+  }
+
+  async #changeMicrophone(): Promise<void> {
+    if (!this.#ears.stream || this.#isOver) return;
+    try {
+      await this.#listenTo(await this.#ears.open(this.#devices.microphoneId), null);
+    } catch {
+      this.#options.tell({ type: "page.device", notice: "microphone-failed" });
+    }
+  }
+
+  async #listenTo(stream: MediaStream, notice: "microphone-switched" | null): Promise<void> {
+    try {
+      await this.#transport?.listenTo(stream);
+      this.#options.tell({ type: "page.device", notice });
+    } catch (error) {
+      this.#fail(troubleOf(error));
+    }
+  }
+
+  #setVolume(): void {
+    this.#transport?.setVolume(this.#devices.volume);
+    this.#tones.setVolume(this.#devices.volume);
+  }
+
+  async #setSink(): Promise<void> {
+    try {
+      await this.#transport?.setSink(this.#devices.speakerId);
+    } catch {
+      this.#options.tell({ type: "page.device", notice: "speaker-failed" });
+    }
+  }
+
+  /** The network, which may come back; and the browser, which may stop all sound. */
+  #watchSurroundings(): Close {
+    const nudge = () => this.#reconnection?.nudge();
+    addEventListener("online", nudge);
+    const stop = keepRunning(this.#context, (isSilenced) =>
+      this.#options.tell({ type: "page.silenced", isSilenced }),
+    );
+    return () => {
+      removeEventListener("online", nudge);
+      stop();
+    };
   }
 
   async #connect(kind: TransportKind): Promise<void> {
     if (kind === "websocket" && !(await this.#admit(null, null))) return;
     const transport: Transport = this.#make(kind, () => this.#transport === transport);
     this.#transport = transport;
+    this.#session.use(transport);
     try {
       await transport.connect();
+      this.#setVolume();
+      if (this.#devices.speakerId !== null) await this.#setSink();
     } catch (error) {
+      if (this.#transport !== transport) return;
       if (error instanceof TransportError) await this.#lose(error.failure);
       else this.#fail(troubleOf(error));
     }
@@ -126,81 +257,111 @@ export class Call {
   }
 
   #transportOptions(isCurrent: () => boolean): TransportOptions {
-    const { base, key, hear, tell } = this.#options;
-    const microphone = this.#microphone?.stream ?? null;
+    const { base, key, conversation } = this.#options;
+    this.#conversation = conversation();
     return {
       base,
       key,
       ticket: this.#line?.take() ?? null,
+      conversation: this.#conversation,
+      isInterruptible: () => this.#session.isInterruptible,
       context: this.#context,
-      microphone,
-      events: {
-        event: (event) => isCurrent() && this.#receive(event),
-        tell: (event) => isCurrent() && tell(event),
-        spoke: (rms, endS) => {
-          if (!isCurrent()) return;
-          this.#clock.hear(rms, endS);
-          hear("user", rms);
-        },
-        answer: (rms) => isCurrent() && hear("assistant", rms),
-        audible: (atS) => isCurrent() && this.#answered(atS),
-        lost: (failure) => isCurrent() && void this.#lose(failure),
+      microphone: this.#ears.stream,
+      events: this.#transportEvents(isCurrent),
+    };
+  }
+
+  #transportEvents(isCurrent: () => boolean): TransportEvents {
+    const { tell, hear, passed } = this.#options;
+    return {
+      passed,
+      event: (event) => isCurrent() && this.#receive(event),
+      tell: (event) => isCurrent() && tell(event),
+      sent: (ms) => isCurrent() && this.#clock.align(ms),
+      spoke: (rms, endS) => {
+        if (!isCurrent()) return;
+        this.#clock.hear(rms, endS);
+        hear("user", rms);
       },
+      answer: (rms) => isCurrent() && hear("assistant", rms),
+      arrived: (replyId, atS) => isCurrent() && this.#clock.arrived(replyId, atS),
+      audible: (replyId, atS) => {
+        const answered = isCurrent() ? this.#clock.audible(replyId, atS) : null;
+        if (answered) tell(answered);
+      },
+      lost: (failure) => isCurrent() && void this.#lose(failure),
     };
   }
 
   #receive(event: ServerEvent): void {
+    this.#clock.follow(event);
     this.#options.tell(event);
-    switch (event.type) {
-      case "session.created":
-        this.#open();
-        break;
-      case "input_audio_buffer.speech_started":
-        this.#clock.speechStarted(event.audio_start_ms);
-        break;
-      case "input_audio_buffer.speech_stopped":
-        this.#clock.speechStopped(event.audio_end_ms);
-        break;
-      case "conversation.item.truncated":
-        // The reply says which words the server counts as heard.
-        this.#transport?.send({ type: "conversation.item.retrieve", item_id: event.item_id });
-        break;
-    }
+    if (this.#session.receive(event)) this.#open();
   }
 
   #open(): void {
-    this.#transport?.send({ type: "session.update", session: SESSION });
-    for (const entry of this.#options.history()) {
-      const text = split(entry).heard.trim();
-      if (text && entry.role !== "tool") this.#create(newItemId(), entry.role, text);
-    }
     this.#isLive = true;
+    this.#hasLived = true;
+    this.#reconnection?.stop();
+    this.#reconnection = null;
     this.#wakeLock ??= stayAwake();
     this.#options.tell({ type: "page.opened" });
-  }
-
-  #create(id: string, role: "user" | "assistant", text: string): void {
-    this.#transport?.send({ type: "conversation.item.create", item: typedItem(id, role, text) });
-  }
-
-  #answered(atS: number): void {
-    const ms = this.#clock.answered(atS);
-    if (ms !== null) this.#options.tell({ type: "page.answered", ms });
+    void this.#tones.play("open");
   }
 
   async #lose(failure: Failure): Promise<void> {
     if (this.#isOver) return;
-    const decision = await this.#judge(failure);
-    if (decision.act === "show") {
-      const { trouble } = decision;
-      return mayCome(trouble) ? this.#queue(trouble, failure) : this.#fail(trouble);
+    const { base, key, isForced } = this.#options;
+    const next = await judge(failure, {
+      base,
+      key,
+      isForced,
+      kind: this.#transport?.kind ?? "websocket",
+      conversation: this.#conversation,
+      isLive: this.#isLive,
+      hasLived: this.#hasLived,
+    });
+    if (this.#isOver) return;
+    switch (next.act) {
+      case "fall-back":
+        return this.#turnTo("websocket", { type: "page.transport", kind: "websocket", reason: next.reason });
+      case "begin-anew":
+        return this.#turnTo(this.#transport?.kind ?? "websocket", { type: "page.forgotten" });
+      case "reconnect":
+        return this.#reconnect();
+      case "show":
+        return mayCome(next.trouble) ? this.#queue(next.trouble, failure) : this.#fail(next.trouble);
     }
+  }
+
+  async #turnTo(kind: TransportKind, news: LocalEvent): Promise<void> {
+    this.#options.tell(news);
+    await this.#letGo();
+    if (!this.#isOver) await this.#connect(kind);
+  }
+
+  /** The server may have one place only: the lost call gives it back before the next one asks. */
+  async #letGo(): Promise<void> {
     this.#isLive = false;
-    this.#clock = new TurnClock();
-    this.#options.tell({ type: "page.transport", kind: "websocket", reason: decision.reason });
-    // The server may have one place only: the lost call gives it back before the next one asks.
+    this.#clock = new Timekeeper();
+    this.#session.use(null);
     await this.#transport?.close();
-    if (!this.#isOver) await this.#connect("websocket");
+    this.#transport = null;
+    this.#voice = null;
+  }
+
+  /** The line was lost by accident. The microphone stays open meanwhile, but nobody is sent what it hears. */
+  async #reconnect(): Promise<void> {
+    if (this.#isLive) void this.#tones.play("lost");
+    this.#options.tell({ type: "page.reconnecting" });
+    this.#reconnection ??= new Reconnection({ nowMs: () => performance.now(), sleep, random: Math.random });
+    await this.#letGo();
+    const isDue = await this.#reconnection.turn();
+    if (this.#isOver) return;
+    if (!isDue) return this.#fail({ kind: "connection-lost" });
+    const { kind, reason } = this.#options.choice();
+    this.#options.tell({ type: "page.transport", kind, reason });
+    await this.#connect(kind);
   }
 
   /** Resolves with whether there is a place for us, as far as can be known. While we wait nobody listens. */
@@ -211,7 +372,7 @@ export class Call {
     let hasWaited = false;
     const trouble = await line.wait(refused, (wait) => {
       hasWaited = true;
-      this.#microphone?.close();
+      this.#ears.close();
       tell({ type: "page.waiting", wait });
     });
     if (this.#isOver) return false;
@@ -232,28 +393,17 @@ export class Call {
 
   /** The server has no place, or none yet. */
   async #queue(trouble: Trouble, failure: Failure): Promise<void> {
-    const kind = this.#transport?.kind ?? this.#options.choice.kind;
-    await this.#transport?.close();
-    this.#voice = null;
+    const kind = this.#transport?.kind ?? this.#options.choice().kind;
+    await this.#letGo();
     if (this.#line) await sleep(AGAIN_MS);
     if (this.#isOver) return;
     const ticket = failure.kind === "refused" ? (failure.ticket ?? null) : null;
     if (kind === "websocket" || (await this.#admit(trouble, ticket))) await this.#connect(kind);
   }
 
-  async #judge(failure: Failure): Promise<Decision> {
-    const { base, key, isForced } = this.#options;
-    if (this.#transport?.kind === "webrtc") return decide(failure, key !== null, isForced);
-    if (failure.kind !== "closed") return { act: "show", trouble: { kind: "connection-slow" } };
-    const lost = lossOf(failure.code, failure.reason);
-    if (this.#isLive) return { act: "show", trouble: lost };
-    const trouble = await diagnose(base, key);
-    return { act: "show", trouble: failure.wasOpen && trouble.kind === "server-away" ? lost : trouble };
-  }
-
   #fail(trouble: Trouble): void {
     if (this.#isOver) return;
-    this.hangUp();
+    this.hangUp("error");
     this.#options.tell({ type: "page.failed", trouble });
   }
 }
@@ -270,10 +420,4 @@ async function stayAwake(): Promise<WakeLockSentinel | null> {
   } catch {
     return null;
   }
-}
-
-/** 1000, 1008 and the 4000s are the server's decision; all else is an accident. */
-function lossOf(code: number, reason: string): Trouble {
-  const kind = code === 1000 || code === 1008 || code >= 4000 ? "session-over" : "connection-lost";
-  return reason ? { kind, detail: reason } : { kind };
 }

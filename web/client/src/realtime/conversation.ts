@@ -4,10 +4,14 @@ import { LevelFollower } from "../audio/level";
 import { Call } from "./call";
 import type { ServerEvent } from "./events";
 import { type FallbackReason, firstChoice, isLasting } from "./fallback";
+import { joining } from "./joining";
+import { KeptConversations } from "./kept";
 import type { KeyRing } from "./key";
 import { EventLog } from "./log";
+import { reduce } from "./reduce";
 import { DEFAULT_DEVICES, DEFAULT_SETTINGS, type DeviceSettings, type Settings } from "./settings";
-import { type ConversationState, INITIAL, type LocalEvent, reduce } from "./state";
+import { recall } from "./shown";
+import { type ConversationState, INITIAL, type LocalEvent } from "./state";
 import type { TransportKind } from "./transport";
 import type { Trouble } from "./trouble";
 
@@ -58,22 +62,36 @@ export interface Talk {
 
 export class Conversation implements Talk {
   readonly log = new EventLog();
-  settings: Settings = DEFAULT_SETTINGS;
-  devices: DeviceSettings = DEFAULT_DEVICES;
   readonly levels = { user: new LevelFollower(), assistant: new LevelFollower() };
   readonly #options: ConversationOptions;
+  readonly #kept: KeptConversations;
   readonly #watchers = new Set<() => void>();
+  #settings = DEFAULT_SETTINGS;
+  #devices = DEFAULT_DEVICES;
   #state = INITIAL;
   #call: Call | null = null;
   /** Why this page cannot use WebRTC, once it is known. */
   #obstacle: FallbackReason | null = null;
+  /** Items that were taken out while there was no call. */
+  #removed: string[] = [];
+  /** Counts what was asked to be shown: only the last is. */
+  #asked = 0;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
+    this.#kept = new KeptConversations(options.base, () => options.keys.key);
   }
 
   get state(): ConversationState {
     return this.#state;
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  get devices(): DeviceSettings {
+    return this.#devices;
   }
 
   /** Calls `watcher` after every change; returns how to stop that. */
@@ -82,29 +100,42 @@ export class Conversation implements Talk {
     return () => this.#watchers.delete(watcher);
   }
 
-  start({ hasMicrophone = true }: StartOptions = {}): void {
-    this.#call?.hangUp();
-    this.#tell({ type: "page.connecting", hasMicrophone });
-    const { base, keys, asked } = this.#options;
-    const call: Call = new Call({
-      base,
-      key: keys.key,
-      hasMicrophone,
-      choice: firstChoice(asked, "RTCPeerConnection" in globalThis, this.#obstacle),
-      isForced: asked !== null,
-      history: () => this.#state.entries,
-      // A call that was hung up may still have news on the way.
-      tell: (event) => this.#call === call && this.#tell(event),
-      hear: (side, rms) => this.levels[side].hear(rms),
-    });
-    this.#call = call;
-    void call.start();
+  start({ hasMicrophone = true, conversationId }: StartOptions = {}): void {
+    const isShown = this.#state.link === "idle" && this.#state.isKept;
+    const asked = conversationId ?? (isShown ? this.#state.conversationId : null);
+    const isKnown = asked !== null && asked === this.#state.conversationId;
+    this.#asked += 1;
+    this.#call?.hangUp(null);
+    this.#tell({ type: "page.connecting", hasMicrophone, ...(asked ? { conversationId: asked } : {}) });
+    this.#call = this.#newCall(hasMicrophone);
+    void this.#call.start();
+    if (asked !== null && !isKnown) void this.#fill(asked);
   }
 
   /** Tries again with a key that the user gave, as the user meant to go on: with the microphone or without. */
   unlock(key: string): void {
     this.#options.keys.keep(key);
     this.start({ hasMicrophone: this.#state.hasMicrophone });
+  }
+
+  async show(conversationId: string): Promise<void> {
+    const { link } = this.#state;
+    const isThere = conversationId === this.#state.conversationId && this.#call !== null;
+    if (isThere || (conversationId === this.#state.conversationId && link === "idle")) return;
+    this.#asked += 1;
+    const turn = this.#asked;
+    const items = await this.#kept.items(conversationId);
+    if (turn !== this.#asked) return;
+    this.end();
+    this.#removed = [];
+    this.#tell({ type: "page.shown", id: conversationId, ...recall(items) });
+  }
+
+  clear(): void {
+    this.#asked += 1;
+    this.end();
+    this.#removed = [];
+    this.#tell({ type: "page.cleared" });
   }
 
   end(): void {
@@ -118,26 +149,84 @@ export class Conversation implements Talk {
     this.#call?.say(text);
   }
 
-  async show(_conversationId: string): Promise<void> {}
-  clear(): void {}
-  setMuted(_isMuted: boolean): void {}
-  hold(_isHeld: boolean): void {}
+  /** Nothing to do for whoever holds a button to be heard. */
+  setMuted(isMuted: boolean): void {
+    if (this.#devices.isPushToTalk || isMuted === this.#state.isMuted) return;
+    this.#tell({ type: "page.muted", isMuted });
+    this.#call?.setMuted(isMuted);
+  }
+
+  hold(isHeld: boolean): void {
+    this.#call?.hold(isHeld);
+  }
+
   configure(settings: Settings): void {
-    this.settings = settings;
+    this.#settings = settings;
+    this.#call?.configure(settings);
+    this.#say();
   }
+
   useDevices(devices: DeviceSettings): void {
-    this.devices = devices;
+    const isChanged = devices.isPushToTalk !== this.#devices.isPushToTalk;
+    this.#devices = devices;
+    if (isChanged) this.#tell({ type: "page.push_to_talk", isOn: devices.isPushToTalk });
+    else this.#say();
+    void this.#call?.useDevices(devices);
   }
-  approve(_id: string, _isAllowed: boolean): void {}
-  remove(_id: string): void {}
+
+  approve(id: string, isAllowed: boolean): void {
+    if (!this.#call?.isLive) return;
+    this.#tell({ type: "page.decided", id, isAllowed });
+    this.#call.approve(id, isAllowed);
+  }
+
+  remove(id: string): void {
+    if (this.#call?.isLive) this.#call.remove(id);
+    else this.#removed.push(id);
+    this.#tell({ type: "page.removed", id });
+  }
+
+  #newCall(hasMicrophone: boolean): Call {
+    const { base, keys, asked } = this.#options;
+    const call: Call = new Call({
+      base,
+      key: keys.key,
+      hasMicrophone,
+      isMuted: this.#state.isMuted,
+      settings: this.#settings,
+      devices: this.#devices,
+      isForced: asked !== null,
+      choice: () => firstChoice(asked, "RTCPeerConnection" in globalThis, this.#obstacle),
+      conversation: () => joining(this.#state, this.#settings),
+      history: () => this.#state.entries,
+      removed: () => this.#removed.splice(0),
+      // A call that was hung up may still have news on the way.
+      tell: (event) => this.#call === call && this.#tell(event),
+      hear: (side, rms) => this.levels[side].hear(rms),
+      passed: (from, event) => this.log.note(from, event, Date.now()),
+    });
+    return call;
+  }
+
+  /** What was said before, while the call is being made; where it cannot be had, the talk goes on without. */
+  async #fill(conversationId: string): Promise<void> {
+    const turn = this.#asked;
+    const items = await this.#kept.items(conversationId).catch(() => []);
+    const isWanted = turn === this.#asked && this.#state.conversationId === conversationId;
+    if (isWanted) this.#tell({ type: "page.shown", id: conversationId, ...recall(items) });
+  }
 
   #tell(event: ServerEvent | LocalEvent): void {
-    this.#state = reduce(this.#state, event);
+    this.#state = reduce(this.#state, { ...event, atMs: Date.now() });
     if (event.type === "page.failed") this.#drop(event.trouble);
     if (event.type === "page.transport" && event.reason && isLasting(event.reason)) {
       this.#obstacle = event.reason;
     }
     if (this.#state.link !== "open") this.#hush();
+    this.#say();
+  }
+
+  #say(): void {
     for (const watcher of this.#watchers) watcher();
   }
 

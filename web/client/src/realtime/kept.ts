@@ -117,6 +117,21 @@ export class KeptConversations {
   }
 }
 
+/** Whether the server answers that it has no such conversation, or keeps none. */
+export async function isKeptNoMore(base: string, key: string | null, id: string): Promise<boolean> {
+  try {
+    const url = new URL(`v1/conversations/${encodeURIComponent(id)}`, base);
+    const answer = await fetch(url, {
+      headers: bearer(key),
+      cache: "no-store",
+      signal: AbortSignal.timeout(3000),
+    });
+    return answer.status === 404;
+  } catch {
+    return false;
+  }
+}
+
 function readPage<T>(body: Record<string, unknown>, read: (each: Record<string, unknown>) => T): KeptPage<T> {
   const data = Array.isArray(body.data) ? body.data.map((each) => read(Object(each))) : [];
   return { data, hasMore: body.has_more === true };

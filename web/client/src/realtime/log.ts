@@ -8,34 +8,94 @@ export interface LoggedEvent {
   from: "client" | "server";
   type: string;
   event: object;
+  /** How many alike this stands for: sound that came in a row. Absent: one. */
+  count?: number;
 }
 
 const MOST_EVENTS = 2000;
+// A panel that is drawn ten times a second is read as live; sound alone makes 50 events a second.
+const TELL_MS = 100;
+/** Where events carry sound, as base64. */
+const SOUND: Record<string, string> = {
+  "input_audio_buffer.append": "audio",
+  "response.output_audio.delta": "delta",
+};
 
 export class EventLog {
-  #events: readonly LoggedEvent[] = [];
+  readonly #later: (run: () => void) => void;
+  #events: LoggedEvent[] = [];
+  #shown: readonly LoggedEvent[] | null = [];
   #count = 0;
   #watchers = new Set<() => void>();
+  #isTelling = false;
+
+  /** `later` runs what it is given once, some time after: it spaces out what watchers are told. */
+  constructor(later: (run: () => void) => void = (run) => void setTimeout(run, TELL_MS)) {
+    this.#later = later;
+  }
 
   /** The newest last. A new array after each change. */
   get events(): readonly LoggedEvent[] {
-    return this.#events;
+    this.#shown ??= this.#events.slice(-MOST_EVENTS);
+    return this.#shown;
   }
 
+  /** `watcher` is called some time after a change. */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
   note(from: LoggedEvent["from"], event: { type: string }, atMs: number): void {
-    this.#count += 1;
-    const logged = { number: this.#count, atMs, from, type: event.type, event };
-    this.#events = [...this.#events.slice(1 - MOST_EVENTS), logged];
-    for (const watcher of this.#watchers) watcher();
+    const sound = SOUND[event.type];
+    if (sound) this.#noteSound(from, event, sound, atMs);
+    else this.#add(from, event, event, atMs);
+    this.#changed();
   }
 
   clear(): void {
     this.#events = [];
-    for (const watcher of this.#watchers) watcher();
+    this.#changed();
   }
+
+  #add(from: LoggedEvent["from"], { type }: { type: string }, event: object, atMs: number): void {
+    this.#count += 1;
+    this.#events.push({ number: this.#count, atMs, from, type, event });
+    // Cut now and then, so that a long talk costs no more for each event.
+    if (this.#events.length >= 2 * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
+  }
+
+  /** Sound in a row is one event in the log: else it would soon hold nothing but sound. */
+  #noteSound(from: LoggedEvent["from"], event: { type: string }, field: string, atMs: number): void {
+    const sound = String((event as Record<string, unknown>)[field]);
+    const last = this.#events.at(-1);
+    const isMore = last?.from === from && last.type === event.type && replyOf(last.event) === replyOf(event);
+    const bytes = bytesOf(sound) + (isMore ? countedIn(last.event, field) : 0);
+    const shortened = { ...event, [field]: `<${bytes} bytes>` };
+    if (!isMore) return this.#add(from, event, shortened, atMs);
+    this.#events[this.#events.length - 1] = { ...last, event: shortened, count: (last.count ?? 1) + 1 };
+  }
+
+  #changed(): void {
+    this.#shown = null;
+    if (this.#isTelling || this.#watchers.size === 0) return;
+    this.#isTelling = true;
+    this.#later(() => {
+      this.#isTelling = false;
+      for (const watcher of this.#watchers) watcher();
+    });
+  }
+}
+
+function replyOf(event: object): unknown {
+  return (event as { response_id?: unknown }).response_id;
+}
+
+function bytesOf(base64: string): number {
+  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
+  return Math.floor((base64.length * 3) / 4) - padding;
+}
+
+function countedIn(event: object, field: string): number {
+  return Number(/\d+/.exec(String((event as Record<string, unknown>)[field]))?.[0] ?? 0);
 }

@@ -70,9 +70,29 @@ export const DEFAULT_DEVICES: DeviceSettings = {
 // OpenAI's word for it is the other way round: who is eager waits less.
 const EAGERNESS: Record<Patience, string> = { low: "high", medium: "auto", high: "low" };
 
+/** What a session is like where nothing is asked of it: what is set back in mid-talk goes back to this. */
+export interface Defaults {
+  instructions: string | null;
+  voice: string | null;
+}
+
+export interface SessionTerms {
+  /** Then the page says when a turn is over. */
+  isPushToTalk?: boolean;
+  defaults?: Defaults | null;
+}
+
 /** The session as `session.update` has it. */
-export function sessionOf(settings: Settings): object {
-  const { voice, language, speed, instructions, patience, isInterruptible } = settings;
+export function sessionOf(settings: Settings, terms: SessionTerms = {}): object {
+  const { isPushToTalk = false, defaults = null } = terms;
+  const { language, speed, patience, isInterruptible } = settings;
+  const instructions = settings.instructions ?? defaults?.instructions ?? null;
+  const voice = settings.voice ?? defaults?.voice ?? null;
+  const detection = {
+    type: "semantic_vad",
+    eagerness: EAGERNESS[patience],
+    interrupt_response: isInterruptible,
+  };
   return {
     type: "realtime",
     ...(settings.model ? { model: settings.model } : {}),
@@ -80,11 +100,7 @@ export function sessionOf(settings: Settings): object {
     audio: {
       input: {
         transcription: { model: "default", ...(language ? { language } : {}) },
-        turn_detection: {
-          type: "semantic_vad",
-          eagerness: EAGERNESS[patience],
-          interrupt_response: isInterruptible,
-        },
+        turn_detection: isPushToTalk ? null : detection,
       },
       output: { speed, ...(voice ? { voice } : {}) },
     },

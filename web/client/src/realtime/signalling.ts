@@ -1,6 +1,6 @@
 /** The HTTP side of a WebRTC call: an offer for an answer, and the end of the call. */
 
-import { PLAYOUT } from "./events";
+import { sessionAddress } from "./events";
 import { bearer } from "./key";
 import { withTicket } from "./line";
 import { TransportError, type TransportOptions } from "./transport";
@@ -16,11 +16,11 @@ export interface Answer {
 
 /** Sends the offer. Rejects with a TransportError that tells what the server said, if anything. */
 export async function exchange(
-  { base, key, ticket }: Pick<TransportOptions, "base" | "key" | "ticket">,
+  { base, key, ticket, conversation }: Pick<TransportOptions, "base" | "key" | "ticket" | "conversation">,
   sdp: string,
 ): Promise<Answer> {
   const response = await post(
-    withTicket(new URL(`v1/realtime/calls?model=duologue&${PLAYOUT}`, base), ticket),
+    withTicket(sessionAddress(base, "v1/realtime/calls", conversation), ticket),
     key,
     sdp,
   );

@@ -47,54 +47,55 @@ export interface TurnTiming {
   droppedMs: number;
 }
 
-/** One stage of a turn, as a bar from `fromMs` to `toMs`. */
+/** One stage of a turn, as a bar from `fromMs` to `toMs`. Whole ms. */
 export interface Stage {
   name: StageName;
   fromMs: number;
   toMs: number;
-  /** How much of it the user waited for; these add up to the turn's whole time. */
+  /** How much of it the user waited for: its end. These add up to the turn's whole time. */
   waitedMs: number;
-  /** Whether it was made ahead, behind the wait for the end of the turn: then `waitedMs` is 0. */
+  /** Whether all of it was made ahead, behind the wait for the end of the turn: then `waitedMs` is 0. */
   isSpeculative: boolean;
 }
 
 /** Until the answer was heard; where the page could not tell, until it was sent. Null: nothing was measured. */
 export function totalMs({ server, page }: TurnTiming): number | null {
-  return page?.audibleMs ?? server?.sentMs ?? null;
+  const ms = page?.audibleMs ?? server?.sentMs;
+  return ms === undefined ? null : Math.max(0, Math.round(ms));
 }
 
-/** The stages in order; what was not needed or is not known is absent. */
+/**
+ * The stages in order; what was not needed or is not known is absent. No stage ends after the whole turn: two clocks
+ * may differ by a little, and the sum must hold.
+ */
 export function stagesOf(timing: TurnTiming): Stage[] {
+  const most = totalMs(timing);
+  if (most === null) return [];
   const { server, page } = timing;
-  if (!server) return page ? networkStages(page, 0) : [];
   const shiftMs = page?.endEarlierMs ?? 0;
-  const committedMs = Math.max(0, server.committedMs + shiftMs);
-  const stages: Stage[] = [stage("endpointing", 0, committedMs, committedMs)];
-  let [beforeMs, waitedToMs] = [0, committedMs];
-  const made: [StageName, number | null][] = [
+  const stages: Stage[] = [];
+  let [beforeMs, waitedToMs] = [0, 0];
+  for (const [name, atMs] of server ? marksOf(server) : []) {
+    if (atMs === null) continue;
+    const toMs = Math.min(most, Math.max(beforeMs, Math.round(atMs + shiftMs)));
+    stages.push(stage(name, beforeMs, toMs, Math.max(0, toMs - waitedToMs)));
+    // What was begun in a pause was made beside the wait for the end of the turn, not after it.
+    beforeMs = name === "endpointing" ? 0 : toMs;
+    waitedToMs = Math.max(waitedToMs, toMs);
+  }
+  // What was ready waits until it leaves: the server paces what it sends.
+  const cameMs = page ? Math.min(most, Math.max(waitedToMs, Math.round(page.arrivedMs))) : most;
+  stages.push(stage("delivery", waitedToMs, cameMs, cameMs - waitedToMs));
+  return page ? [...stages, stage("buffer", cameMs, most, most - cameMs)] : stages;
+}
+
+function marksOf(server: ServerTiming): [StageName, number | null][] {
+  return [
+    ["endpointing", server.committedMs],
     ["transcription", server.wordsMs],
     ["first_token", server.textMs],
     ["first_phrase", server.phraseMs],
     ["first_audio", server.spokenMs],
-  ];
-  for (const [name, atMs] of made) {
-    if (atMs === null) continue;
-    const toMs = Math.max(beforeMs, atMs + shiftMs);
-    stages.push(stage(name, beforeMs, toMs, Math.max(0, toMs - waitedToMs)));
-    beforeMs = toMs;
-    waitedToMs = Math.max(waitedToMs, toMs);
-  }
-  if (page) return [...stages, ...networkStages(page, waitedToMs)];
-  const sentMs = Math.max(waitedToMs, server.sentMs);
-  return [...stages, stage("delivery", waitedToMs, sentMs, sentMs - waitedToMs)];
-}
-
-/** What was ready waits here too until it leaves: the server paces what it sends. */
-function networkStages({ arrivedMs, audibleMs }: PageTiming, readyMs: number): Stage[] {
-  const cameMs = Math.min(Math.max(readyMs, arrivedMs), audibleMs);
-  return [
-    stage("delivery", readyMs, cameMs, cameMs - readyMs),
-    stage("buffer", cameMs, audibleMs, audibleMs - cameMs),
   ];
 }
 

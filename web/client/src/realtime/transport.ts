@@ -19,7 +19,7 @@ export type Failure =
   /** The connection stood, and the network lost it. */
   | { kind: "broken" }
   /** The server ended the call in good order. */
-  | { kind: "ended"; message?: string }
+  | { kind: "ended"; code?: string; message?: string }
   /** The WebSocket is gone. `wasOpen` is false if it never opened. */
   | { kind: "closed"; code: number; reason: string; wasOpen: boolean }
   /** What was sent piles up on this side. */
@@ -40,12 +40,18 @@ export interface TransportEvents {
   event(event: ServerEvent): void;
   /** What the transport knows of the sound of answers: that it came, was heard, was cut. */
   tell(event: LocalEvent): void;
+  /** So much of the microphone has left by now, where the browser sends it by itself. */
+  sent(ms: number): void;
   /** Every 20 ms of the microphone on their way, as the server counts them; `endS` is the audio clock's. */
   spoke(rms: number, endS: number): void;
   /** How loud the answer is at this moment. */
   answer(rms: number): void;
-  /** An answer's first sound, on the audio clock. */
-  audible(atS: number): void;
+  /** An answer's first sound came in, on the audio clock. */
+  arrived(replyId: string, atS: number): void;
+  /** An answer's first sound leaves the speaker, on the audio clock. */
+  audible(replyId: string, atS: number): void;
+  /** Every event as it passes, sound included. */
+  passed(from: "client" | "server", event: ClientEvent | ServerEvent): void;
   /** The connection is gone, and not because we closed it. Told once, and only after `connect` resolved. */
   lost(failure: Failure): void;
 }
@@ -61,6 +67,15 @@ export interface Transport {
   /** The user cuts in by other means than speech: nothing more of the answer is made or heard. */
   interrupt(): Promise<void>;
 
+  /** Another microphone from here on, or none. Rejects with what the browser threw; then the one before stays. */
+  listenTo(microphone: MediaStream | null): Promise<void>;
+
+  /** How loud answers are, from 0, silent, to 1. */
+  setVolume(volume: number): void;
+
+  /** Plays answers on a device; null for the default one. Rejects where it cannot be used. */
+  setSink(deviceId: string | null): Promise<void>;
+
   /** Frees what the connection holds, but not the microphone. Resolves when the server knows of it. */
   close(): Promise<void>;
 }
@@ -72,6 +87,10 @@ export interface TransportOptions {
   key: string | null;
   /** The place that the server gave; null to be let in as anybody. */
   ticket: string | null;
+  /** The id of a kept conversation, "new" or "none". */
+  conversation: string;
+  /** Whether the user's speech stops an answer. */
+  isInterruptible(): boolean;
   context: AudioContext;
   /** Null where the user only types. */
   microphone: MediaStream | null;

@@ -119,6 +119,11 @@ export async function diagnose(base: string, key: string | null): Promise<Troubl
   return (await accessTrouble(base, key)) ?? { kind: "server-away" };
 }
 
+/** Whether the server takes requests: not where it is gone, nor while it stops. */
+export async function isAnswering(base: string): Promise<boolean> {
+  return (await ask(new URL("healthz", base)))?.ok ?? false;
+}
+
 async function ask(url: URL, headers: HeadersInit = {}): Promise<Response | null> {
   try {
     return await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(3000) });

@@ -3,10 +3,12 @@
  * speech at the microphone to the first audible sample of the answer at the speaker, on one audio clock.
  *
  * The end of speech is read from the sound itself, since the server's `audio_end_ms` may include the silence
- * that it waited for. Where speech does not stand 20 dB clear of the room, there is no figure.
+ * that it waited for, or leave out a soft last syllable. Where speech does not stand 20 dB clear of the room,
+ * or goes on beyond what the server took for its end, there is no figure.
  */
 
 import { toDb } from "../audio/level";
+import type { PageTiming } from "./timing";
 
 interface Frame {
   db: number;
@@ -23,12 +25,16 @@ const ABOVE_ROOM_DB = 10;
 const BELOW_PEAK_DB = 30;
 // Digital silence would make every room infinitely quiet.
 const QUIETEST_DB = -80;
+// Of so many looks at the difference between the two counts, the one in the middle is taken.
+const LOOKS = 5;
 
 export class TurnClock {
   #frames: Frame[] = [];
   #dropped = 0;
   #startMs: number | null = null;
   #endMs: number | null = null;
+  #arrivedS: number | null = null;
+  #aheadMs: number[] = [];
 
   /** Every 20 ms frame that is sent, in order: the server counts its milliseconds from the first one. */
   hear(rms: number, endS: number): void {
@@ -38,30 +44,68 @@ export class TurnClock {
     this.#dropped += 1;
   }
 
+  /**
+   * `sentMs` have been sent by now. A WebSocket sends the very frames that are heard here, and needs no such word.
+   * Over WebRTC the browser sends by itself, and began some packets before or after the first frame: the server's
+   * count is this one, give or take the packet under way and the frame under way, 20 ms each, and packets that were
+   * lost before the first that arrived.
+   */
+  align(sentMs: number): void {
+    const heardMs = (this.#dropped + this.#frames.length) * FRAME_MS;
+    this.#aheadMs = [...this.#aheadMs, sentMs - heardMs].slice(-LOOKS);
+  }
+
   speechStarted(startMs: number): void {
     this.#startMs = startMs;
     this.#endMs = null;
+    this.#arrivedS = null;
   }
 
+  /** Where the server puts the end of speech: the last word counts. */
   speechStopped(endMs: number): void {
     this.#endMs = endMs;
   }
 
-  /** The turn's time in ms if `atS` is its answer's first audible sample; null if it cannot be told. */
-  answered(atS: number): number | null {
-    if (this.#startMs === null || this.#endMs === null) return null;
-    const from = this.#indexOf(this.#startMs);
-    const to = this.#indexOf(this.#endMs + AFTER_END_MS);
+  /** The answer's first sound came in. */
+  arrived(atS: number): void {
+    this.#arrivedS = atS;
+  }
+
+  /** The turn's times, if `atS` is its answer's first audible sample; null if they cannot be told. Once for each turn. */
+  answered(atS: number): PageTiming | null {
+    const [startMs, endMs] = [this.#startMs, this.#endMs];
+    if (startMs === null || endMs === null) return null;
     this.#startMs = null;
+    const from = this.#indexOf(startMs);
+    const to = this.#indexOf(endMs + AFTER_END_MS);
     const lastS = lastVoiceS(
       this.#frames.slice(Math.max(0, to - ROOM_FRAMES), to),
       this.#frames.slice(from, to),
     );
-    return lastS === null || atS <= lastS ? null : Math.round((atS - lastS) * 1000);
+    const serverS = this.#momentS(endMs);
+    if (lastS === null || serverS === null || atS <= lastS) return null;
+    const sinceMs = (momentS: number) => Math.round((momentS - lastS) * 1000);
+    const arrivedMs = sinceMs(Math.min(this.#arrivedS ?? atS, atS));
+    return { endEarlierMs: sinceMs(serverS), arrivedMs: Math.max(0, arrivedMs), audibleMs: sinceMs(atS) };
+  }
+
+  /** The page's moment of one of the server's milliseconds; null where it was not heard, or too long ago. */
+  #momentS(ms: number): number | null {
+    const index = this.#indexOf(ms - FRAME_MS / 2);
+    const frame = this.#frames[index];
+    if (!frame) return null;
+    const endMs = (index + 1 + this.#dropped) * FRAME_MS + this.#offsetMs;
+    return frame.endS - (endMs - ms) / 1000;
   }
 
   #indexOf(ms: number): number {
-    return Math.max(0, Math.round(ms / FRAME_MS) - this.#dropped);
+    return Math.max(0, Math.round((ms - this.#offsetMs) / FRAME_MS) - this.#dropped);
+  }
+
+  /** By how much the server's count is ahead of the frames. */
+  get #offsetMs(): number {
+    const sorted = [...this.#aheadMs].sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? 0;
   }
 }
 
@@ -70,7 +114,9 @@ function lastVoiceS(around: Frame[], turn: Frame[]): number | null {
   const peakDb = quantile(turn, 0.95);
   if (!(peakDb - roomDb >= CLEAR_DB)) return null;
   const limitDb = Math.max(roomDb + ABOVE_ROOM_DB, peakDb - BELOW_PEAK_DB);
-  return turn.findLast((frame) => frame.db > limitDb)?.endS ?? null;
+  const last = turn.findLastIndex((frame) => frame.db > limitDb);
+  // Loud to its last frame: it goes on, and where it ends is not known here.
+  return last === turn.length - 1 ? null : (turn[last]?.endS ?? null);
 }
 
 function quantile(frames: Frame[], share: number): number {

@@ -1,8 +1,10 @@
 /** Talk over WebRTC: sound as media, events on a data channel. The server keeps account of what was heard. */
 
+import type { Metered } from "../audio/messages";
 import type { RemoteVoice } from "../audio/remote-voice";
+import { sentMs } from "../audio/sent";
 import { type Close, loadMeter, meter } from "../audio/tap";
-import type { ClientEvent, ServerEvent } from "./events";
+import type { ClientEvent, ServerEvent, WireError } from "./events";
 import { Pace } from "./pace";
 import { exchange, hangUp } from "./signalling";
 import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
@@ -13,32 +15,34 @@ const CONNECT_MS = 3000;
 // Wi-Fi that changes its access point comes back within this; a talk is not silent for longer.
 const OUTAGE_MS = 4000;
 const PROGRESS_MS = 100;
-// About -50 dBFS: above a synthesizer's dither, below its softest consonant.
-const AUDIBLE = 0.003;
 
 export class WebRtcTransport implements Transport {
   readonly kind = "webrtc";
   readonly #options: TransportOptions;
   readonly #voice: RemoteVoice;
   readonly #pace = new Pace();
+  #microphone: MediaStream | null;
   #peer: RTCPeerConnection | null = null;
   #channel: RTCDataChannel | null = null;
   #callId: string | null = null;
-  #taps: Close[] = [];
+  #sender: RTCRtpSender | null = null;
+  #closeTap: Close | null = null;
+  #closeVoice: Close | null = null;
   #progress = 0;
   #outage = 0;
   #isConnected = false;
   #isGreeted = false;
   #isClosed = false;
   #isUnderWay = false;
-  /** A response was begun whose first sound has not come. */
-  #isAwaited = false;
-  #lastError: string | undefined;
+  /** The response that was begun whose first sound has not come. */
+  #awaited: string | null = null;
+  #lastError: { code?: string; message?: string } = {};
   #settle: (failure: Failure | null) => void = () => {};
 
   /** `voice` plays what comes; it is closed with the transport. */
   constructor(options: TransportOptions, voice: RemoteVoice) {
     this.#options = options;
+    this.#microphone = options.microphone;
     this.#voice = voice;
   }
 
@@ -56,7 +60,9 @@ export class WebRtcTransport implements Transport {
   }
 
   send(event: ClientEvent): void {
-    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(event));
+    if (this.#channel?.readyState !== "open") return;
+    this.#options.events.passed("client", event);
+    this.#channel.send(JSON.stringify(event));
   }
 
   /** The server truncates what it did not play to the end: it alone knows how much that is. */
@@ -65,11 +71,26 @@ export class WebRtcTransport implements Transport {
     if (this.#isUnderWay || this.#pace.isPlaying) this.send({ type: "output_audio_buffer.clear" });
   }
 
+  async listenTo(microphone: MediaStream | null): Promise<void> {
+    await this.#sender?.replaceTrack(microphone?.getAudioTracks()[0] ?? null);
+    if (this.#isConnected) this.#meterMicrophone(microphone);
+    else this.#microphone = microphone;
+  }
+
+  setVolume(volume: number): void {
+    this.#voice.setVolume(volume);
+  }
+
+  setSink(deviceId: string | null): Promise<void> {
+    return this.#voice.setSink(deviceId);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#progress);
     clearTimeout(this.#outage);
-    for (const closeTap of this.#taps.splice(0)) closeTap();
+    this.#closeTap?.();
+    this.#closeVoice?.();
     this.#voice.close();
     this.#channel?.close();
     this.#peer?.close();
@@ -83,17 +104,13 @@ export class WebRtcTransport implements Transport {
     this.#peer = peer;
     this.#channel = peer.createDataChannel("oai-events");
     this.#channel.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    this.#channel.onclose = () => this.#lose({ kind: "ended", ...this.#parting });
+    this.#channel.onclose = () => this.#lose({ kind: "ended", ...this.#lastError });
     peer.onconnectionstatechange = () => this.#follow(peer.connectionState);
     peer.ontrack = ({ track }) => this.#listen(track);
-    const [track] = this.#options.microphone?.getAudioTracks() ?? [];
-    if (track) peer.addTrack(track, this.#options.microphone as MediaStream);
+    const [track] = this.#microphone?.getAudioTracks() ?? [];
+    if (track) this.#sender = peer.addTrack(track, this.#microphone as MediaStream);
     else peer.addTransceiver("audio", { direction: "recvonly" });
     return peer;
-  }
-
-  get #parting(): { message?: string } {
-    return this.#lastError ? { message: this.#lastError } : {};
   }
 
   /** Resolves with the server's first event, which shows that both directions stand. */
@@ -119,22 +136,28 @@ export class WebRtcTransport implements Transport {
   /** The server counts the user's time from the first packets, which leave now. */
   #startMicrophone(): void {
     this.#isConnected = true;
-    const { context, microphone, events } = this.#options;
+    this.#meterMicrophone(this.#microphone);
+  }
+
+  #meterMicrophone(microphone: MediaStream | null): void {
+    const { context, events } = this.#options;
+    this.#closeTap?.();
+    this.#closeTap = null;
     if (!microphone || this.#isClosed) return;
-    this.#taps.push(meter(context, microphone, ({ rms, endS }) => events.spoke(rms, endS)));
+    this.#closeTap = meter(context, microphone, ({ rms, endS }) => events.spoke(rms, endS));
   }
 
   #listen(track: MediaStreamTrack): void {
     if (this.#isClosed) return;
     this.#voice.add(track);
     const { context, events } = this.#options;
-    const hear = ({ rms, endS }: { rms: number; endS: number }) => {
+    const hear = ({ rms, onsetS }: Metered) => {
       events.answer(rms);
-      if (!this.#isAwaited || rms < AUDIBLE) return;
-      this.#isAwaited = false;
-      events.audible(endS);
+      if (this.#awaited === null || onsetS === null) return;
+      events.audible(this.#awaited, onsetS + (context.outputLatency || 0));
+      this.#awaited = null;
     };
-    this.#taps.push(meter(context, new MediaStream([track]), hear));
+    this.#closeVoice = meter(context, new MediaStream([track]), hear);
   }
 
   #lose(failure: Failure): void {
@@ -147,15 +170,20 @@ export class WebRtcTransport implements Transport {
 
   #receive(event: ServerEvent): void {
     if (this.#isClosed) return;
+    this.#options.events.passed("server", event);
     if (!this.#isGreeted) {
       this.#isGreeted = true;
       this.#settle(null);
     }
-    this.#options.events.event(event);
+    const { events, context } = this.#options;
+    events.event(event);
     switch (event.type) {
+      case "input_audio_buffer.speech_started":
+        void this.#tellSent();
+        break;
       case "response.created":
         this.#isUnderWay = true;
-        this.#isAwaited = true;
+        this.#awaited = event.response.id;
         break;
       case "response.output_audio_transcript.delta":
         this.#noteWords(event.response_id, event.item_id, event.delta);
@@ -164,6 +192,7 @@ export class WebRtcTransport implements Transport {
         this.#isUnderWay = false;
         break;
       case "output_audio_buffer.started":
+        events.arrived(event.response_id, context.currentTime);
         this.#pace.started(event.response_id, performance.now());
         this.#followPlaying();
         break;
@@ -183,9 +212,15 @@ export class WebRtcTransport implements Transport {
         this.#pace.resumed(event.response_id, performance.now());
         break;
       case "error":
-        this.#lastError = event.error.message;
+        this.#lastError = errorOf(event.error);
         break;
     }
+  }
+
+  /** It sets the server's count of the user's sound against ours. */
+  async #tellSent(): Promise<void> {
+    const ms = this.#sender && (await sentMs(this.#sender));
+    if (ms !== null && !this.#isClosed) this.#options.events.sent(ms);
   }
 
   #noteWords(responseId: string, itemId: string, text: string): void {
@@ -202,6 +237,10 @@ export class WebRtcTransport implements Transport {
     const heard = this.#pace.heard(performance.now());
     if (heard) this.#options.events.tell({ type: "page.heard", id: heard.itemId, ms: heard.ms });
   }
+}
+
+function errorOf({ code, message }: WireError): { code?: string; message?: string } {
+  return code ? { code, message } : { message };
 }
 
 function newPeer(): RTCPeerConnection {

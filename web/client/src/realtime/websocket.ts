@@ -14,6 +14,8 @@ import { TroubleError } from "./trouble";
 
 // 10 s of microphone in base64: a network that is this far behind does not carry a conversation.
 const MOST_BACKLOG_BYTES = 640_000;
+// Where the browser says that there is no network, 2 s are proof enough. To a server on this machine nothing piles up.
+const MOST_OFFLINE_BYTES = 128_000;
 
 type Sound = Extract<ServerEvent, { type: "response.output_audio.delta" }>;
 
@@ -22,6 +24,8 @@ export class WebSocketTransport implements Transport {
   readonly #options: TransportOptions;
   readonly #answers = new Answers();
   readonly #reports = new PlayedReports();
+  /** The reply that each item is of, for those whose sound came in. */
+  readonly #replies = new Map<string, string>();
   /** The item that is playing, or was last; null where it was cut. */
   #lastItem: string | null = null;
   #ending = 0;
@@ -46,6 +50,7 @@ export class WebSocketTransport implements Transport {
           if (event.type === "session.created") this.#greet(resolve);
           this.#receive(event);
         },
+        passed: (from, event) => this.#options.events.passed(from, event),
         gone: (failure) => (this.#isGreeted ? this.#lose(failure) : reject(new TransportError(failure))),
       });
     });
@@ -60,6 +65,22 @@ export class WebSocketTransport implements Transport {
     await this.#silence();
   }
 
+  async listenTo(microphone: MediaStream | null): Promise<void> {
+    const { context } = this.#options;
+    const close = microphone && (await capture(context, microphone, (block) => this.#speak(block)));
+    this.#closeTap?.();
+    this.#closeTap = close;
+    if (this.#isClosed) this.#closeTap?.();
+  }
+
+  setVolume(volume: number): void {
+    this.#speaker?.setVolume(volume);
+  }
+
+  async setSink(deviceId: string | null): Promise<void> {
+    await this.#speaker?.setSink(deviceId);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#ending);
@@ -72,10 +93,10 @@ export class WebSocketTransport implements Transport {
     const { context, microphone, events } = this.#options;
     this.#speaker = await Speaker.open(context, {
       heard: (heard, rms) => this.#noteHeard(heard, rms),
-      audible: (_itemId, atS) => events.audible(atS),
+      audible: (itemId, atS) => events.audible(this.#replies.get(itemId) ?? "", atS),
       drained: () => this.#drained(),
     });
-    if (microphone) this.#closeTap = await capture(context, microphone, (block) => this.#speak(block));
+    await this.listenTo(microphone);
     if (this.#isClosed) void this.close();
   }
 
@@ -94,7 +115,8 @@ export class WebSocketTransport implements Transport {
     if (!this.#isGreeted || !this.#socket) return;
     this.#options.events.spoke(rms, endS);
     this.send({ type: "input_audio_buffer.append", audio: encodeBase64(samples) });
-    if (this.#socket.backlogBytes > MOST_BACKLOG_BYTES) this.#lose({ kind: "slow" });
+    const most = navigator.onLine ? MOST_BACKLOG_BYTES : MOST_OFFLINE_BYTES;
+    if (this.#socket.backlogBytes > most) this.#lose({ kind: "slow" });
   }
 
   #receive(event: ServerEvent): void {
@@ -110,7 +132,7 @@ export class WebSocketTransport implements Transport {
   #follow(event: ServerEvent): void {
     switch (event.type) {
       case "input_audio_buffer.speech_started":
-        void this.#silence();
+        if (this.#options.isInterruptible()) void this.#silence();
         break;
       case "response.output_audio.done":
         this.#speaker?.end(event.item_id);
@@ -134,6 +156,10 @@ export class WebSocketTransport implements Transport {
     const samples = decodeBase64(delta);
     const ms = samplesToMs(samples.length);
     if (!this.#answers.receive(itemId, ms)) return;
+    if (!this.#replies.has(itemId)) {
+      this.#replies.set(itemId, replyId);
+      this.#options.events.arrived(replyId, this.#options.context.currentTime);
+    }
     this.#speaker?.play(replyId, itemId, samples);
     this.#options.events.tell({ type: "page.sound", id: itemId, ms });
   }

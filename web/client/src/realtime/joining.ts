@@ -1,0 +1,33 @@
+/** Which conversation a session is in, and what it must be told of it. No I/O. */
+
+import { type Entries, split } from "./entries";
+import { typedItem } from "./events";
+import type { Settings } from "./settings";
+import type { ConversationState } from "./state";
+
+/** For `x_conversation`: a conversation that the server keeps is gone on with. */
+export function joining(
+  { conversationId, isKept }: Pick<ConversationState, "conversationId" | "isKept">,
+  settings: Settings,
+): string {
+  if (conversationId !== null && isKept) return conversationId;
+  return settings.isKept ? "new" : "none";
+}
+
+/** Whether `conversation` is one that the server is to know. */
+export function isResumed(conversation: string): boolean {
+  return conversation !== "new" && conversation !== "none";
+}
+
+/** `remembered`: how many items the server has of the conversation; null: it told nothing of conversations. */
+export function needsHistory(remembered: number | null): boolean {
+  return remembered === null || remembered === 0;
+}
+
+/** What was said and heard, as items to be created anew, under the ids that the entries have here. */
+export function historyItems(entries: Entries): object[] {
+  return entries.flatMap((entry) => {
+    const text = split(entry).heard.trim();
+    return text && entry.role !== "tool" ? [typedItem(entry.id, entry.role, text)] : [];
+  });
+}
