@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
@@ -29,6 +31,13 @@ def _no_signal_taken() -> Iterator[None]:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     yield
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Servers that tests start keep what is said there, and nothing in the home of whoever runs them.
+    folder = TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    os.environ["XDG_DATA_HOME"] = folder.name
 
 
 def pytest_unconfigure() -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 START_S = 60.0
 
@@ -17,12 +18,18 @@ START_S = 60.0
 @contextmanager
 def serving(profile: str, *options: str, data_folder: Path | None = None) -> Iterator[str]:
     """The URL of a server with this profile on a free port; stopped, and seen to stop cleanly, at the end.
-    ``data_folder``: where a certificate of its own making is kept."""
+    ``data_folder``: where a certificate of its own making is kept, and what is said; else in one that goes with it."""
     command = [sys.executable, "-m", "duologue.cli.main", "serve", "--port", "0", "--profile", profile, *options]
     environment = {name: value for name, value in os.environ.items() if name != "OPENAI_BASE_URL"}
-    if data_folder is not None:
-        environment["XDG_DATA_HOME"] = str(data_folder)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"XDG_DATA_HOME": str(data_folder or folder)},
+        ) as process,
+    ):
         assert process.stdout is not None
         line = process.stdout.readline()
         try:

@@ -75,7 +75,9 @@ def samples() -> list[e.Event]:
             for each in (SPOKEN, WRITTEN, CALL, TOOL)
         ),
         *(e.McpCallProgress(reply_id="r", item=TOOL, phase=phase, index=0) for phase in phases),
-        e.ReplyTimed(reply_id="r", item_id="i", committed_ms=1, words_ms=None, text_ms=None, given_ms=1),
+        e.ReplyTimed(
+            reply_id="r", item_id="i", audio_end_ms=1, committed_ms=1, words_ms=None, text_ms=None, given_ms=1
+        ),
         e.ReplyDone(reply_id="r", manner=MANNER, status="completed"),
         e.PlayoutStarted(reply_id="r"),
         e.PlayoutStopped(reply_id="r"),
@@ -85,6 +87,7 @@ def samples() -> list[e.Event]:
         e.PlayoutResumed(reply_id="r"),
         e.OverlapJudged(verdict="noise", at_ms=0, took_ms=1),
         e.AttemptEnded(is_kept=True, level="words", compute_s=0),
+        e.ContextTrimmed(first_item_id="i"),
         e.Failed(kind="server_error", code="engine_lost", message=""),
     ]
 
@@ -93,8 +96,9 @@ def sent_types() -> set[str]:
     wishes = {"with_metrics": True, "with_playout": True}
     dialects = [ServerEvents(over_webrtc=over_webrtc, **wishes) for over_webrtc in (False, True)]
     frames = chain.from_iterable(dialect.frames(event) for dialect in dialects for event in samples())
-    # These two the protocol makes by itself.
-    return {str(frame["type"]) for frame in frames} | {"session.created", "session.updated"}
+    # These three the protocol makes by itself.
+    made = {"session.created", "session.updated", "duologue.conversation.opened"}
+    return {str(frame["type"]) for frame in frames} | made
 
 
 def paths(shown: Mapping[str, Any], before: str = "") -> Iterable[str]:

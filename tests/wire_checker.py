@@ -22,7 +22,7 @@ _TRANSCRIPTION = {"delta", "completed", "failed"}
 _PROGRESS = {"in_progress", "completed", "failed"}
 _PLAYOUT = {"started", "stopped", "cleared"}
 # Duologue's own, for those who ask.
-_OWN = {"response.timing", "overlap.judged", "attempt.ended"}
+_OWN = {"response.timing", "overlap.judged", "attempt.ended", "context.trimmed", "conversation.opened"}
 _OWN_PLAYOUT = {"lowered", "held", "resumed"}
 KNOWN_TYPES = (
     {"session.created", "session.updated", "error", "rate_limits.updated"}

@@ -46,7 +46,7 @@ def test_a_key_is_asked_for_until_it_is_right(
     page = browser.new_page()
     page.goto(locked_server + address)
     page.locator(".talk").click()
-    alert = page.locator("[role=alert]")
+    alert = page.locator(".words [role=alert]")
     expect(alert).to_contain_text("asks for a key", timeout=PATIENCE_MS)
     _give(page, "sk-wrong")
     expect(alert).to_contain_text("not accepted", timeout=PATIENCE_MS)
@@ -80,7 +80,7 @@ def test_a_key_that_a_websocket_cannot_carry(browser: BrowserContext, locked_ser
     end(page)
     page.goto(f"{locked_server}?transport=websocket")
     page.locator(".talk").click()
-    expect(page.locator("[role=alert]")).to_contain_text("cannot be sent over WebSocket", timeout=PATIENCE_MS)
+    expect(page.locator(".words [role=alert]")).to_contain_text("cannot be sent over WebSocket", timeout=PATIENCE_MS)
 
 
 def test_https_with_a_certificate_of_its_own(one_chromium: Browser, key_file: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def test_a_refused_microphone_is_explained(wary_browser: BrowserContext, server:
     page = wary_browser.new_page()
     page.goto(server)
     page.locator(".talk").click()
-    expect(page.locator("[role=alert]")).to_contain_text("microphone", timeout=PATIENCE_MS, ignore_case=True)
+    expect(page.locator(".words [role=alert]")).to_contain_text("microphone", timeout=PATIENCE_MS, ignore_case=True)
 
 
 def test_it_fits_a_phone(one_chromium: Browser, server: str) -> None:

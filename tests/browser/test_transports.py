@@ -122,7 +122,7 @@ def test_a_talk_goes_on_when_webrtc_breaks_off(browser: BrowserContext, server: 
         expect(answers).to_be_visible(timeout=PATIENCE_MS)
         network.cut()
         expect_carrier(page, "over WebSocket")
-        expect(page.locator("[role=alert]")).to_contain_text("broke", timeout=PATIENCE_MS)
+        expect(page.locator(".words [role=alert]")).to_contain_text("broke", timeout=PATIENCE_MS)
         expect(page.locator(".transcript li")).to_have_count(2)
         say_typed(page, "What is two plus three?")
         expect(page.locator(".transcript")).to_contain_text("five", timeout=PATIENCE_MS)
@@ -145,7 +145,7 @@ def test_the_way_is_chosen(browser: BrowserContext, server: str, address: str, s
 
 def test_nothing_takes_the_place_of_a_transport_that_was_asked_for(browser: BrowserContext, server: str) -> None:
     page = _start(browser, f"{server}?transport=webrtc", NO_WAY)
-    expect(page.locator("[role=alert]")).to_contain_text("WebRTC did not work", timeout=PATIENCE_MS)
+    expect(page.locator(".words [role=alert]")).to_contain_text("WebRTC did not work", timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("address", ["", "?transport=websocket"])
@@ -171,7 +171,7 @@ def test_a_microphone_refused_and_then_allowed(wary_browser: BrowserContext, ser
     page = wary_browser.new_page()
     page.goto(server + address)
     page.locator(".talk").click()
-    expect(page.locator("[role=alert]")).to_contain_text("not allowed", timeout=PATIENCE_MS)
+    expect(page.locator(".words [role=alert]")).to_contain_text("not allowed", timeout=PATIENCE_MS)
     wary_browser.grant_permissions(["microphone"])
     page.locator(".talk").click()
     expect_state(page, "listening")
@@ -199,7 +199,7 @@ def test_a_call_that_the_server_ends_is_over(browser: BrowserContext, server: st
     expect_state(page, "listening")
     call = answered.value.header_value("Location")
     assert httpx.post(f"{server}{call}/hangup").status_code == HTTPStatus.OK
-    expect(page.locator("[role=alert]")).to_contain_text("The server ended the conversation", timeout=PATIENCE_MS)
+    expect(page.locator(".words [role=alert]")).to_contain_text("The server ended the conversation", timeout=PATIENCE_MS)
     page.get_by_text("Reconnect", exact=True).click()
     expect_carrier(page, "over WebRTC")
     end(page)

@@ -88,7 +88,7 @@ def test_where_the_line_is_full_the_server_says_so(one_chromium: Browser, monkey
     with serving("scripted", "--max-sessions", "1") as url, _person(one_chromium, url) as first:
         expect_state(first, "listening")
         with _person(one_chromium, url) as second:
-            alert = second.locator("[role=alert]")
+            alert = second.locator(".words [role=alert]")
             expect(alert).to_contain_text("All places are taken", timeout=PATIENCE_MS)
             assert second.evaluate("streams.every((stream) => !stream.active)")
             expect(second.get_by_role("button", name="Try again")).to_be_visible()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from duologue.events import (
@@ -85,9 +85,10 @@ class _Log:
     listening: dict[str, _Listening] = field(default_factory=dict)
 
 
-def check(log: Sequence[tuple[float, Event]]) -> None:
-    """Raises AssertionError at the first event that may not come where it came."""
-    seen, last_s = _Log(), 0.0
+def check(log: Sequence[tuple[float, Event]], before: Iterable[str] = ()) -> None:
+    """Raises AssertionError at the first event that may not come where it came. ``before``: items of an earlier
+    session."""
+    seen, last_s = _Log(items=set(before)), 0.0
     for at_s, event in log:
         assert at_s >= last_s, "time goes backwards"
         last_s = at_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -41,6 +41,7 @@ from duologue.events import (
     Told,
 )
 from duologue.items import SessionConfig
+from duologue.session.history import Entry
 from duologue.session.replies import IN_STAGES, Ways
 from duologue.session.session import Session
 from duologue.session.voice_prompt import VOICE_MANNER
@@ -338,12 +339,14 @@ async def talk(
     ways: Ways = IN_STAGES,
     outbox_events: int = 4_096,
     servers: ToolServers | None = None,
+    entries: Collection[Entry] = (),
 ) -> AsyncIterator[tuple[Person, Session]]:
-    """A session and a person in front of it. At the end the log is checked, and that no task is left."""
+    """A session, with what was said before, and a person in front of it. At the end the log is checked, and that no task is left."""
     others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)
-    session = Session(client or engines(), config or SessionConfig(show_transcript=True), saying(outbox), ways, servers)
+    config, before = config or SessionConfig(show_transcript=True), [entry.item.id for entry in entries]
+    session = Session(client or engines(), config, saying(outbox), ways, servers, entries)
     person = Person(told_in, said, holds_sound=ways.holds_sound)
     with told_in, said, outbox:
         async with anyio.create_task_group() as tg:
@@ -354,4 +357,4 @@ async def talk(
             tg.cancel_scope.cancel()
     await anyio.sleep(0.001)
     assert not asyncio.all_tasks() - others, "the session left tasks behind"
-    check(person.log)
+    check(person.log, before)

@@ -241,3 +241,15 @@ class TestBatch:
         assert runner.stats(substitute).requests == 1
         assert engines.stats()["asr"].requests == 1
         await engines.aclose()
+
+
+def test_what_either_has_can_be_chosen() -> None:
+    first, second = Recorder("first"), Recorder("second")
+    both = Fallback(first, second)
+    assert (both.models, both.languages) == ((), frozenset())
+    second.models = ("small", "large")  # type: ignore[attr-defined]
+    second.languages = frozenset({"en"})  # type: ignore[attr-defined]
+    # The first one may understand any language: it does not tell.
+    assert (both.models, both.languages) == (("small", "large"), frozenset())
+    first.languages = frozenset({"en", "fr"})  # type: ignore[attr-defined]
+    assert both.languages == {"en", "fr"}

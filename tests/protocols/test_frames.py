@@ -8,6 +8,7 @@ import pytest
 
 from duologue.events import (
     AttemptEnded,
+    ContextTrimmed,
     AudioCleared,
     Event,
     Failed,
@@ -258,7 +259,7 @@ def test_a_response_ends(ending: dict[str, Any], details: Frame | None) -> None:
 
 def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
     stages = {"words_ms": 176.5, "text_ms": None, "phrase_ms": 210.5, "spoken_ms": None}
-    timed = ReplyTimed(reply_id="r1", item_id="u1", committed_ms=340, given_ms=350, **stages)
+    timed = ReplyTimed(reply_id="r1", item_id="u1", audio_end_ms=1500, committed_ms=340, given_ms=350, **stages)
     assert said(protocol(), timed) == []
     asked = RealtimeProtocol("house", SessionConfig(), now_s=0, with_metrics=True)
     assert said(asked, timed) == [
@@ -266,6 +267,7 @@ def test_what_openai_does_not_send_is_sent_to_those_who_asked() -> None:
             "type": "duologue.response.timing",
             "response_id": "r1",
             "item_id": "u1",
+            "audio_end_ms": 1500,
             "ms_since_speech_end": {
                 "committed": 340,
                 "transcript": 176.5,
@@ -294,6 +296,11 @@ ASKED = [
         "with_metrics",
         ENDED,
         {"type": "duologue.attempt.ended", "kept": False, "level": "sound", "compute_ms": 123.4},
+    ),
+    (
+        "with_metrics",
+        ContextTrimmed(first_item_id="u7"),
+        {"type": "duologue.context.trimmed", "first_item_id": "u7"},
     ),
 ]
 
@@ -327,6 +334,6 @@ def test_every_event_that_a_session_can_say_has_frames() -> None:
         "ItemTruncated TranscriptDelta TranscriptDone TranscriptFailed ReplyStarted ReplyItemStarted ReplyText",
         "ReplyAudio ReplyArguments ReplyItemDone ReplyDone Failed IdleTimeout McpCallProgress McpListingProgress",
         "PlayoutStarted PlayoutStopped PlayoutCleared ReplyTimed PlayoutLowered PlayoutHeld PlayoutResumed",
-        "OverlapJudged AttemptEnded",
+        "OverlapJudged AttemptEnded ContextTrimmed",
     ]
     assert {getattr(events, name) for name in " ".join(names).split()} == set(_TRANSLATIONS)

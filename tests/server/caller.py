@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -125,9 +125,11 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(url: str, *, allows_aside: bool = False, **options: Any) -> AsyncIterator[Caller]:
-    """A caller that has been greeted. Ends with the checker content that nothing was left open."""
-    checker = WireChecker(allows_aside=allows_aside)
+async def calling(
+    url: str, *, allows_aside: bool = False, takes_own: bool = False, before: Iterable[str] = (), **options: Any
+) -> AsyncIterator[Caller]:
+    """A caller that has been greeted. ``before``: items of the conversation that it goes on with."""
+    checker = WireChecker(allows_aside=allows_aside, takes_own=takes_own, order=list(before))
     async with connect(url, compression=None, max_size=None, **options) as socket:
         caller = Caller(socket, checker)
         async with anyio.create_task_group() as tg:

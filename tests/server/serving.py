@@ -22,6 +22,7 @@ from duologue.engines.scripted import (
 )
 from duologue.server import run
 from duologue.server.state import State
+from duologue.store.records import Store
 from tests.web import Web
 
 SILENCE_MS = 200
@@ -63,14 +64,16 @@ async def serving(
     speculates: bool = False,
     setup: Setup | None = None,
     load: bool = False,
+    store: Store | None = None,
     **settings: Any,
 ) -> AsyncIterator[Serving]:
     """Serve until the block ends. Turns end after ``SILENCE_MS`` of silence; ``setup`` None: of scripted engines.
-    ``load``: admission follows what the loop, which is the test's too, has to do."""
+    ``load``: admission follows what the loop, which is the test's too, has to do. ``store``: what is said is kept
+    there; it stays open."""
     turns = ProfileTurns(speculates=speculates, silence_ms=SILENCE_MS)
     given = Settings(profile="scripted", **settings)
     setup = (setup or setup_of(given)).model_copy(update={"turns": turns})
-    state = State(given, setup, client or engines(), voice="tone", is_ready=is_ready)
+    state = State(given, setup, client or engines(), voice="tone", is_ready=is_ready, store=store)
     listener = run.listen("127.0.0.1", 0)
     server = Web(run.uvicorn_config(state.settings, state))
     with listener:

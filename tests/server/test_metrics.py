@@ -170,6 +170,7 @@ async def test_a_stage_that_was_not_needed_or_is_not_known_is_not_counted() -> N
     timed = ReplyTimed(
         reply_id="r",
         item_id="i",
+        audio_end_ms=1_000,
         committed_ms=250.0,
         words_ms=None,
         text_ms=120.0,

@@ -9,7 +9,15 @@ import pytest
 from duologue.errors import ConfigError
 from duologue.server.personas import LONGEST_FILE_BYTES, MOST_PERSONAS, read_personas
 
-PIRATE = 'name = "Pirate"\ndescription = "Arr."\ninstructions = """\nTalk like a pirate.\n"""\nvoice = "en-gb"\nspeed = 1.1\n'
+PIRATE = '''
+name = "Pirate"
+description = "Arr."
+instructions = """
+Talk like a pirate.
+"""
+voice = "en-gb"
+speed = 1.1
+'''
 
 
 def test_those_that_come_along() -> None:

@@ -127,6 +127,7 @@ def test_stages_follow_each_other_and_absent_ones_are_left_out() -> None:
     timed = ReplyTimed(
         reply_id="r",
         item_id="i",
+        audio_end_ms=1_000,
         committed_ms=300.0,
         words_ms=None,
         text_ms=180.0,

@@ -239,3 +239,71 @@ def test_what_has_left_the_prompt_stays_out_though_others_come_and_go() -> None:
     history.remove("s")
     history.remove("u1")
     assert window.fit(steps(history), 1.0, None)[0].tool_calls
+
+
+# --- what has changed -------------------------------------------------------------------------------------------
+
+
+def test_every_change_marks_its_entry_and_is_told() -> None:
+    history, told = History(), []
+    history.on_change = told.append
+    user, answer = history.add(_item("u", None)), _answer(history)
+    since = history.changes
+    assert history.changed_since(since) == []
+    changes = [
+        (user, lambda: history.set_words(user, "hello")),
+        (answer, lambda: history.cut(answer, 250)),
+        (answer, lambda: history.truncate(answer, 150)),
+        (answer, lambda: history.note_backchannel(answer, "mm-hm")),
+        (answer, lambda: history.note(answer)),
+        (user, lambda: history.touch(user)),
+    ]
+    for entry, change in changes:
+        since = history.changes
+        change()
+        assert history.changed_since(since) == [entry]
+        assert told[-1] is entry
+    assert history.changed_since(0) == [user, answer]
+    since, version = history.changes, history.version
+    history.remove("u")
+    assert (history.changed_since(since), told[-1]) == ([], None)
+    assert (history.changes, history.version) == (since + 1, version + 1)
+
+
+def test_a_growing_answer_makes_no_prompt_stale() -> None:
+    history = History()
+    entry = history.add(_item("a", "one", "assistant"))
+    version = history.version
+    history.note(entry)
+    assert history.version == version
+
+
+# --- what leaves the prompt -------------------------------------------------------------------------------------
+
+
+def test_where_the_prompt_begins_is_told_once_for_each_move() -> None:
+    window, said, moves = Window(400), [], []
+    for number in range(20):
+        said.append(ChatMessage("user", f"{number} " + "w " * 49))
+        begins = int(_fit(said, 0.5, window)[0].content.split()[0])
+        moved = window.moved()
+        moves += [] if moved is None else [int(moved)]
+        assert begins == (moves[-1] if moves else 0)
+        assert window.moved() is None
+    assert moves == sorted(set(moves))
+    assert len(moves) > 2
+
+
+def test_a_longer_context_holds_more() -> None:
+    said = [ChatMessage("user", "w " * 100) for _ in range(40)]
+    assert [len(_fit(said, 1.0, Window(tokens))) for tokens in (256, 1_000, 3_200, 100_000)] == [1, 7, 24, 40]
+
+
+def test_where_older_turns_are_told_again_that_is_told_too() -> None:
+    window = Window(400)
+    said = [Step(str(n), [ChatMessage("user", "w " * 200)]) for n in range(3)]
+    window.fit(said, 1.0, None)
+    assert window.moved() == "2"
+    window.fit(said[:1], 1.0, None)
+    assert window.moved() == "0"
+    assert window.moved() is None

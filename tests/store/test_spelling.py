@@ -14,6 +14,7 @@ from duologue.store.spelling import SNIPPET_CHARS, composed, snippet, spell, ter
     [
         ("Don't STOP, café naïve 42nd!", "don t stop cafe naive 42nd"),
         ("Straße, ёлка, ﬁn, ①", "strasse елка fin 1"),
+        ("Tromsø, Łódź, Þór", "tromso lodz thor"),
         ("東京タワーに", "東 京 タ ワ ー に"),
         ("ﾀﾜｰ", "タ ワ ー"),
         ("สวัสดี", "ส วั ส ดี"),

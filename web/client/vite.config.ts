@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
 /**
@@ -23,7 +22,7 @@ function besideItself(): Plugin {
 
 /** Makes the npm package: one ES module, and beside it the scripts that run on threads of their own. */
 export default defineConfig({
-  root: fileURLToPath(new URL(".", import.meta.url)),
+  root: new URL(".", import.meta.url).pathname,
   base: "./",
   plugins: [besideItself()],
   build: {

@@ -37,7 +37,8 @@ function tool(use: Partial<ToolUse>): Entry {
   return entry("tool", "", { tool: { name: "tool", status: "done", ...empty, ...use } });
 }
 
-const LONG = "There was once a lighthouse keeper named Ines, who lived on a rock with a lamp, a stove and a very old cat.";
+const LONG =
+  "There was once a lighthouse keeper named Ines, who lived on a rock with a lamp, a stove and a very old cat.";
 
 const said: Entry[] = [
   entry("user", "Good morning."),
@@ -106,6 +107,13 @@ export const STATES: Record<string, ConversationState> = {
   },
   queueing: { ...INITIAL, link: "waiting", wait: { kind: "line", position: 3, of: 5 } },
   first: open,
+  "first-hearing": { ...open, speechItem: "item_0" },
+  "first-muted": { ...open, isMuted: true },
+  "first-thinking": { ...open, pendingItem: "item_0" },
+  "first-speaking": { ...open, isPlaying: true },
+  "first-interrupted": { ...open, speechItem: "item_0", hasCutIn: true },
+  "first-reconnecting": { ...open, link: "reconnecting" },
+  "first-ended": { ...open, link: "ended" },
   listening: talking,
   hearing: { ...talking, speechItem: partial.id, entries: [...said, partial] },
   thinking: { ...talking, pendingItem: said.at(-1)?.id ?? null },
@@ -131,6 +139,7 @@ export const STATES: Record<string, ConversationState> = {
   trimmed: { ...talking, knownFrom: said[4]?.id ?? null, transport: "websocket", fallback: "no-path" },
   typing: { ...talking, hasMicrophone: false },
   reconnecting: { ...talking, link: "reconnecting" },
+  silenced: { ...talking, isPlaying: true, isSilenced: true, entries: [...said, answer] },
   switched: { ...talking, transport: "websocket", fallback: "broken", hasSwitched: true },
   ended: { ...talking, link: "ended" },
   forgotten: { ...talking, link: "ended", isKept: false, conversationId: null },

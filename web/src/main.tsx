@@ -1,7 +1,9 @@
 import { askedTransport, Conversation, fetchOffer, KeptConversations, KeyRing } from "duologue-client";
 import { render } from "preact";
+import { ServerAway } from "./view/away";
 import { Page } from "./view/page";
 import { Prefs, storeOf } from "./view/prefs";
+import { registerWorker } from "./view/pwa";
 import { applyTheme } from "./view/theme";
 
 const prefs = new Prefs(storeOf("localStorage"), storeOf("sessionStorage"));
@@ -38,13 +40,17 @@ talk.watch(() => {
 addEventListener("pagehide", () => talk.end());
 void resume();
 render(
-  <Page
-    talk={talk}
-    kept={new KeptConversations(base, () => keys.key)}
-    keys={keys}
-    base={base}
-    prefs={prefs}
-    loadOffer={() => fetchOffer(base, keys.key)}
-  />,
+  <>
+    <ServerAway base={base} />
+    <Page
+      talk={talk}
+      kept={new KeptConversations(base, () => keys.key)}
+      keys={keys}
+      base={base}
+      prefs={prefs}
+      loadOffer={() => fetchOffer(base, keys.key)}
+    />
+  </>,
   document.body,
 );
+registerWorker(base);

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { lines, remember, type Sample, SPAN_S, sampleOf, topOf } from "../src/ops/history";
-import { bins, duration, ms, newcomers, percent, words } from "../src/ops/numbers";
+import { bins, duration, ms, newcomers, percent, spelt } from "../src/ops/numbers";
 import { AdmissionPanel, TurnTakingPanel } from "../src/ops/panels";
 import { Poll } from "../src/ops/poll";
 import type { Admission, Load, OpsState } from "../src/ops/wire";
@@ -53,7 +53,7 @@ describe("numbers", () => {
   });
 
   it("says codes as words", () => {
-    expect(words("session_limit_reached")).toBe("session limit reached");
+    expect(spelt("session_limit_reached")).toBe("session limit reached");
   });
 });
 

@@ -1,8 +1,17 @@
-import type { Wait } from "duologue-client";
+import type { Offer, Wait } from "duologue-client";
 import { type ConversationState, INITIAL, phaseOf, reduce } from "duologue-client";
 import { describe, expect, it } from "vitest";
-import { buttonLabel, phaseLine, shareOf, titleOf } from "../src/view/words";
-import { ordinal } from "../src/words/en";
+import {
+  announcementOf,
+  buttonLabel,
+  keepingLine,
+  noticeOf,
+  phaseLine,
+  shareOf,
+  titleOf,
+} from "../src/view/words";
+import { wordsFor } from "../src/words";
+import { en, ordinal } from "../src/words/en";
 
 function waitingFor(wait: Wait): ConversationState {
   return reduce(reduce(INITIAL, { type: "page.connecting", hasMicrophone: true }), {
@@ -47,5 +56,65 @@ describe("who waits", () => {
     expect([phaseOf(admitted), admitted.wait, titleOf(admitted)]).toEqual(["connecting", null, "Duologue"]);
     expect(phaseOf(reduce(third, { type: "page.ended" }))).toBe("idle");
     expect(phaseOf(reduce(admitted, { type: "page.ended" }))).toBe("ended");
+  });
+});
+
+const open: ConversationState = { ...INITIAL, link: "open" };
+const kept: ConversationState = {
+  ...open,
+  conversationId: "conv_1",
+  isKept: true,
+  entries: reduce(open, { type: "page.typed", id: "item_1", text: "Hello" }).entries,
+};
+
+describe("a conversation that is over", () => {
+  it("can be gone on with where it is kept", () => {
+    expect(buttonLabel({ ...kept, link: "ended" })).toBe("Continue");
+    expect(buttonLabel({ ...kept, link: "ended", isKept: false })).toBe("Talk again");
+    expect(buttonLabel({ ...kept, link: "idle" })).toBe("Continue");
+    expect(phaseLine("ended", { ...kept, link: "ended" }).hint).toContain("kept");
+  });
+});
+
+describe("a screen reader", () => {
+  it("is told what changes the talk, and nothing at the turns of it", () => {
+    const turns: Partial<ConversationState>[] = [
+      { speechItem: "item_2" },
+      { pendingItem: "item_2" },
+      { response: { id: "resp_1", isAudible: false } },
+      { isPlaying: true },
+      {},
+    ];
+    const said = turns.map((turn) => announcementOf({ ...open, ...turn }));
+    expect(new Set(said)).toEqual(new Set(["Connected. You can speak."]));
+    expect(announcementOf({ ...open, isMuted: true })).toBe("Muted");
+    expect(announcementOf({ ...open, link: "reconnecting" })).toBe("Reconnecting");
+    expect(announcementOf(third)).toBe("You are 3rd of 5 in line");
+    expect(announcementOf(INITIAL)).toBe("");
+  });
+});
+
+describe("what the page tells of itself", () => {
+  it("is whether the words are kept, and for how long", () => {
+    const store = { isOn: true, days: 30, hasSound: false };
+    const offering = (days: number) => ({ store: { ...store, days } }) as Offer;
+    expect(keepingLine(INITIAL, null)).toBeNull();
+    expect(keepingLine(open, offering(30))?.full).toBe("not kept");
+    expect(keepingLine(kept, offering(30))?.full).toBe("kept on this server for 30 days");
+    expect(keepingLine(kept, offering(1))?.full).toBe("kept on this server for 1 day");
+    expect(keepingLine(kept, offering(0))?.full).toBe("kept on this server until deleted");
+    expect(keepingLine(kept, null)?.full).toBe("kept on this server");
+  });
+
+  it("is first of all that nothing can be heard", () => {
+    expect(noticeOf({ ...open, notice: "A fault.", isSilenced: true })).toContain("holds the sound back");
+    expect(noticeOf({ ...open, notice: "A fault." })).toBe("A fault.");
+    expect(noticeOf({ ...open, deviceNotice: "speaker-failed" })).toContain("speaker");
+    expect(noticeOf(open)).toBeNull();
+  });
+
+  it("is in the browser's language, or in English", () => {
+    expect(wordsFor(["xx-YY", "en-GB"])).toBe(en);
+    expect(wordsFor([])).toBe(en);
   });
 });

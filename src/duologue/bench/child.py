@@ -12,6 +12,7 @@ import urllib.request
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.abc
@@ -52,23 +53,26 @@ async def started(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, within_s: float = START_TIMEOUT_S
 ) -> AsyncIterator[Child]:
     """Run ``command`` until the block ends, with ``environment`` besides our own; waits for its printed address and
-    for ``/readyz``, ``within_s`` each.
+    for ``/readyz``, ``within_s`` each. What it keeps of conversations is gone at the end.
 
     Raises WireError when it cannot be started, or, with the server's last words, when it does not come up.
     """
-    process = await _open(command, {**os.environ, **(environment or {})})
     said: deque[str] = deque(maxlen=KEPT_LINES)
-    try:
-        async with anyio.create_task_group() as tasks:
-            url = await tasks.start(_read, process, said, within_s)
-            await _until_ready(url, process, said, within_s)
-            yield Child(url=url, pid=process.pid)
-            tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        raise lone(group) from None
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _stop(process)
+    with TemporaryDirectory(prefix="duologue-bench-") as folder:
+        # Its talks are kept, since that is part of what is measured, but not among its user's.
+        kept = {"DUOLOGUE_STORE_FILE": f"{folder}/conversations.db"}
+        process = await _open(command, {**kept, **os.environ, **(environment or {})})
+        try:
+            async with anyio.create_task_group() as tasks:
+                url = await tasks.start(_read, process, said, within_s)
+                await _until_ready(url, process, said, within_s)
+                yield Child(url=url, pid=process.pid)
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise lone(group) from None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _stop(process)
 
 
 async def _open(command: Sequence[str], environment: Mapping[str, str]) -> anyio.abc.Process:

@@ -143,12 +143,16 @@ class Keeping:
 
     async def _go_on(self, store: Store, opened: Opened, owner: str) -> None:
         """Read what was said in it, when whoever holds it has left."""
-        # Nobody is made to leave for a conversation that is not the client's.
-        opened.title = (await store.summary(owner, opened.id)).title
+        whose, _ = self._open.get(opened.id, (None, None))
+        if whose != owner:
+            # Nobody is made to leave for a conversation that is not the client's; one that is held may not be written
+            # yet.
+            await store.summary(owner, opened.id)
         _, earlier = self._open.get(opened.id, (None, None))
         self._open[opened.id] = (owner, opened)
         if earlier is not None:
             await earlier.go_on_elsewhere()
+        opened.title = (await store.summary(owner, opened.id)).title
         records = await store.load(owner, opened.id)
         opened.entries = [entry_of(record) for record in records]
         opened.recorder = Recorder(store, owner, opened.id, self._metrics, records, is_new=False, clock=self._clock)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import anyio
 import uvicorn
+from anyio.lowlevel import checkpoint
 
 from duologue.config import Settings, setup_of
 from duologue.engines.fit import require
+from duologue.engines.local import LocalEngines
 from duologue.engines.machine import look
 from duologue.engines.registry import assemble
 from duologue.errors import ConfigError
@@ -51,14 +55,31 @@ async def serve(settings: Settings, announce: Announce) -> None:
         metrics = Metrics()
         engines = await assemble(setup, metrics)
         state = State(settings, setup, engines, metrics=metrics, traces=traces, store=store)
-        await _serve(state, engines, listener, tls, announce)
+        caught = await _serve(state, engines, listener, tls, announce)
+    if caught is not None:
+        signal.raise_signal(caught)
+        # Ctrl-C cancels this task.
+        await checkpoint()
+
+
+class Server(uvicorn.Server):
+    """Leaves what a signal does by itself until all is closed: uvicorn's own raises it again before it returns, and of
+    SIGTERM the process would die there, with a call's last words unwritten."""
+
+    caught: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.caught = sig
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 async def _serve(
     state: State, engines: LocalEngines, listener: socket.socket, tls: TlsFiles | None, announce: Announce
-) -> None:
+) -> int | None:
+    """Returns the signal that ended it."""
     settings, traces = state.settings, state.traces
-    server = uvicorn.Server(uvicorn_config(settings, state, tls))
+    server = Server(uvicorn_config(settings, state, tls))
     url = f"{'https' if tls else 'http'}://{_shown_host(settings.host)}:{listener.getsockname()[1]}"
 
     async def load() -> None:
@@ -84,6 +105,7 @@ async def _serve(
                 await engines.aclose()
                 if traces is not None:
                     await traces.aclose()
+    return server.caught
 
 
 def uvicorn_config(settings: Settings, state: State, tls: TlsFiles | None = None) -> uvicorn.Config:

@@ -7,23 +7,36 @@ import sqlite3
 from pathlib import Path
 
 from duologue.errors import ConfigError
-from duologue.store.schema import migrate
+from duologue.store.schema import check, is_new, migrate
 
 # How long another process may hold the database before a request fails.
 BUSY_S = 2.5
 _CORRUPT = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}
 
 
+def connect_both(path: Path, busy_s: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """The connection that writes, and one beside it that reads. Raises ConfigError."""
+    writer = connect(path, busy_s)
+    try:
+        reader = _connect(path, busy_s)
+        reader.execute("PRAGMA query_only = ON")
+    except sqlite3.Error as error:
+        writer.close()
+        raise _unusable(path, error) from None
+    return writer, reader
+
+
 def connect(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """The connection that writes; the file is made if there is none. Raises ConfigError, and never deletes anything."""
     try:
         _make_private(path)
-        db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+        db = _connect(path, busy_s)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, error) from None
     try:
+        check(db, str(path))
         _set_up(db)
-        migrate(db, str(path))
+        migrate(db)
     except sqlite3.Error as error:
         db.close()
         raise _unusable(path, error) from None
@@ -33,11 +46,9 @@ def connect(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
     return db
 
 
-def connect_reader(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
-    """One that reads, beside the one that writes."""
-    db = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
-    db.execute("PRAGMA query_only = ON")
-    return db
+def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
+    """It is used by one thread, though not by the one that makes it."""
+    return sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
 
 
 def _make_private(path: Path) -> None:
@@ -49,15 +60,16 @@ def _make_private(path: Path) -> None:
 
 
 def _set_up(db: sqlite3.Connection) -> None:
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("the database is damaged")
     # Deleted rows are overwritten with zeros, and their pages given back to the disk. This must come before the tables.
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if is_new(db):
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA secure_delete = ON")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA journal_mode = WAL")
     # In WAL mode a crash of the process loses nothing so, and a power cut at most the last turns, never the database.
     db.execute("PRAGMA synchronous = NORMAL")
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError("it is damaged")
 
 
 def purge(db: sqlite3.Connection) -> bool:

@@ -55,9 +55,26 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
-def migrate(db: sqlite3.Connection, where: str, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
-    """Brings the database to the newest version. Raises ConfigError for one that is newer, or another program's."""
-    _refuse_foreign(db, where)
+def check(db: sqlite3.Connection, where: str, known: int = len(MIGRATIONS)) -> None:
+    """Raises ConfigError for a database that is newer than what is ``known``, or another program's. Changes nothing."""
+    version = _version(db)
+    if version > known:
+        raise ConfigError(
+            f"The conversations in {where} were kept by a newer Duologue (version {version} of the database; this one "
+            f"knows {known}). Update Duologue, or set store_file to another file."
+        )
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID and not (is_new(db) and application == 0):
+        raise ConfigError(f"{where} is another program's database. Set store_file to another file.")
+
+
+def is_new(db: sqlite3.Connection) -> bool:
+    """Whether there is nothing in it at all."""
+    return _version(db) == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def migrate(db: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Brings a database that was checked to the newest version, each step whole or not at all."""
     while (version := _version(db)) < len(migrations):
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -72,19 +89,7 @@ def migrate(db: sqlite3.Connection, where: str, migrations: tuple[Migration, ...
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-    if version > len(migrations):
-        raise ConfigError(
-            f"The conversations in {where} were kept by a newer Duologue (version {version} of the database; this one "
-            f"knows {len(migrations)}). Update Duologue, or set store_file to another file."
-        )
 
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _refuse_foreign(db: sqlite3.Connection, where: str) -> None:
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    is_empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if application != APPLICATION_ID and not (is_empty and application == 0 and _version(db) == 0):
-        raise ConfigError(f"{where} is another program's database. Set store_file to another file.")

@@ -30,6 +30,10 @@ _UNSPACED = (
     (0x1B000, 0x1B16F),  # Kana of old
     (0x20000, 0x3FFFF),  # more Han
 )
+# Letters that Unicode does not take for another one with an accent; people without their keys do.
+_PLAIN = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
+)
 # Classes of combining marks that people leave out: points of Hebrew and Arabic; accents above and below.
 _POINTS, _FIRST_ACCENT = range(10, 36), 200
 
@@ -133,7 +137,7 @@ def _kind(char: str) -> str:
 
 
 def _fold(word: str) -> str:
-    apart = unicodedata.normalize("NFD", word.casefold())
+    apart = unicodedata.normalize("NFD", word.casefold().translate(_PLAIN))
     left = "".join(char for char in apart if not _is_left_out(unicodedata.combining(char)))
     return unicodedata.normalize("NFC", left)
 

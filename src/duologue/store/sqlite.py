@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 import structlog
+from anyio import to_thread
 
 from duologue import telemetry
 from duologue.errors import StoreFailed
@@ -29,8 +29,8 @@ class _Thread(aiosqlite.Connection):
     """A connection whose thread runs whole functions, one after the other. Who is cancelled while waiting for one
     leaves it to end: a transaction is done or undone, never halted."""
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
-        super().__init__(connector, iter_chunk_size=64)
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(lambda: connection, iter_chunk_size=64)
 
     async def run(self, work: Work[T]) -> T:
         """Raises StoreFailed."""
@@ -53,14 +53,11 @@ class SqliteStore:
     @classmethod
     async def open(cls, path: Path, *, busy_s: float = files.BUSY_S) -> SqliteStore:
         """``busy_s``: how long another process may hold the database. Raises ConfigError."""
-        writer = _Thread(partial(files.connect, path, busy_s))
+        # Made elsewhere: where a connection's thread fails at its first task, nobody waits for its end.
+        connections = await to_thread.run_sync(files.connect_both, path, busy_s)
+        writer, reader = (_Thread(each) for each in connections)
         await writer
-        reader = _Thread(partial(files.connect_reader, path, busy_s))
-        try:
-            await reader
-        except BaseException:
-            await writer.close()
-            raise
+        await reader
         return cls(writer, reader)
 
     async def begin(self, owner: str, conversation_id: str, now_s: float) -> None:
@@ -109,10 +106,12 @@ class SqliteStore:
             return
         self._is_stale = False
         try:
-            self._is_stale |= not await self._writer.run(files.purge)
+            is_clean = await self._writer.run(files.purge)
         except StoreFailed as error:
-            self._is_stale = True
+            is_clean = False
             log.warning(telemetry.STORE_FAILED, operation="purge", reason=error.message)
+        if not is_clean:
+            self._is_stale = True
 
     async def aclose(self) -> None:
         if self._is_open:

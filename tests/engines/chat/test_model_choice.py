@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chat_server import DONE, ChatServer, event, json_reply, serving, sse_reply
+from chat_server import DONE, ChatServer, Reply, event, json_reply, serving, sse_reply
 
 from duologue.engines.base import ChatMessage, ChatRequest
 from duologue.engines.chat.discover import find_chat
@@ -16,13 +16,13 @@ NAMES = ["nomic-embed-text", "small", "large", "whisper-1", "gpt-realtime", "tts
 ANSWER = sse_reply(event("Yes."), event(None, "stop"), DONE)
 
 
-def lists(*names: str) -> object:
+def lists(*names: str) -> Reply:
     return json_reply({"data": [{"id": name} for name in names]})
 
 
 async def ask(chat: OpenAIChat, model: str | None) -> None:
     async with chat.stream(ChatRequest((ChatMessage("user", "Hello?"),), model=model)) as deltas:
-        assert [delta.text async for delta in deltas][0] == "Yes."
+        assert "".join([delta.text async for delta in deltas]) == "Yes."
 
 
 def asked(server: ChatServer) -> list[object]:

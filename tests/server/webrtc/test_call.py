@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from duologue.store.sqlite import SqliteStore
 from tests.server.serving import Serving, serving, until
 from tests.server.webrtc.phone import Phone, listening, post_sdp
 from tests.server.webrtc.talking import on_the_phone, say
@@ -229,3 +231,33 @@ async def test_an_event_too_large_for_the_channel_is_replaced_by_an_error(server
 def _item(item_id: str, length: int) -> dict[str, Any]:
     content = [{"type": "input_text", "text": "x" * (length // 2)}] * 2
     return {"id": item_id, "type": "message", "role": "user", "content": content}
+
+
+async def test_a_call_goes_on_with_what_was_said_in_another(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "talk.sqlite")
+    async with serving(store=store) as server:
+        async with on_the_phone(server, _taking_own(), x_conversation="new") as phone:
+            opened = await phone.wait("duologue.conversation.opened")
+            item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello."}]}
+            phone.send("conversation.item.create", item={**item, "id": "item_hello"})
+            await phone.wait("conversation.item.done")
+        name = opened["conversation_id"]
+        await until(lambda: not server.state.keeping.is_live(name))
+        async with on_the_phone(server, _taking_own("item_hello"), x_conversation=name) as later:
+            again = await later.wait("duologue.conversation.opened")
+            assert (again["items"], again["title"]) == (1, "Hello.")
+            later.send("conversation.item.retrieve", item_id="item_hello")
+            await later.wait("conversation.item.retrieved")
+        stranger = Phone()
+        stranger.open_channel()
+        refused = await post_sdp(server.http, await stranger.offer(), x_conversation="conv_nowhere")
+        await stranger.hang_up()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "conversation_not_found")
+    await store.aclose()
+
+
+def _taking_own(*before: str) -> Phone:
+    """A phone that asked for events that are not OpenAI's, in a conversation with the items ``before``."""
+    phone = Phone()
+    phone.checker = WireChecker(over_webrtc=True, takes_own=True, order=list(before))
+    return phone

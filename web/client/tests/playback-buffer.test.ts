@@ -7,7 +7,10 @@ function ones(length: number): Float32Array {
 
 /** The greatest step between neighbours. */
 function step(samples: Float32Array): number {
-  return samples.reduce((most, sample, i) => Math.max(most, Math.abs(sample - (samples[i - 1] ?? sample))), 0);
+  return samples.reduce(
+    (most, sample, i) => Math.max(most, Math.abs(sample - (samples[i - 1] ?? sample))),
+    0,
+  );
 }
 
 function pull(buffer: PlaybackBuffer, length: number): Float32Array {

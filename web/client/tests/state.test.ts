@@ -184,7 +184,7 @@ describe("the assistant's words", () => {
     );
     expect(lines(state)[1]).toBe("assistant interrupted: Very well today.");
     expect(split(state.entries[1] as never)).toEqual({ heard: "Very ", unheard: "well today." });
-    expect(phaseOf(state)).toBe("hearing");
+    expect(phaseOf(state)).toBe("interrupted");
   });
 
   it("are cut where the server says, if its words are ours", () => {
@@ -253,7 +253,7 @@ describe("over WebRTC", () => {
       playout("cleared"),
       truncated(500),
     );
-    expect(phaseOf(state)).toBe("hearing");
+    expect(phaseOf(state)).toBe("interrupted");
     expect(lines(state)[1]).toBe("assistant interrupted: Very well today.");
     expect(split(state.entries[1] as never)).toEqual({ heard: "Very ", unheard: "well today." });
     expect(phaseOf(reduce(state, stopped("v")))).toBe("listening");

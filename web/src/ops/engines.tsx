@@ -1,5 +1,6 @@
 /** What each engine does. */
 
+import { words } from "../words";
 import { bins, ms } from "./numbers";
 import { Panel } from "./panels";
 import type { EngineStats, OpsState } from "./wire";
@@ -9,21 +10,22 @@ interface EnginesProps {
   unhealthy: Record<string, string>;
 }
 
-const COLUMNS = ["Step p50", "Step p95", "Queue p95", "Waiting", "Running", "Steps", "Dropped", "Failed"];
+const COLUMNS = words.ops.columns;
+const FAILED = COLUMNS.length - 1;
 
 export function Engines({ engines, unhealthy }: EnginesProps) {
   return (
-    <Panel title="Engines" isWide>
+    <Panel title={words.ops.engines} isWide>
       <table class="engines">
         <thead>
           <tr>
-            <th scope="col">Engine</th>
+            <th scope="col">{words.ops.engine}</th>
             {COLUMNS.map((name) => (
               <th key={name} scope="col" class="number">
                 {name}
               </th>
             ))}
-            <th scope="col">Batch sizes</th>
+            <th scope="col">{words.ops.batches}</th>
           </tr>
         </thead>
         <tbody>
@@ -68,10 +70,10 @@ function Row({ stages, stats, complaint }: RowProps) {
       </th>
       {cells.map((cell, i) => (
         <td key={COLUMNS[i]} class="number" data-name={COLUMNS[i]}>
-          {COLUMNS[i] === "Failed" && cell !== 0 ? <span class="warning">{cell}</span> : cell}
+          {i === FAILED && cell !== 0 ? <span class="warning">{cell}</span> : cell}
         </td>
       ))}
-      <td class="batches" data-name="Batch sizes">
+      <td class="batches" data-name={words.ops.batches}>
         <Batches batches={stats.batches} />
       </td>
     </tr>
@@ -79,8 +81,8 @@ function Row({ stages, stats, complaint }: RowProps) {
 }
 
 function whereOf({ device, threads }: EngineStats): string {
-  if (!device) return "outside the shared queue";
-  return `${device}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  if (!device) return words.ops.outside;
+  return words.ops.where(device, threads);
 }
 
 const BAR = 24;
@@ -90,14 +92,14 @@ function Batches({ batches }: { batches: Record<string, number> }) {
   if (bars.length === 0) return <>–</>;
   const text = bars.map(({ label, count }) => `${label}: ${count}`).join(", ");
   return (
-    <ol class="histogram" title={`Steps by batch size: ${text}`}>
+    <ol class="histogram" title={words.ops.stepsBySize(text)}>
       {bars.map(({ label, count, share }) => (
         <li key={label}>
           <svg viewBox={`0 0 10 ${BAR}`} preserveAspectRatio="none" aria-hidden="true">
             <rect width="10" y={BAR - heightOf(count, share)} height={heightOf(count, share)} />
           </svg>
           {label}
-          <span class="aside">: {count} steps</span>
+          <span class="aside">{words.ops.steps(count)}</span>
         </li>
       ))}
     </ol>

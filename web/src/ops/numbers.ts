@@ -1,5 +1,6 @@
 /** Numbers as people read them. */
 
+import { words } from "../words";
 import type { Admission } from "./wire";
 
 export const NONE = "–";
@@ -48,22 +49,15 @@ function range(bin: number): string {
   return bin < 2 ? `${last}` : `${last / 2 + 1}–${last}`;
 }
 
-const CLOSED_BY: Record<Admission["closed_by"], string> = {
-  "": "",
-  warming_up: "the server is not ready",
-  max_sessions: "max_sessions is reached",
-  prediction: "with one more all would be answered too late, by the prediction",
-  pressure: "the server is behind with its work (pressure)",
-};
-
 /** What becomes of who comes now, and why. */
 export function newcomers({ closed_by, waiting, most_waiting }: Admission): string {
-  if (closed_by === "") return "get in";
-  const fate = closed_by === "warming_up" || waiting >= most_waiting ? "are refused" : "wait in line";
-  return `${fate}: ${CLOSED_BY[closed_by]}`;
+  const { getIn, refusedFor, waitFor, closedBy } = words.ops;
+  if (closed_by === "") return getIn;
+  const isRefused = closed_by === "warming_up" || waiting >= most_waiting;
+  return (isRefused ? refusedFor : waitFor)(closedBy[closed_by]);
 }
 
 /** "session_limit_reached" as words. */
-export function words(code: string): string {
-  return code.replaceAll("_", " ") || "no reason given";
+export function spelt(code: string): string {
+  return code.replaceAll("_", " ") || words.ops.noReason;
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useReducer } from "preact/hooks";
 import { KeyForm } from "../view/key-form";
+import { words } from "../words";
 import { Engines } from "./engines";
 import { duration } from "./numbers";
 import { AdmissionPanel, PressurePanel, Sessions, Stages, StartUp, TurnTakingPanel } from "./panels";
@@ -14,8 +15,13 @@ export function OpsPage({ poll }: { poll: Poll }) {
   return (
     <main>
       <header>
-        <h1>Duologue operations</h1>
+        <h1>
+          <a href="../">{words.name}</a> <span>{words.ops.title}</span>
+        </h1>
         {state && <Status state={state} />}
+        <a class="to-talk" href="../">
+          {words.ops.talk}
+        </a>
       </header>
       <div role="alert">{trouble && <Trouble trouble={trouble} hasState={state !== null} />}</div>
       {state && !isWell(state) && <p class="hint complaint">{state.message}</p>}
@@ -36,13 +42,6 @@ export function OpsPage({ poll }: { poll: Poll }) {
   );
 }
 
-const STATUS: Record<OpsState["status"], string> = {
-  ready: "Ready",
-  full: "Full",
-  warming: "Starting",
-  unhealthy: "Unhealthy",
-};
-
 function isWell({ status }: OpsState): boolean {
   return status === "ready" || status === "full";
 }
@@ -50,28 +49,19 @@ function isWell({ status }: OpsState): boolean {
 function Status({ state }: { state: OpsState }) {
   return (
     <div class="status">
-      <p class={isWell(state) ? "word" : "word warning"}>{STATUS[state.status]}</p>
+      <p class={isWell(state) ? "word" : "word warning"}>{words.ops.status[state.status]}</p>
       <p>{state.profile}</p>
-      <p>up {duration(state.up_s)}</p>
+      <p>{words.ops.up(duration(state.up_s))}</p>
     </div>
   );
 }
 
-const TROUBLES: Record<NonNullable<View["trouble"]>["kind"], string> = {
-  "key-needed": "This server asks for a key. Any of its API keys opens this page; this tab remembers it.",
-  "key-wrong": "The key was not accepted.",
-  "not-allowed": "The server does not let this page in.",
-  away: "The server does not answer.",
-};
-
 function Trouble({ trouble, hasState }: { trouble: NonNullable<View["trouble"]>; hasState: boolean }) {
   return (
     <div class="trouble">
-      <p class="title">{TROUBLES[trouble.kind]}</p>
+      <p class="title">{words.ops.troubles[trouble.kind]}</p>
       {trouble.detail && <p class="hint">{trouble.detail}</p>}
-      {trouble.kind === "away" && (
-        <p class="hint">{hasState ? "Below is what it said last. " : ""}It is asked again each second.</p>
-      )}
+      {trouble.kind === "away" && <p class="hint">{hasState ? words.ops.lastSaid : words.ops.askedAgain}</p>}
     </div>
   );
 }

@@ -1,19 +1,24 @@
 /** Tables and lists of the operator's page. */
 
 import type { ComponentChildren } from "preact";
-import { duration, ms, newcomers, percent, words } from "./numbers";
+import { words } from "../words";
+import { duration, ms, newcomers, percent, spelt } from "./numbers";
 import type { Admission, Load, Loading, Recent, Seen, TurnTaking } from "./wire";
 
 interface PanelProps {
   title: string;
   note?: string | undefined;
   isWide?: boolean;
+  isTall?: boolean;
   children: ComponentChildren;
 }
 
-export function Panel({ title, note, isWide, children }: PanelProps) {
+export function Panel({ title, note, isWide, isTall, children }: PanelProps) {
   return (
-    <section class={isWide ? "panel wide" : "panel"} aria-label={title}>
+    <section
+      class={["panel", isWide && "wide", isTall && "tall"].filter(Boolean).join(" ")}
+      aria-label={title}
+    >
       <h2>
         {title}
         {note && <span class="note">{note}</span>}
@@ -23,26 +28,25 @@ export function Panel({ title, note, isWide, children }: PanelProps) {
   );
 }
 
-const TRANSPORTS: Record<Seen["transport"], string> = { webrtc: "WebRTC", websocket: "WebSocket" };
-
 export function Sessions({ sessions }: { sessions: Seen[] }) {
+  const table = words.ops;
   return (
-    <Panel title="Conversations" note={sessions.length > 0 ? "ids end so in the log" : undefined}>
+    <Panel title={table.conversations} note={sessions.length > 0 ? table.ids : undefined}>
       {sessions.length === 0 ? (
-        <p class="empty">Nobody is talking just now.</p>
+        <p class="empty">{table.nobody}</p>
       ) : (
         <div class="scroll">
           <table>
             <thead>
               <tr>
-                <th scope="col">Id</th>
-                <th scope="col">Over</th>
-                <th scope="col">Now</th>
+                <th scope="col">{table.id}</th>
+                <th scope="col">{table.over}</th>
+                <th scope="col">{table.doing}</th>
                 <th scope="col" class="number">
-                  Turns
+                  {table.turns}
                 </th>
                 <th scope="col" class="number">
-                  For
+                  {table.lasted}
                 </th>
               </tr>
             </thead>
@@ -50,8 +54,8 @@ export function Sessions({ sessions }: { sessions: Seen[] }) {
               {sessions.map(({ id, transport, state, turns, age_s }) => (
                 <tr key={id}>
                   <td class="code">{id}</td>
-                  <td>{TRANSPORTS[transport]}</td>
-                  <td>{state}</td>
+                  <td>{table.transports[transport]}</td>
+                  <td>{table.doings[state]}</td>
                   <td class="number">{turns}</td>
                   <td class="number">{duration(age_s)}</td>
                 </tr>
@@ -64,34 +68,26 @@ export function Sessions({ sessions }: { sessions: Seen[] }) {
   );
 }
 
-const STAGES: Record<string, string> = {
-  voice_to_voice: "Voice to voice",
-  endpointing: "End of turn",
-  transcription: "Words known",
-  first_token: "First text",
-  first_audio: "First sound",
-  interruption_stop: "Interruption heard",
-  overlap_verdict: "Known what sounds over it",
-};
-
 export function Stages({ stages }: { stages: Record<string, Recent> }) {
+  const table = words.ops;
+  const names: Record<string, string> = table.stages;
   const known = Object.entries(stages);
   const most = Math.max(1, ...known.map(([, { p95_ms }]) => p95_ms));
   const turns = stages.voice_to_voice?.count ?? 0;
   return (
-    <Panel title="Turns" note={turns > 0 ? `the last ${turns}` : undefined}>
+    <Panel title={table.turns} note={turns > 0 ? table.last(turns) : undefined}>
       {known.length === 0 ? (
-        <p class="empty">No turn was answered yet.</p>
+        <p class="empty">{table.noTurn}</p>
       ) : (
         <table>
           <thead>
             <tr>
-              <th scope="col">Stage</th>
+              <th scope="col">{table.stage}</th>
               <th scope="col" class="number">
-                p50
+                {table.p50}
               </th>
               <th scope="col" class="number">
-                p95
+                {table.p95}
               </th>
               <td class="range" />
             </tr>
@@ -99,7 +95,7 @@ export function Stages({ stages }: { stages: Record<string, Recent> }) {
           <tbody>
             {known.map(([stage, { p50_ms, p95_ms }]) => (
               <tr key={stage}>
-                <td>{STAGES[stage] ?? words(stage)}</td>
+                <td>{names[stage] ?? spelt(stage)}</td>
                 <td class="number">{ms(p50_ms)}</td>
                 <td class="number">{ms(p95_ms)}</td>
                 <td class="range">
@@ -139,19 +135,21 @@ export function Facts({ facts }: { facts: [string, ComponentChildren][] }) {
 
 export function TurnTakingPanel({ turns }: { turns: TurnTaking }) {
   const { kept, dropped, dropped_s } = turns;
+  const table = words.ops;
   const verdicts = Object.entries(turns.verdicts);
-  const share = kept + dropped > 0 ? `${percent(kept / (kept + dropped))} of ${kept + dropped}` : "none yet";
+  const share =
+    kept + dropped > 0 ? table.share(percent(kept / (kept + dropped)), kept + dropped) : table.noneYet;
   return (
-    <Panel title="Turn-taking" note="since the start">
+    <Panel title={table.turnTaking} note={table.sinceStart}>
       <Facts
         facts={[
-          ["Answers begun in a pause and kept", share],
-          ["Engine time in those that were dropped", ms(1000 * dropped_s)],
+          [table.begunKept, share],
+          [table.begunDropped, ms(1000 * dropped_s)],
           [
-            "Sounds over an answer",
+            table.sounds,
             verdicts.length === 0
-              ? "none"
-              : verdicts.map(([verdict, n]) => `${n} ${words(verdict)}`).join(", "),
+              ? table.none
+              : verdicts.map(([verdict, n]) => `${n} ${spelt(verdict)}`).join(", "),
           ],
         ]}
       />
@@ -162,21 +160,22 @@ export function TurnTakingPanel({ turns }: { turns: TurnTaking }) {
 export function AdmissionPanel({ admission, load }: { admission: Admission; load: Load }) {
   const { taken, called, capacity, most, waiting, most_waiting, closed_by } = admission;
   const refused = Object.entries(admission.refused);
+  const table = words.ops;
   return (
-    <Panel title="Admission">
+    <Panel title={table.admission} isTall>
       <Facts
         facts={[
-          ["Newcomers", <span class={closed_by ? "warning" : undefined}>{newcomers(admission)}</span>],
-          ["Places taken", called > 0 ? `${taken}, and ${called} kept for who comes` : taken],
-          ["Predicted to fit", capacity],
-          ["Allowed by the settings", most],
-          ["In line", `${waiting} of ${most_waiting}`],
-          ["Reaction after a turn's end, slowest tenth, predicted", ms(load.p90_now_ms)],
-          ["The same with one more", <Predicted load={load} />],
-          ["Since the start", `${admission.admitted} admitted, ${admission.queued} queued`],
+          [table.newcomers, <span class={closed_by ? "warning" : undefined}>{newcomers(admission)}</span>],
+          [table.taken, called > 0 ? table.takenAndCalled(taken, called) : taken],
+          [table.fit, capacity],
+          [table.allowed, most],
+          [table.inLine, `${waiting} ${table.of(most_waiting)}`],
+          [table.reaction, ms(load.p90_now_ms)],
+          [table.reactionNext, <Predicted load={load} />],
+          [table.sinceStartHead, table.admitted(admission.admitted, admission.queued)],
           [
-            "Refused",
-            refused.length === 0 ? "none" : refused.map(([code, n]) => `${n} ${words(code)}`).join(", "),
+            table.refused,
+            refused.length === 0 ? table.none : refused.map(([code, n]) => `${n} ${spelt(code)}`).join(", "),
           ],
         ]}
       />
@@ -188,7 +187,7 @@ function Predicted({ load: { p90_next_ms, target_ms } }: { load: Load }) {
   if (p90_next_ms === null || target_ms === 0) return <>{ms(p90_next_ms)}</>;
   return (
     <span class={p90_next_ms > target_ms ? "warning" : undefined}>
-      {ms(p90_next_ms)}, target {ms(target_ms)}
+      {words.ops.withTarget(ms(p90_next_ms), ms(target_ms))}
     </span>
   );
 }
@@ -197,16 +196,17 @@ const LEVELS = 3;
 
 export function PressurePanel({ load, shed }: { load: Load; shed: string[] }) {
   const { pressure, pressure_for_s, pressure_why } = load;
+  const table = words.ops;
   const facts: [string, ComponentChildren][] = [
-    ["Left undone", shed.length > 0 ? <span class="warning">{shed.join(", ")}</span> : "nothing"],
-    ["Event loop busy", percent(load.loop_busy)],
-    ["Threads busy, of the busiest device", percent(load.threads_busy)],
-    ["Work overdue", ms(load.overdue_ms)],
+    [table.undone, shed.length > 0 ? <span class="warning">{shed.join(", ")}</span> : table.nothing],
+    [table.loopBusy, percent(load.loop_busy)],
+    [table.threadsBusy, percent(load.threads_busy)],
+    [table.overdue, ms(load.overdue_ms)],
   ];
-  if (pressure_for_s > 0) facts.unshift(["At this level for", duration(pressure_for_s)]);
-  if (pressure_why) facts.unshift(["Why", pressure_why]);
+  if (pressure_for_s > 0) facts.unshift([table.levelFor, duration(pressure_for_s)]);
+  if (pressure_why) facts.unshift([table.why, pressure_why]);
   return (
-    <Panel title="Pressure" note={`level ${pressure} of ${LEVELS}`}>
+    <Panel title={table.pressure} note={table.level(pressure, LEVELS)}>
       <div class="levels" aria-hidden="true">
         {Array.from({ length: LEVELS }, (_, i) => (
           <span key={i} class={i < pressure ? "on" : undefined} />
@@ -217,17 +217,10 @@ export function PressurePanel({ load, shed }: { load: Load; shed: string[] }) {
   );
 }
 
-const STATES: Record<Loading["state"], string> = {
-  loading: "loading",
-  ready: "ready",
-  failed: "failed",
-  "stand-in": "away, another stands in",
-};
-
 export function StartUp({ engines }: { engines: Loading[] }) {
   if (engines.length === 0) return null;
   return (
-    <Panel title="Start-up" isWide>
+    <Panel title={words.ops.startUp} isWide>
       <ul class="start">
         {engines.map(({ engine, stages, state, seconds, reason }) => (
           <li key={engine} class={state}>
@@ -235,12 +228,7 @@ export function StartUp({ engines }: { engines: Loading[] }) {
               <b>{stages.join(", ")}</b> {engine}
             </span>
             <span class={state === "ready" || state === "loading" ? undefined : "warning"}>
-              {STATES[state]}
-              {state === "loading"
-                ? `, ${duration(seconds)} so far`
-                : state === "ready"
-                  ? ` in ${seconds.toFixed(1)} s`
-                  : ""}
+              {words.ops.loading[state](state === "loading" ? duration(seconds) : seconds.toFixed(1))}
             </span>
             {reason && <span class="hint">{reason}</span>}
           </li>

@@ -1,6 +1,7 @@
 /** The three figures to look at first, each with its last five minutes. */
 
 import type { ComponentChildren } from "preact";
+import { words } from "../words";
 import { type Figure, lines, type Sample, topOf } from "./history";
 import { ms } from "./numbers";
 import type { OpsState } from "./wire";
@@ -10,15 +11,16 @@ const HEIGHT = 40;
 
 export function Tiles({ state, samples }: { state: OpsState; samples: readonly Sample[] }) {
   const { admission, stages, load, sessions } = state;
+  const table = words.ops;
   return (
-    <section class="tiles" aria-label="At a glance">
-      <Tile name="Conversations" figure="sessions" samples={samples} top={(value) => `${value}`}>
-        <b>{sessions.length}</b> of {admission.capacity}
+    <section class="tiles" aria-label={table.glance}>
+      <Tile name={table.conversations} figure="sessions" samples={samples} top={(value) => `${value}`}>
+        <b>{sessions.length}</b> {table.of(admission.capacity)}
       </Tile>
-      <Tile name="Voice to voice, p95" figure="voiceMs" samples={samples} top={ms}>
+      <Tile name={table.voiceP95} figure="voiceMs" samples={samples} top={ms}>
         <b>{ms(stages.voice_to_voice?.p95_ms)}</b>
       </Tile>
-      <Tile name="Event loop late, p95" figure="lagMs" samples={samples} top={ms}>
+      <Tile name={table.lateP95} figure="lagMs" samples={samples} top={ms}>
         <b>{ms(load.loop_lag_p95_ms)}</b>
       </Tile>
     </section>
@@ -51,9 +53,9 @@ function Tile({ name, figure, samples, top, children }: TileProps) {
         ))}
       </svg>
       <p class="span">
-        <span>5 min ago</span>
-        {most > 0 && <span>most {top(most)}</span>}
-        <span>now</span>
+        <span>{words.ops.ago}</span>
+        {most > 0 && <span>{words.ops.most(top(most))}</span>}
+        <span>{words.ops.now}</span>
       </p>
     </div>
   );

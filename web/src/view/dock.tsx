@@ -45,7 +45,12 @@ export function Dock({ talk, state }: { talk: Talk; state: ConversationState }) 
 
 /** Pressing the shape begins a talk. Keyboard and screen reader have the button for it. */
 function Stage({ press, children }: { press: (() => void) | null; children: ComponentChildren }) {
-  if (!press) return <div class="stage">{children}</div>;
+  if (!press)
+    return (
+      <div class="stage" aria-hidden="true">
+        {children}
+      </div>
+    );
   return (
     <div class="stage pressable" aria-hidden="true" onClick={press}>
       {children}

@@ -15,26 +15,37 @@ interface EntryProps {
   isChosen: boolean;
   /** The first that the assistant still knows. */
   isKnownFrom: boolean;
+  /** Far from the end: drawn only when it is scrolled into sight. */
+  isFar: boolean;
 }
 
 /** Entries are replaced when they change, so a long talk costs no more to draw than its last line. */
 export class EntryLine extends Component<EntryProps> {
   override shouldComponentUpdate(next: EntryProps): boolean {
-    const { entry, isChosen, isKnownFrom } = this.props;
-    return next.entry !== entry || next.isChosen !== isChosen || next.isKnownFrom !== isKnownFrom;
+    const { entry, isChosen, isKnownFrom, isFar } = this.props;
+    return (
+      next.entry !== entry ||
+      next.isChosen !== isChosen ||
+      next.isKnownFrom !== isKnownFrom ||
+      next.isFar !== isFar
+    );
   }
 
-  override render({ entry, talk, isChosen, isKnownFrom }: EntryProps) {
+  override render({ entry, talk, isChosen, isKnownFrom, isFar }: EntryProps) {
     const { id, role, status, tool } = entry;
     return (
       <Fragment>
         {isKnownFrom && <li class="horizon">{words.transcript.unknownAbove}</li>}
-        <li data-id={id} data-role={role} data-status={status} tabIndex={-1}>
+        <li class={isFar ? "far" : ""} data-id={id} data-role={role} data-status={status} tabIndex={-1}>
           <div class="margin">
             {role !== "tool" && <span class="speaker">{words.transcript[role]}</span>}
             {entry.atMs > 0 && <Time atMs={entry.atMs} />}
           </div>
-          {tool ? <ToolCard tool={tool} answer={(isAllowed) => talk.approve(id, isAllowed)} /> : <Said entry={entry} />}
+          {tool ? (
+            <ToolCard tool={tool} answer={(isAllowed) => talk.approve(id, isAllowed)} />
+          ) : (
+            <Said entry={entry} />
+          )}
           {isChosen && status !== "tentative" && <EntryActions entry={entry} talk={talk} />}
         </li>
       </Fragment>

@@ -31,21 +31,21 @@ export function Menu({ talk, kept, state, look, setLook }: MenuProps) {
         <>
           <Files entries={entries} />
           <div class="menu-group">
-              <button
-                type="button"
-                class="menu-item"
-                onClick={() => {
-                  talk.end();
-                  talk.clear();
-                  close();
-                }}
-              >
-                {words.menu.fresh}
-              </button>
-              {state.isKept && state.conversationId && (
-                <Removal remove={() => remove(talk, kept, state.conversationId as string)} done={close} />
-              )}
-            </div>
+            <button
+              type="button"
+              class="menu-item"
+              onClick={() => {
+                talk.end();
+                talk.clear();
+                close();
+              }}
+            >
+              {words.menu.fresh}
+            </button>
+            {state.isKept && state.conversationId && (
+              <Removal remove={() => remove(talk, kept, state.conversationId as string)} done={close} />
+            )}
+          </div>
           <div class="menu-group">
             <label class="menu-item">
               <input
@@ -79,11 +79,7 @@ function Files({ entries }: { entries: Entries }) {
   const [isCopied, setCopied] = useState(false);
   return (
     <div class="menu-group">
-      <button
-        type="button"
-        class="menu-item"
-        onClick={() => void copy(asText(entries)).then(setCopied)}
-      >
+      <button type="button" class="menu-item" onClick={() => void copy(asText(entries)).then(setCopied)}>
         {isCopied ? words.menu.copied : words.menu.copyAll}
       </button>
       <div class="menu-item row">
@@ -120,7 +116,7 @@ function Removal({ remove, done }: { remove(): Promise<void>; done(): void }) {
     );
   }
   return (
-    <div class="menu-confirm" role="group" aria-label={words.menu.removeAsk}>
+    <fieldset class="menu-confirm" aria-label={words.menu.removeAsk}>
       <p role="alert">{step === "failed" ? words.menu.removeFailed : words.menu.removeAsk}</p>
       <button
         type="button"
@@ -132,7 +128,7 @@ function Removal({ remove, done }: { remove(): Promise<void>; done(): void }) {
       <button type="button" class="small-button" ref={focus} onClick={() => setStep("offered")}>
         {words.menu.removeNot}
       </button>
-    </div>
+    </fieldset>
   );
 }
 

@@ -44,7 +44,7 @@ export function Page({ talk, kept, keys, base, prefs, loadOffer, opened }: PageP
   const state = useTalk(talk);
   const [panel, setPanel] = useState<PanelName | null>(opened ?? null);
   const [look, setLook] = useLook(prefs);
-  const offer = useOffer(loadOffer, panel === "settings" || panel === "conversations" || state.link === "open");
+  const offer = useOffer(loadOffer, panel !== null || state.isKept, state.link);
   const close = useCallback(() => setPanel(null), []);
   const toggle = useCallback((name: PanelName) => setPanel((now) => (now === name ? null : name)), []);
   const isBehind = !useIsWide() && panel !== null;
@@ -111,12 +111,19 @@ function useTalk(talk: Talk): ConversationState {
   return talk.state;
 }
 
-/** Asked for once it is wanted, and again when it is wanted anew and was not told: a key may have been given since. */
-function useOffer(load: () => Promise<Offer | null>, isWanted: boolean): Offer | null {
+/**
+ * Asked for once it is wanted or a talk is under way; and where it was not told, at the next change: by then a key may
+ * have been given, or the models be there.
+ */
+function useOffer(
+  load: () => Promise<Offer | null>,
+  isWanted: boolean,
+  link: ConversationState["link"],
+): Offer | null {
   const [offer, setOffer] = useState<Offer | null>(null);
   useEffect(() => {
-    if (isWanted && !offer) void load().then(setOffer);
-  }, [load, isWanted, offer]);
+    if ((isWanted || link === "open") && !offer) void load().then(setOffer);
+  }, [load, isWanted, link, offer]);
   return offer;
 }
 

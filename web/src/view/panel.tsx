@@ -33,7 +33,13 @@ export function Panel({ id, title, side, close, children }: PanelProps) {
         <h2 id={`${id}-title`} ref={heading} tabIndex={-1}>
           {title}
         </h2>
-        <button type="button" class="icon-button" onClick={close} aria-label={words.close} title={words.close}>
+        <button
+          type="button"
+          class="icon-button"
+          onClick={close}
+          aria-label={words.close}
+          title={words.close}
+        >
           <Icon name="close" />
         </button>
       </header>

@@ -1,7 +1,7 @@
 /** A button that opens a small box. Escape, a press elsewhere and the focus leaving all close it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon, type IconName } from "./icons";
 
 interface PopoverProps {
@@ -48,9 +48,9 @@ function useClosing(
   box: { current: HTMLElement | null },
   close: (hasEscaped: boolean) => void,
 ): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return;
-    const escape = (event: KeyboardEvent) => {
+    const press = (event: KeyboardEvent) => {
       if (event.key !== "Escape") return;
       // Nobody else is to take it for theirs: it would end the talk.
       event.stopPropagation();
@@ -61,7 +61,7 @@ function useClosing(
     };
     const stop = new AbortController();
     const options = { capture: true, signal: stop.signal };
-    addEventListener("keydown", escape, options);
+    addEventListener("keydown", press, options);
     addEventListener("pointerdown", leave, options);
     addEventListener("focusin", leave, options);
     return () => stop.abort();

@@ -22,7 +22,7 @@ export function Shape({ figure, levels, share, ahead }: ShapeProps) {
     return () => drawing.current?.stop();
   }, [levels]);
   useEffect(() => drawing.current?.show(figure, share, ahead), [figure, share, ahead]);
-  return <canvas class="shape" data-figure={figure} ref={canvas} aria-hidden="true" />;
+  return <canvas class="shape" data-figure={figure} ref={canvas} />;
 }
 
 // Where nobody speaks, half the frames are enough for the eye.

@@ -43,7 +43,7 @@ function Part({ name, value }: { name: string; value: string | null }) {
   if (!value) return null;
   return (
     <div class="tool-part">
-      <p>{name}</p>
+      <p class="part-name">{name}</p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
       <pre tabIndex={0}>{indented(value)}</pre>
     </div>

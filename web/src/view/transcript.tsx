@@ -1,10 +1,10 @@
 /** The words of both sides. */
 
 import type { ConversationState, Entry, Talk } from "duologue-client";
-import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { words } from "../words";
-import { EntryLine } from "./entry";
 import { Icon } from "./icons";
+import { Passage, passagesOf } from "./passage";
 
 // Nearer to the end than this, the reader is following, and new words may scroll the list.
 const FOLLOW_PX = 80;
@@ -20,7 +20,7 @@ export function Transcript({ talk, state, hasTimes }: TranscriptProps) {
   const list = useRef<HTMLOListElement>(null);
   const { isFollowing, follow, noteScroll } = useFollowing(list, entries);
   const [chosen, setChosen] = useState<string | null>(null);
-  const visible = entries.filter((entry) => entry.text || entry.tool);
+  const passages = passagesOf(entries.filter((entry) => entry.text || entry.tool));
   const walk = useCallback((event: KeyboardEvent) => choose(event, list.current, setChosen), []);
   return (
     <div class={hasTimes ? "spoken timed" : "spoken"}>
@@ -36,13 +36,14 @@ export function Transcript({ talk, state, hasTimes }: TranscriptProps) {
         onPointerOver={(event) => setChosen(idAt(event.target) ?? chosen)}
         onFocusIn={(event) => setChosen(idAt(event.target) ?? chosen)}
       >
-        {visible.map((entry) => (
-          <EntryLine
-            key={entry.id}
-            entry={entry}
+        {passages.map((passage, i) => (
+          <Passage
+            key={i}
+            entries={passage}
             talk={talk}
-            isChosen={entry.id === chosen}
-            isKnownFrom={entry.id === knownFrom}
+            chosen={passage.some(({ id }) => id === chosen) ? chosen : null}
+            knownFrom={passage.some(({ id }) => id === knownFrom) ? knownFrom : null}
+            isFar={i < passages.length - 2}
           />
         ))}
       </ol>
@@ -68,10 +69,15 @@ function useFollowing(list: { current: HTMLOListElement | null }, entries: reado
   const [isFollowing, setFollowing] = useState(true);
   const follows = useRef(true);
   const follow = () => list.current?.scrollTo({ top: list.current.scrollHeight });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: new words are what it is about.
   useLayoutEffect(() => {
     if (follows.current) follow();
   }, [entries]);
+  useEffect(() => {
+    // A phone's keyboard, or a notice, takes room from below.
+    const sizes = new ResizeObserver(() => follows.current && follow());
+    if (list.current) sizes.observe(list.current);
+    return () => sizes.disconnect();
+  }, [list]);
   const noteScroll = () => {
     const { scrollTop, clientHeight, scrollHeight } = list.current as HTMLOListElement;
     follows.current = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
@@ -90,7 +96,7 @@ function choose(event: KeyboardEvent, list: HTMLElement | null, set: (id: string
   const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (!step || !list || event.target instanceof HTMLButtonElement) return;
   const lines = [...list.querySelectorAll<HTMLElement>("li[data-id]")];
-  const now = lines.findIndex((line) => line === document.activeElement);
+  const now = lines.indexOf(document.activeElement as HTMLElement);
   const next = lines[now < 0 ? lines.length - 1 : Math.max(0, Math.min(lines.length - 1, now + step))];
   if (!next) return;
   event.preventDefault();

@@ -60,9 +60,12 @@ export function titleOf({ link, wait }: ConversationState): string {
 }
 
 /** What the user should know of a conversation that goes on. */
-export function noticeOf({ link, notice, hasSwitched }: ConversationState): string | null {
+export function noticeOf(state: ConversationState): string | null {
+  const { link, notice, hasSwitched, isSilenced, deviceNotice } = state;
+  if (isSilenced && link === "open") return words.talk.silenced;
   if (notice) return notice;
-  return hasSwitched && link === "open" ? words.talk.switched : null;
+  if (hasSwitched && link === "open") return words.talk.switched;
+  return deviceNotice && words.deviceNotices[deviceNotice];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Microphone, at the device's own rate, to 20 ms blocks of 24 kHz mono s16. */
 
 import { rms } from "./level";
-import { CAPTURE, type Captured } from "./messages";
+import { CAPTURE, type Captured, type ToTap } from "./messages";
 import { toInt16, WIRE_HZ } from "./pcm";
 import { Resampler } from "./resample";
 
@@ -11,11 +11,19 @@ class Capture extends AudioWorkletProcessor {
   readonly #resampler = new Resampler(sampleRate, WIRE_HZ);
   readonly #block = new Float32Array(BLOCK_SAMPLES);
   #filled = 0;
+  #isOpen = true;
+
+  constructor() {
+    super();
+    this.port.onmessage = (_close: MessageEvent<ToTap>) => {
+      this.#isOpen = false;
+    };
+  }
 
   override process(inputs: Float32Array[][]): boolean {
     const channel = inputs[0]?.[0];
     if (channel) this.#gather(this.#resampler.process(channel));
-    return true;
+    return this.#isOpen;
   }
 
   #gather(samples: Float32Array): void {

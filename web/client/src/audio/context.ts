@@ -8,9 +8,9 @@ const STILL_MS = 1000;
 const GESTURES = ["pointerup", "keydown"] as const;
 
 /**
- * A browser may stop a context: until the page was touched, while the phone rings ("interrupted", on iOS), when it has
- * no device to play on. This starts it again as soon as it may. `tell(true)`: it has been still for a second; `tell(false)`:
- * it runs again.
+ * A browser may stop a context: until the page was touched, while the phone rings ("interrupted", on iOS), when it
+ * has no device to play on. This starts it again as soon as it may. `tell(true)`: it has been still for a second;
+ * `tell(false)`: it runs again.
  */
 export function keepRunning(context: AudioContext, tell: (isSilent: boolean) => void): Close {
   let timer: ReturnType<typeof setTimeout> | undefined;

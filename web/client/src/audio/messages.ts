@@ -6,6 +6,9 @@ export const CAPTURE = "duologue-capture";
 export const METER = "duologue-meter";
 export const PLAYBACK = "duologue-playback";
 
+/** Page to capture or meter: no more. A processor that is not told so runs for as long as its context. */
+export type ToTap = "close";
+
 /** Capture to page: 20 ms of the microphone at 24 kHz. `endS` is the audio clock at its last sample. */
 export interface Captured {
   samples: Int16Array<ArrayBuffer>;
@@ -25,6 +28,7 @@ export type ToPlayback =
   | { kind: "push"; replyId: string; itemId: string; samples: Float32Array<ArrayBuffer> }
   | { kind: "end"; itemId: string }
   | { kind: "flush"; ticket: number }
+  | { kind: "close" }
   | { kind: "lower"; replyId: string; gain: number }
   | { kind: "hold"; replyId: string }
   | { kind: "resume"; replyId: string };

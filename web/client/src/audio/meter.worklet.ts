@@ -1,16 +1,24 @@
 /** How loud a stream is, every 20 ms. */
 
 import { AUDIBLE, rms } from "./level";
-import { METER, type Metered } from "./messages";
+import { METER, type Metered, type ToTap } from "./messages";
 
 class Meter extends AudioWorkletProcessor {
   readonly #block = new Float32Array(Math.round(0.02 * sampleRate));
   #filled = 0;
+  #isOpen = true;
+
+  constructor() {
+    super();
+    this.port.onmessage = (_close: MessageEvent<ToTap>) => {
+      this.#isOpen = false;
+    };
+  }
 
   override process(inputs: Float32Array[][]): boolean {
     const channel = inputs[0]?.[0];
     if (channel) this.#gather(channel);
-    return true;
+    return this.#isOpen;
   }
 
   #gather(samples: Float32Array): void {

@@ -12,6 +12,7 @@ class Playback extends AudioWorkletProcessor {
   readonly #buffer = new PlaybackBuffer();
   readonly #resampler = new Resampler(WIRE_HZ, sampleRate);
   #isPlaying = false;
+  #isClosing = false;
   #audibleItem: string | null = null;
   #reportedS = 0;
 
@@ -22,7 +23,7 @@ class Playback extends AudioWorkletProcessor {
 
   override process(_inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
     const out = outputs[0]?.[0];
-    if (!out || (!this.#isPlaying && this.#buffer.waitingSamples === 0)) return true;
+    if (!out || (!this.#isPlaying && this.#buffer.waitingSamples === 0)) return !this.#isClosing;
     const input = new Float32Array(this.#resampler.needed(out.length));
     const sound = this.#buffer.pull(input);
     out.set(this.#resampler.process(input, out.length));
@@ -36,7 +37,10 @@ class Playback extends AudioWorkletProcessor {
     else if (message.kind === "lower") this.#buffer.lower(message.replyId, message.gain);
     else if (message.kind === "hold") this.#buffer.hold(message.replyId);
     else if (message.kind === "resume") this.#buffer.resume(message.replyId);
-    else this.#say({ kind: "flushed", ticket: message.ticket, cut: this.#buffer.flush() });
+    else if (message.kind === "close") {
+      this.#isClosing = true;
+      this.#buffer.flush();
+    } else this.#say({ kind: "flushed", ticket: message.ticket, cut: this.#buffer.flush() });
   }
 
   #report(input: Float32Array, sound: number, out: Float32Array): void {

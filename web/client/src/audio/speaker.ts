@@ -1,9 +1,12 @@
 /** Plays items in order; can fall silent at once and tell what was heard. */
 
 import { type FromPlayback, PLAYBACK, type ToPlayback } from "./messages";
-import { samplesToMs, toFloat, WIRE_HZ } from "./pcm";
 import { glide, type Routed, route } from "./output";
+import { samplesToMs, toFloat, WIRE_HZ } from "./pcm";
 import playbackUrl from "./playback.worklet?worker&url";
+
+// By then the device has sounded the 5 ms of fade, or nearly: it may be some 10 ms behind.
+const FADED_MS = 50;
 
 export interface Heard {
   itemId: string;
@@ -77,15 +80,19 @@ export class Speaker {
     glide(this.#gain.gain, volume, this.#context.currentTime);
   }
 
-  /** Plays on a device, and so does all else in its context; null for the default one. Rejects where it cannot be used. */
+  /** Plays on a device, as does all else in its context; null for the default one. Rejects where it cannot be used. */
   setSink(deviceId: string | null): Promise<void> {
     return route(this.#context as AudioContext & Routed, deviceId);
   }
 
+  /** Falls silent as `flush` does, and is no more. */
   close(): void {
     this.#node.port.onmessage = null;
-    this.#node.disconnect();
-    this.#gain.disconnect();
+    this.#tell({ kind: "close" });
+    setTimeout(() => {
+      this.#node.disconnect();
+      this.#gain.disconnect();
+    }, FADED_MS);
     for (const resolve of this.#flushes.values()) resolve([]);
   }
 

@@ -1,7 +1,7 @@
 /** Listens to a stream in 20 ms pieces, with samples (`Capture`) or only as loudness (`Meter`). */
 
 import captureUrl from "./capture.worklet?worker&url";
-import { CAPTURE, type Captured, METER, type Metered } from "./messages";
+import { CAPTURE, type Captured, METER, type Metered, type ToTap } from "./messages";
 import meterUrl from "./meter.worklet?worker&url";
 
 /** Closes a tap; the stream goes on. */
@@ -39,6 +39,7 @@ function tap<Message>(
   source.connect(node).connect(context.destination);
   return () => {
     node.port.onmessage = null;
+    node.port.postMessage("close" satisfies ToTap);
     source.disconnect();
     node.disconnect();
   };

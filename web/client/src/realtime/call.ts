@@ -1,11 +1,9 @@
 /** One call: its microphone, the transport that carries it, and another one whenever that is lost. */
 
-import { keepRunning } from "../audio/context";
 import { RemoteVoice } from "../audio/remote-voice";
-import type { Close } from "../audio/tap";
-import { type Tone, Tones } from "../audio/tones";
-import { Ears } from "./ears";
+import type { Tone } from "../audio/tones";
 import type { Entries } from "./entries";
+import { Equipment } from "./equipment";
 import type { ClientEvent, ServerEvent } from "./events";
 import type { Choice } from "./fallback";
 import { judge } from "./judge";
@@ -13,7 +11,7 @@ import { Line } from "./line";
 import { Reconnection } from "./reconnect";
 import { Session } from "./session";
 import type { DeviceSettings, Settings } from "./settings";
-import { sleep } from "./sleep";
+import { prepareSleep, sleep } from "./sleep";
 import type { LocalEvent } from "./state";
 import { Timekeeper } from "./timekeeper";
 import {
@@ -30,6 +28,7 @@ import { WebSocketTransport } from "./websocket";
 
 // A server that gives a place and refuses it all the same is not asked in a circle.
 const AGAIN_MS = 2000;
+const UNREACHED: Failure = { kind: "closed", code: 1006, reason: "", wasOpen: false };
 
 export interface CallOptions {
   base: string;
@@ -55,32 +54,30 @@ export interface CallOptions {
 
 export class Call {
   readonly #options: CallOptions;
-  readonly #context = new AudioContext({ latencyHint: "interactive" });
-  readonly #tones: Tones;
-  readonly #ears: Ears;
+  readonly #equipment: Equipment;
   readonly #session: Session;
-  readonly #stopWatching: Close;
-  #devices: DeviceSettings;
+  readonly #nudge = () => this.#reconnection?.nudge();
   #voice: RemoteVoice | null = null;
   #transport: Transport | null = null;
   /** The conversation that `#transport` was made for. */
   #conversation = "new";
   #line: Line | null = null;
-  #wakeLock: Promise<WakeLockSentinel | null> | null = null;
   #reconnection: Reconnection | null = null;
   #isLive = false;
   #hasLived = false;
   #isOver = false;
   #clock = new Timekeeper();
 
+  /** Within a user's gesture, or the browser plays nothing. */
   constructor(options: CallOptions) {
-    const { settings, devices, isMuted, history, removed, tell } = options;
+    const { settings, devices, hasMicrophone, isMuted, history, removed, tell } = options;
     this.#options = options;
-    this.#devices = devices;
-    this.#tones = new Tones(this.#context, devices.hasTones);
-    this.#tones.setVolume(devices.volume);
-    this.#ears = new Ears(isMuted, {
-      switched: (stream) => void this.#listenTo(stream, "microphone-switched"),
+    this.#equipment = new Equipment({
+      hasMicrophone,
+      isMuted,
+      devices,
+      tell,
+      switched: async (stream) => this.#transport?.listenTo(stream),
       lost: () => this.#fail({ kind: "microphone-lost" }),
     });
     this.#session = new Session({
@@ -89,20 +86,19 @@ export class Call {
       history,
       removed,
       tell,
-      setMuted: (isMuted) => this.#ears.setMuted(isMuted),
+      setMuted: (isMuted) => this.#equipment.setMuted(isMuted),
       nowMs: () => performance.now(),
     });
-    this.#stopWatching = this.#watchSurroundings();
+    addEventListener("online", this.#nudge);
+    prepareSleep();
   }
 
-  /** Call within a user's gesture, or the browser plays nothing. Resolves when the call stands, or has failed. */
+  /** Resolves when the call stands, or has failed. */
   async start(): Promise<void> {
-    const resumed = this.#context.resume();
     const { kind, reason } = this.#options.choice();
     if (kind === "webrtc") this.#voice = new RemoteVoice();
     try {
       await this.#prepare();
-      await resumed;
     } catch (error) {
       return this.#fail(troubleOf(error));
     }
@@ -115,31 +111,24 @@ export class Call {
   hangUp(tone: Tone | null = "ended"): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stopWatching();
+    removeEventListener("online", this.#nudge);
     this.#reconnection?.stop();
     this.#session.close();
     void this.#transport?.close();
     this.#line?.leave();
     this.#voice?.close();
-    this.#ears.close();
-    void this.#wakeLock?.then((lock) => lock?.release());
-    void this.#sayGoodbye(tone);
-  }
-
-  async #sayGoodbye(tone: Tone | null): Promise<void> {
-    if (tone && this.#hasLived) await this.#tones.play(tone);
-    await this.#context.close();
+    this.#equipment.close(this.#hasLived ? tone : null);
   }
 
   say(text: string): void {
     if (!this.#isLive) return;
-    this.#clock.typed(this.#context.currentTime);
+    this.#clock.typed(this.#equipment.context.currentTime);
     this.#session.say(text);
   }
 
   setMuted(isMuted: boolean): void {
-    this.#ears.setMuted(isMuted);
-    if (this.#isLive) void this.#tones.play(isMuted ? "muted" : "unmuted");
+    this.#equipment.setMuted(isMuted);
+    if (this.#isLive) this.#equipment.play(isMuted ? "muted" : "unmuted");
   }
 
   hold(isHeld: boolean): void {
@@ -162,14 +151,9 @@ export class Call {
     return this.#isLive;
   }
 
-  async useDevices(devices: DeviceSettings): Promise<void> {
-    const before = this.#devices;
-    this.#devices = devices;
-    this.#tones.isOn = devices.hasTones;
-    this.#setVolume();
+  useDevices(devices: DeviceSettings): void {
     this.#session.usePushToTalk(devices.isPushToTalk);
-    if (devices.speakerId !== before.speakerId) await this.#setSink();
-    if (devices.microphoneId !== before.microphoneId) await this.#changeMicrophone();
+    void this.#equipment.use(devices, this.#transport);
   }
 
   /** The key first: nobody is asked for a microphone only to be turned away. */
@@ -178,58 +162,7 @@ export class Call {
     if (!window.isSecureContext) throw new TroubleError("insecure");
     const trouble = await accessTrouble(base, key);
     if (trouble) throw new TroubleError(trouble.kind, trouble.detail);
-    await this.#openMicrophone();
-  }
-
-  async #openMicrophone(): Promise<void> {
-    if (!this.#options.hasMicrophone || this.#isOver) return;
-    await this.#ears.open(this.#devices.microphoneId);
-    // The page may have hung up while the browser was still asking.
-    if (this.#isOver) this.#ears.close();
-  }
-
-  async #changeMicrophone(): Promise<void> {
-    if (!this.#ears.stream || this.#isOver) return;
-    try {
-      await this.#listenTo(await this.#ears.open(this.#devices.microphoneId), null);
-    } catch {
-      this.#options.tell({ type: "page.device", notice: "microphone-failed" });
-    }
-  }
-
-  async #listenTo(stream: MediaStream, notice: "microphone-switched" | null): Promise<void> {
-    try {
-      await this.#transport?.listenTo(stream);
-      this.#options.tell({ type: "page.device", notice });
-    } catch (error) {
-      this.#fail(troubleOf(error));
-    }
-  }
-
-  #setVolume(): void {
-    this.#transport?.setVolume(this.#devices.volume);
-    this.#tones.setVolume(this.#devices.volume);
-  }
-
-  async #setSink(): Promise<void> {
-    try {
-      await this.#transport?.setSink(this.#devices.speakerId);
-    } catch {
-      this.#options.tell({ type: "page.device", notice: "speaker-failed" });
-    }
-  }
-
-  /** The network, which may come back; and the browser, which may stop all sound. */
-  #watchSurroundings(): Close {
-    const nudge = () => this.#reconnection?.nudge();
-    addEventListener("online", nudge);
-    const stop = keepRunning(this.#context, (isSilenced) =>
-      this.#options.tell({ type: "page.silenced", isSilenced }),
-    );
-    return () => {
-      removeEventListener("online", nudge);
-      stop();
-    };
+    await this.#equipment.open();
   }
 
   async #connect(kind: TransportKind): Promise<void> {
@@ -239,11 +172,12 @@ export class Call {
     this.#session.use(transport);
     try {
       await transport.connect();
-      this.#setVolume();
-      if (this.#devices.speakerId !== null) await this.#setSink();
+      await this.#equipment.fit(transport);
     } catch (error) {
       if (this.#transport !== transport) return;
       if (error instanceof TransportError) await this.#lose(error.failure);
+      // The worklets come from the server as well: where there was sound before, it is the server that is away.
+      else if (error instanceof DOMException && this.#hasLived) await this.#lose(UNREACHED);
       else this.#fail(troubleOf(error));
     }
   }
@@ -265,8 +199,8 @@ export class Call {
       ticket: this.#line?.take() ?? null,
       conversation: this.#conversation,
       isInterruptible: () => this.#session.isInterruptible,
-      context: this.#context,
-      microphone: this.#ears.stream,
+      context: this.#equipment.context,
+      microphone: this.#equipment.stream,
       events: this.#transportEvents(isCurrent),
     };
   }
@@ -304,9 +238,9 @@ export class Call {
     this.#hasLived = true;
     this.#reconnection?.stop();
     this.#reconnection = null;
-    this.#wakeLock ??= stayAwake();
+    this.#equipment.stayAwake();
     this.#options.tell({ type: "page.opened" });
-    void this.#tones.play("open");
+    this.#equipment.play("open");
   }
 
   async #lose(failure: Failure): Promise<void> {
@@ -352,7 +286,7 @@ export class Call {
 
   /** The line was lost by accident. The microphone stays open meanwhile, but nobody is sent what it hears. */
   async #reconnect(): Promise<void> {
-    if (this.#isLive) void this.#tones.play("lost");
+    if (this.#isLive) this.#equipment.play("lost");
     this.#options.tell({ type: "page.reconnecting" });
     this.#reconnection ??= new Reconnection({ nowMs: () => performance.now(), sleep, random: Math.random });
     await this.#letGo();
@@ -372,7 +306,7 @@ export class Call {
     let hasWaited = false;
     const trouble = await line.wait(refused, (wait) => {
       hasWaited = true;
-      this.#ears.close();
+      this.#equipment.stopListening();
       tell({ type: "page.waiting", wait });
     });
     if (this.#isOver) return false;
@@ -385,7 +319,7 @@ export class Call {
   async #return(): Promise<void> {
     this.#options.tell({ type: "page.admitted" });
     try {
-      await this.#openMicrophone();
+      await this.#equipment.open();
     } catch (error) {
       this.#fail(troubleOf(error));
     }
@@ -411,13 +345,4 @@ export class Call {
 /** Whether waiting helps. */
 function mayCome({ kind }: Trouble): boolean {
   return kind === "server-full" || kind === "server-warming";
-}
-
-/** A phone that falls asleep takes the microphone with it. Where staying awake is refused, talk goes on. */
-async function stayAwake(): Promise<WakeLockSentinel | null> {
-  try {
-    return (await navigator.wakeLock?.request("screen")) ?? null;
-  } catch {
-    return null;
-  }
 }

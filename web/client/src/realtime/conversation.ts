@@ -171,7 +171,7 @@ export class Conversation implements Talk {
     this.#devices = devices;
     if (isChanged) this.#tell({ type: "page.push_to_talk", isOn: devices.isPushToTalk });
     else this.#say();
-    void this.#call?.useDevices(devices);
+    this.#call?.useDevices(devices);
   }
 
   approve(id: string, isAllowed: boolean): void {

@@ -42,11 +42,14 @@ export interface WireError {
   code?: string | null;
   /** Of the client's event that it answers. */
   event_id?: string | null;
+  /** The field that it is about. */
+  param?: string | null;
   message: string;
 }
 
 /** What a session is like before anything is asked of it. */
 export interface WireSession {
+  model?: string;
   instructions?: string;
   audio?: { output?: { voice?: string } };
 }
@@ -113,7 +116,7 @@ export type ServerEvent =
   | { type: "error"; error: WireError };
 
 export type ClientEvent =
-  | { type: "session.update"; session: object }
+  | { type: "session.update"; session: object; event_id?: string }
   | { type: "input_audio_buffer.append"; audio: string }
   | { type: "input_audio_buffer.commit" | "input_audio_buffer.clear" }
   | { type: "conversation.item.create"; item: object }

@@ -46,8 +46,8 @@ function plain(entry: Entry): object {
 function line(entry: Entry): string {
   if (entry.tool) return `[${clock(entry.atMs)}] ${toolLine(entry.tool)}`;
   const { heard, unheard } = split(entry);
-  const rest = unheard.trim() ? ` [not heard: ${unheard.trim()}]` : "";
-  return `[${clock(entry.atMs)}] ${nameOf(entry)}: ${heard.trim()}${rest}`;
+  const rest = unheard.trim() ? `[not heard: ${unheard.trim()}]` : "";
+  return [`[${clock(entry.atMs)}] ${nameOf(entry)}:`, heard.trim(), rest].filter(Boolean).join(" ");
 }
 
 function toolLine({ name, server, arguments: given, output, failure, status }: NonNullable<Entry["tool"]>) {
@@ -65,12 +65,12 @@ function clock(atMs: number): string {
   return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => padded(part, 2)).join(":");
 }
 
-/** Shown until the words were heard, but never beyond the next one's beginning. */
+/** Shown until the words were heard or the next ones began, but long enough to be seen. */
 function cue(entry: Entry, fromMs: number, nextMs: number): string {
   const text = split(entry).heard.trim();
   const startMs = Math.max(0, entry.atMs - fromMs);
-  const lastsMs = Math.max(LEAST_CAPTION_MS, entry.heardMs || text.length * MS_PER_CHAR);
-  const endMs = Math.max(startMs + 1, Math.min(startMs + lastsMs, nextMs - fromMs));
+  const lastsMs = Math.min(entry.heardMs || text.length * MS_PER_CHAR, nextMs - entry.atMs);
+  const endMs = startMs + Math.max(LEAST_CAPTION_MS, lastsMs);
   return `${vttTime(startMs)} --> ${vttTime(endMs)}\n<v ${nameOf(entry)}>${escaped(text)}</v>\n`;
 }
 

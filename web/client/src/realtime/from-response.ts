@@ -35,6 +35,7 @@ function ofWords(state: ConversationState, event: ServerEvent, atMs: number): Ch
     case "response.done":
       return {
         response: null,
+        isPlaying: state.isPlaying || isToBeHeard(state, event.response),
         notice: noticeOf(event.response) ?? state.notice,
         entries: finish(entries, event),
       };
@@ -85,6 +86,13 @@ const BENIGN =
 function faulty({ notice, pendingItem }: ConversationState, { code, message }: WireError): Change {
   if (code === NO_SOUND) return { pendingItem: null };
   return { pendingItem, notice: BENIGN.test(code ?? "") ? notice : message };
+}
+
+/** A short answer is made before its sound is on its way: nobody listens in between. */
+function isToBeHeard({ entries }: ConversationState, { status }: WireResponse): boolean {
+  const last = entries.findLast((entry) => entry.role === "assistant");
+  if (!last || status !== "completed" || last.status === "interrupted") return false;
+  return last.kept === null && last.audioMs > last.heardMs;
 }
 
 function finish(entries: Entries, { response }: { response: WireResponse }): Entries {

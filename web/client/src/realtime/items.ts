@@ -93,9 +93,10 @@ function withTool(entries: Entries, item: WireItem, atMs: number): Entries {
     const now = toolOf(item);
     // An item that was begun says less than the events about it since.
     if (item.status === "in_progress") return { ...before, arguments: now.arguments || before.arguments };
-    const isDecided = now.status === "asks" && before.status !== "asks";
+    const isDecided = before.status === "denied" || (now.status === "asks" && before.status !== "asks");
     const isSettled = now.status === "running" && before.status !== "running";
-    return isDecided || isSettled ? { ...now, status: before.status, output: before.output } : now;
+    const output = now.output ?? before.output;
+    return isDecided || isSettled ? { ...now, status: before.status, output } : now;
   });
 }
 

@@ -1,6 +1,6 @@
 /** Which conversation a session is in, and what it must be told of it. No I/O. */
 
-import { type Entries, split } from "./entries";
+import { type Entries, type Entry, split } from "./entries";
 import { typedItem } from "./events";
 import type { Settings } from "./settings";
 import type { ConversationState } from "./state";
@@ -22,6 +22,13 @@ export function isResumed(conversation: string): boolean {
 /** `remembered`: how many items the server has of the conversation; null: it told nothing of conversations. */
 export function needsHistory(remembered: number | null): boolean {
   return remembered === null || remembered === 0;
+}
+
+/** The last answer, if this page alone knows how much of it was heard; else null. */
+export function cutByLoss(entries: Entries): Entry | null {
+  const last = entries.findLast((entry) => entry.role === "assistant");
+  const isCut = last?.status === "interrupted" && last.isSpoken && last.kept === null && last.audioMs > 0;
+  return isCut ? last : null;
 }
 
 /** What was said and heard, as items to be created anew, under the ids that the entries have here. */

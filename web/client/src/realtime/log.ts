@@ -8,13 +8,16 @@ export interface LoggedEvent {
   from: "client" | "server";
   type: string;
   event: object;
-  /** How many alike this stands for: sound that came in a row. Absent: one. */
+  /** How many alike this stands for: a second of sound at most. Absent: one. */
   count?: number;
 }
 
 const MOST_EVENTS = 2000;
 // A panel that is drawn ten times a second is read as live; sound alone makes 50 events a second.
 const TELL_MS = 100;
+const RUN_MS = 1000;
+// So many other events may lie between two pieces of one run.
+const MOST_BETWEEN = 100;
 /** Where events carry sound, as base64. */
 const SOUND: Record<string, string> = {
   "input_audio_buffer.append": "audio",
@@ -65,15 +68,17 @@ export class EventLog {
     if (this.#events.length >= 2 * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
   }
 
-  /** Sound in a row is one event in the log: else it would soon hold nothing but sound. */
+  /** A second of sound is one event in the log: else it would soon hold nothing but sound. */
   #noteSound(from: LoggedEvent["from"], event: { type: string }, field: string, atMs: number): void {
     const sound = String((event as Record<string, unknown>)[field]);
-    const last = this.#events.at(-1);
-    const isMore = last?.from === from && last.type === event.type && replyOf(last.event) === replyOf(event);
-    const bytes = bytesOf(sound) + (isMore ? countedIn(last.event, field) : 0);
+    const start = Math.max(0, this.#events.length - MOST_BETWEEN);
+    const recent = this.#events.slice(start);
+    const at = recent.findLastIndex((last) => isMore(last, from, event, atMs));
+    const before = recent[at];
+    const bytes = bytesOf(sound) + (before ? countedIn(before.event, field) : 0);
     const shortened = { ...event, [field]: `<${bytes} bytes>` };
-    if (!isMore) return this.#add(from, event, shortened, atMs);
-    this.#events[this.#events.length - 1] = { ...last, event: shortened, count: (last.count ?? 1) + 1 };
+    if (!before) this.#add(from, event, shortened, atMs);
+    else this.#events[start + at] = { ...before, event: shortened, count: (before.count ?? 1) + 1 };
   }
 
   #changed(): void {
@@ -85,6 +90,11 @@ export class EventLog {
       for (const watcher of this.#watchers) watcher();
     });
   }
+}
+
+function isMore(last: LoggedEvent, from: string, event: { type: string }, atMs: number): boolean {
+  const isAlike = last.from === from && last.type === event.type && replyOf(last.event) === replyOf(event);
+  return isAlike && atMs - last.atMs < RUN_MS;
 }
 
 function replyOf(event: object): unknown {

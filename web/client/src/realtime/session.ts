@@ -1,10 +1,18 @@
 /** What the page says to the server in one call, whatever carries it: settings, history, typed words, the held button. */
 
 import type { Entries } from "./entries";
-import { type ClientEvent, newItemId, type ServerEvent, typedItem, type WireSession } from "./events";
-import { historyItems, needsHistory } from "./joining";
-import { type Defaults, type Settings, sessionOf } from "./settings";
+import {
+  type ClientEvent,
+  newItemId,
+  type ServerEvent,
+  typedItem,
+  type WireError,
+  type WireSession,
+} from "./events";
+import { cutByLoss, historyItems, needsHistory } from "./joining";
+import { type Defaults, type Settings, sessionOf, withoutRefused } from "./settings";
 import type { LocalEvent } from "./state";
+import type { TransportKind } from "./transport";
 
 // Less is a slip of the finger, and no words.
 const LEAST_HOLD_MS = 300;
@@ -13,6 +21,7 @@ const TAIL_MS = 200;
 
 /** A line to the server, as it stands at the moment. */
 export interface Wire {
+  readonly kind: TransportKind;
   send(event: ClientEvent): void;
   interrupt(): Promise<void>;
 }
@@ -33,12 +42,15 @@ export class Session {
   #settings: Settings;
   #isPushToTalk: boolean;
   #defaults: Defaults | null = null;
+  #updateId: string | null = null;
   #wire: Wire | null = null;
   #isOpen = false;
   #isAnswering = false;
   /** What was said by button waits for the end of an answer that is not to be interrupted. */
   #isAwaited = false;
   #heldAtMs: number | null = null;
+  /** Over the last line that stood the server itself played, and knows better than we what was heard. */
+  #wasCountedThere = true;
   #tail: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: SessionOptions) {
@@ -53,6 +65,7 @@ export class Session {
 
   /** A line that is being made; null: there is none. */
   use(wire: Wire | null): void {
+    if (this.#wire && this.#isOpen) this.#wasCountedThere = this.#wire.kind === "webrtc";
     this.#wire = wire;
     this.#isOpen = false;
     this.#isAnswering = false;
@@ -64,13 +77,16 @@ export class Session {
     switch (event.type) {
       case "session.created":
         this.#defaults ??= defaultsOf(event.session);
-        this.#update();
+        this.#update(null);
         return false;
       case "duologue.conversation.opened":
         return this.#open(event.items);
       case "session.updated":
         // A server that keeps nothing says nothing of conversations.
         return this.#open(null);
+      case "error":
+        this.#mend(event.error);
+        return false;
       case "conversation.item.truncated":
         // The reply says which words the server counts as heard.
         this.#send({ type: "conversation.item.retrieve", item_id: event.item_id });
@@ -100,7 +116,7 @@ export class Session {
 
   configure(settings: Settings): void {
     this.#settings = settings;
-    if (this.#isOpen) this.#update();
+    if (this.#isOpen) this.#update(this.#defaults);
   }
 
   usePushToTalk(isOn: boolean): void {
@@ -109,7 +125,7 @@ export class Session {
     this.#endTail();
     this.#heldAtMs = null;
     this.#options.setMuted(isOn);
-    if (this.#isOpen) this.#update();
+    if (this.#isOpen) this.#update(this.#defaults);
   }
 
   hold(isHeld: boolean): void {
@@ -136,19 +152,38 @@ export class Session {
     if (this.#isOpen) return false;
     this.#isOpen = true;
     for (const id of this.#options.removed()) this.remove(id);
-    if (!needsHistory(remembered)) return true;
+    if (!needsHistory(remembered)) {
+      this.#tellCut();
+      return true;
+    }
     for (const item of historyItems(this.#options.history())) {
       this.#send({ type: "conversation.item.create", item });
     }
     return true;
   }
 
-  #update(): void {
-    const session = sessionOf(this.#settings, {
-      isPushToTalk: this.#isPushToTalk,
-      defaults: this.#defaults,
-    });
-    this.#send({ type: "session.update", session });
+  /** An answer that was cut short by the loss of the line: the server may take more of it for heard than was. */
+  #tellCut(): void {
+    const cut = cutByLoss(this.#options.history());
+    if (!cut || this.#wasCountedThere) return;
+    const place = { item_id: cut.id, content_index: 0 } as const;
+    this.#send({ type: "conversation.item.truncate", ...place, audio_end_ms: Math.round(cut.heardMs) });
+  }
+
+  /** `defaults`: what was chosen before may have to be set back. */
+  #update(defaults: Defaults | null): void {
+    const session = sessionOf(this.#settings, { isPushToTalk: this.#isPushToTalk, defaults });
+    this.#updateId = newItemId();
+    this.#send({ type: "session.update", session, event_id: this.#updateId });
+  }
+
+  /** A voice that another server had, for example: all else is still wanted. */
+  #mend({ event_id, param }: WireError): void {
+    if (event_id !== this.#updateId || !param) return;
+    const settings = withoutRefused(this.#settings, param);
+    if (!settings) return;
+    this.#settings = settings;
+    this.#update(this.#isOpen ? this.#defaults : null);
   }
 
   #press(): void {
@@ -201,5 +236,6 @@ export class Session {
 
 function defaultsOf(session: WireSession | undefined): Defaults | null {
   if (!session) return null;
-  return { instructions: session.instructions ?? null, voice: session.audio?.output?.voice ?? null };
+  const { model = null, instructions = null, audio } = session;
+  return { model, instructions, voice: audio?.output?.voice ?? null };
 }

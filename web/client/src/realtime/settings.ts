@@ -72,6 +72,7 @@ const EAGERNESS: Record<Patience, string> = { low: "high", medium: "auto", high:
 
 /** What a session is like where nothing is asked of it: what is set back in mid-talk goes back to this. */
 export interface Defaults {
+  model: string | null;
   instructions: string | null;
   voice: string | null;
 }
@@ -86,6 +87,7 @@ export interface SessionTerms {
 export function sessionOf(settings: Settings, terms: SessionTerms = {}): object {
   const { isPushToTalk = false, defaults = null } = terms;
   const { language, speed, patience, isInterruptible } = settings;
+  const model = settings.model ?? defaults?.model ?? null;
   const instructions = settings.instructions ?? defaults?.instructions ?? null;
   const voice = settings.voice ?? defaults?.voice ?? null;
   const detection = {
@@ -95,7 +97,7 @@ export function sessionOf(settings: Settings, terms: SessionTerms = {}): object 
   };
   return {
     type: "realtime",
-    ...(settings.model ? { model: settings.model } : {}),
+    ...(model ? { model } : {}),
     ...(instructions === null ? {} : { instructions }),
     audio: {
       input: {
@@ -107,6 +109,23 @@ export function sessionOf(settings: Settings, terms: SessionTerms = {}): object 
     tools: settings.areToolsOn ? settings.toolServers.filter((server) => server.isOn).map(toolOf) : [],
   };
 }
+
+/** Settings without what the server refused: it takes an update as a whole, or nothing of it. Null: it cannot be told. */
+export function withoutRefused(settings: Settings, param: string): Settings | null {
+  const field = Object.keys(HARMLESS).find((name) => param.split(".").includes(name));
+  const changed = field ? { ...settings, ...HARMLESS[field] } : settings;
+  return JSON.stringify(changed) === JSON.stringify(settings) ? null : changed;
+}
+
+const HARMLESS: Record<string, Partial<Settings>> = {
+  model: { model: null },
+  voice: { voice: null },
+  language: { language: null },
+  transcription: { language: null },
+  instructions: { instructions: null },
+  speed: { speed: 1 },
+  tools: { areToolsOn: false },
+};
 
 function toolOf({ label, url, asksFirst }: ToolServer): object {
   return {

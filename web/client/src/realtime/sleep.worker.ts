@@ -1,5 +1,5 @@
 /** A timer of its own. */
 
-addEventListener("message", ({ data }: MessageEvent<number>) => {
-  setTimeout(() => postMessage(null), data);
+addEventListener("message", ({ data }: MessageEvent<{ id: number; ms: number }>) => {
+  setTimeout(() => postMessage(data.id), data.ms);
 });

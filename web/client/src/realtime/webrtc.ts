@@ -5,6 +5,7 @@ import type { RemoteVoice } from "../audio/remote-voice";
 import { sentMs } from "../audio/sent";
 import { type Close, loadMeter, meter } from "../audio/tap";
 import type { ClientEvent, ServerEvent, WireError } from "./events";
+import { Onset } from "./onset";
 import { Pace } from "./pace";
 import { exchange, hangUp } from "./signalling";
 import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
@@ -34,8 +35,7 @@ export class WebRtcTransport implements Transport {
   #isGreeted = false;
   #isClosed = false;
   #isUnderWay = false;
-  /** The response that was begun whose first sound has not come. */
-  #awaited: string | null = null;
+  readonly #onset = new Onset();
   #lastError: { code?: string; message?: string } = {};
   #settle: (failure: Failure | null) => void = () => {};
 
@@ -153,9 +153,8 @@ export class WebRtcTransport implements Transport {
     const { context, events } = this.#options;
     const hear = ({ rms, onsetS }: Metered) => {
       events.answer(rms);
-      if (this.#awaited === null || onsetS === null) return;
-      events.audible(this.#awaited, onsetS + (context.outputLatency || 0));
-      this.#awaited = null;
+      const begun = this.#onset.hear(onsetS);
+      if (begun !== null) events.audible(begun.replyId, begun.atS + (context.outputLatency || 0));
     };
     this.#closeVoice = meter(context, new MediaStream([track]), hear);
   }
@@ -183,7 +182,6 @@ export class WebRtcTransport implements Transport {
         break;
       case "response.created":
         this.#isUnderWay = true;
-        this.#awaited = event.response.id;
         break;
       case "response.output_audio_transcript.delta":
         this.#noteWords(event.response_id, event.item_id, event.delta);
@@ -193,6 +191,7 @@ export class WebRtcTransport implements Transport {
         break;
       case "output_audio_buffer.started":
         events.arrived(event.response_id, context.currentTime);
+        this.#onset.expect(event.response_id);
         this.#pace.started(event.response_id, performance.now());
         this.#followPlaying();
         break;

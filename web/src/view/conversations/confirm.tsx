@@ -1,6 +1,6 @@
 /** A question in place, before something that cannot be undone. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface ConfirmProps {
   ask: string;
@@ -15,7 +15,7 @@ interface ConfirmProps {
 /** The way back has the focus, so that Enter alone deletes nothing. */
 export function Confirm({ ask, sure, not, isHarmless = false, act, cancel }: ConfirmProps) {
   const back = useRef<HTMLButtonElement>(null);
-  useEffect(() => back.current?.focus(), []);
+  useLayoutEffect(() => back.current?.focus(), []);
   const leave = (event: KeyboardEvent) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();

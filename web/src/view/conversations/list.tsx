@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
 import { byDay } from "./days";
 import { neighbour, troubleOf } from "./listing";
+import { locale } from "./reader";
 import { Row } from "./row";
 import type { ListingControl } from "./use-listing";
 
@@ -18,7 +19,7 @@ interface ListProps {
 }
 
 const { conversations } = words;
-const NAMES = { today: conversations.today, yesterday: conversations.yesterday, locale: words.locale };
+const NAMES = { today: conversations.today, yesterday: conversations.yesterday, locale: locale };
 
 export function List({ talk, kept, control, close, leave }: ListProps) {
   const box = useRef<HTMLDivElement>(null);

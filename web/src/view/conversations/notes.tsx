@@ -28,12 +28,15 @@ export function Empty() {
 
 interface TroubleProps {
   trouble: KeptTrouble;
+  /** A key was given, and not accepted. */
+  isKeyRefused: boolean;
   retry(): void;
   unlock(key: string): void;
 }
 
-export function TroubleNote({ trouble, retry, unlock }: TroubleProps) {
-  const { title, hint } = trouble.kind === "key" ? words.conversations.key : words.conversations.away;
+export function TroubleNote({ trouble, isKeyRefused, retry, unlock }: TroubleProps) {
+  const { key, keyRefused, away } = words.conversations;
+  const { title, hint } = trouble.kind !== "key" ? away : isKeyRefused ? keyRefused : key;
   return (
     <div class="conversations-note">
       <div role="alert">

@@ -2,12 +2,14 @@
 
 import type { KeptConversations, Offer, Talk } from "duologue-client";
 import { useRef, useState } from "preact/hooks";
+import "../../forms.css";
 import { words } from "../../words";
 import { Confirm } from "./confirm";
 import "./conversations.css";
 import { List } from "./list";
 import { type Listing, occasion, troubleOf } from "./listing";
 import { Closed, Empty, Keeping, TroubleNote } from "./notes";
+import { useFocusBack } from "./use-focus-back";
 import { type ListingControl, useListing } from "./use-listing";
 
 interface ConversationsProps {
@@ -33,13 +35,20 @@ export function ConversationsPanel(props: ConversationsProps) {
 
 function Open({ talk, kept, offer, close, unlock, begin }: ConversationsProps & { begin(): void }) {
   const [query, setQuery] = useState("");
+  const [hasTried, setTried] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   const control = useListing(kept, query.trim(), occasion(talk.state));
   const { listing } = control;
   if (listing.trouble?.kind === "off") return <Closed />;
+  const empty = (event: KeyboardEvent) => {
+    // First it empties the field; the next one closes the panel.
+    if (event.key !== "Escape" || !query) return;
+    event.stopPropagation();
+    setQuery("");
+  };
   const open = (key: string) => {
     unlock(key);
-    void control.reload();
+    void control.reload().then(() => setTried(true));
   };
   return (
     <div class="conversations">
@@ -53,19 +62,24 @@ function Open({ talk, kept, offer, close, unlock, begin }: ConversationsProps & 
           placeholder={words.conversations.search}
           maxLength={200}
           onInput={(event) => setQuery(event.currentTarget.value)}
+          onKeyDown={empty}
         />
         <button type="button" class="small-button" onClick={begin}>
           {words.conversations.fresh}
         </button>
       </div>
-      {listing.trouble && <TroubleNote trouble={listing.trouble} retry={control.reload} unlock={open} />}
+      {listing.trouble && (
+        <TroubleNote trouble={listing.trouble} isKeyRefused={hasTried} retry={control.reload} unlock={open} />
+      )}
       <Found listing={listing} />
       <List talk={talk} kept={kept} control={control} close={close} leave={() => field.current?.focus()} />
       {listing.isLoaded && !listing.trouble && listing.list.length === 0 && !listing.query && <Empty />}
       {listing.hasMore && <More loadMore={control.loadMore} />}
       <footer class="conversations-foot">
         <Keeping offer={offer} />
-        {listing.list.length > 0 && !listing.query && <DeleteAll talk={talk} kept={kept} control={control} />}
+        {listing.list.length > 0 && !listing.query && (
+          <DeleteAll talk={talk} kept={kept} control={control} leave={() => field.current?.focus()} />
+        )}
       </footer>
     </div>
   );
@@ -108,11 +122,15 @@ interface DeleteAllProps {
   talk: Talk;
   kept: KeptConversations;
   control: ListingControl;
+  /** Where the focus goes when there is nothing left. */
+  leave(): void;
 }
 
-function DeleteAll({ talk, kept, control }: DeleteAllProps) {
+function DeleteAll({ talk, kept, control, leave }: DeleteAllProps) {
   const [isAsking, setAsking] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusBack(isAsking, button);
   const act = () => {
     setAsking(false);
     setFailure(null);
@@ -121,7 +139,10 @@ function DeleteAll({ talk, kept, control }: DeleteAllProps) {
       talk.clear();
     }
     kept.removeAll().then(
-      () => control.removed(null),
+      () => {
+        control.removed(null);
+        leave();
+      },
       (error) => setFailure(troubleOf(error).message || words.conversations.failed),
     );
   };
@@ -138,7 +159,7 @@ function DeleteAll({ talk, kept, control }: DeleteAllProps) {
   }
   return (
     <>
-      <button type="button" class="small-button quiet danger" onClick={() => setAsking(true)}>
+      <button ref={button} type="button" class="small-button quiet danger" onClick={() => setAsking(true)}>
         {words.conversations.removeAll}
       </button>
       {failure && (

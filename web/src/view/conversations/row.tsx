@@ -1,14 +1,17 @@
 /** One conversation of the list, with what can be done with it. */
 
 import type { Kept } from "duologue-client";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { RefObject } from "preact";
+import { useId, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
 import { Icon } from "../icons";
 import { Confirm } from "./confirm";
 import { clockTime } from "./days";
 import { troubleOf } from "./listing";
 import { mark } from "./marking";
+import { locale } from "./reader";
 import { TitleField } from "./title-field";
+import { useFocusBack } from "./use-focus-back";
 
 interface RowProps {
   each: Kept;
@@ -32,7 +35,8 @@ export function Row(props: RowProps) {
   const [mode, setMode] = useState<Mode>("plain");
   const [failure, setFailure] = useState<string | null>(null);
   const actions = useId();
-  useFocusBack(mode, `row-${each.id}`);
+  const main = useRef<HTMLButtonElement>(null);
+  useFocusBack(mode !== "plain", main);
   const isHere = isShown && isUnderWay;
   const tryTo = (act: () => Promise<void>) => {
     setFailure(null);
@@ -50,7 +54,7 @@ export function Row(props: RowProps) {
         <TitleField title={each.title} rename={props.rename} done={() => setMode("plain")} />
       ) : (
         <div class="row-head">
-          <Main each={each} query={props.query} isShown={isShown} isHere={isHere} open={open} />
+          <Main each={each} query={props.query} isShown={isShown} isHere={isHere} open={open} button={main} />
           <button
             type="button"
             class="icon-button"
@@ -64,7 +68,9 @@ export function Row(props: RowProps) {
         </div>
       )}
       <div id={actions}>
-        {isExpanded && <Below {...props} isHere={isHere} mode={mode} setMode={setMode} tryTo={tryTo} />}
+        {isExpanded && mode !== "renaming" && (
+          <Below {...props} isHere={isHere} mode={mode} setMode={setMode} tryTo={tryTo} />
+        )}
         {failure && (
           <p role="alert" class="field-error">
             {failure}
@@ -75,28 +81,20 @@ export function Row(props: RowProps) {
   );
 }
 
-/** A question that was answered takes its buttons away, and the focus with them. */
-function useFocusBack(mode: Mode, id: string): void {
-  const before = useRef(mode);
-  useEffect(() => {
-    const isDone = mode === "plain" && before.current !== "plain";
-    before.current = mode;
-    if (isDone && document.activeElement === document.body) document.getElementById(id)?.focus();
-  }, [mode, id]);
-}
-
 interface MainProps {
   each: Kept;
   query: string;
   isShown: boolean;
   isHere: boolean;
   open(): void;
+  button: RefObject<HTMLButtonElement | null>;
 }
 
-function Main({ each, query, isShown, isHere, open }: MainProps) {
+function Main({ each, query, isShown, isHere, open, button }: MainProps) {
   const { id, title, snippet, turns, updatedMs, isLive } = each;
   return (
     <button
+      ref={button}
       type="button"
       class="row-main"
       id={`row-${id}`}
@@ -112,7 +110,7 @@ function Main({ each, query, isShown, isHere, open }: MainProps) {
         </span>
       )}
       <span class="row-facts">
-        <span>{clockTime(updatedMs, words.locale)}</span>
+        <span>{clockTime(updatedMs, locale)}</span>
         <span>{words.conversations.turns(turns)}</span>
         {(isLive || isHere) && (
           <span class="row-live">{isHere ? words.conversations.here : words.conversations.live}</span>

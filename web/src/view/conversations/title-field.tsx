@@ -1,6 +1,6 @@
 /** A title, being changed in its place. */
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
 import { troubleOf } from "./listing";
 
@@ -16,7 +16,11 @@ export function TitleField({ title, rename, done }: TitleProps) {
   const field = useRef<HTMLInputElement>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const ids = useId();
-  useEffect(() => field.current?.select(), []);
+  // Before anything can be typed: what is typed replaces the title.
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, []);
   const save = (event: Event) => {
     event.preventDefault();
     const wanted = field.current?.value.trim() ?? "";

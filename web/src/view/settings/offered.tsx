@@ -2,6 +2,7 @@
 
 import type { Offer, OfferedEngine } from "duologue-client";
 import { words } from "../../words";
+import { locale } from "../conversations/reader";
 import { Section } from "./controls";
 import { sizeText } from "./sizes";
 
@@ -34,7 +35,7 @@ function Engine({ each }: { each: OfferedEngine }) {
         {each.sizeBytes !== null && (
           <span>
             <span class="aside">{`${size}: `}</span>
-            {sizeText(each.sizeBytes, words.locale)}
+            {sizeText(each.sizeBytes, locale)}
           </span>
         )}
       </p>

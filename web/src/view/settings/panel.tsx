@@ -9,9 +9,11 @@ import {
   type Settings,
   type Talk,
 } from "duologue-client";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import "../../forms.css";
 import { words } from "../../words";
 import { Confirm } from "../conversations/confirm";
+import { useFocusBack } from "../conversations/use-focus-back";
 import type { Theme } from "../prefs";
 import { AssistantSection } from "./assistant";
 import { Section, Segments, Switch } from "./controls";
@@ -90,6 +92,8 @@ function KeepingSection({ draft, offer }: { draft: Draft; offer: Offer | null })
 
 function ResetAll({ draft, setTheme }: { draft: Draft; setTheme(theme: Theme): void }) {
   const [isAsking, setAsking] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusBack(isAsking, button);
   const { resetAll, resetAsk, resetSure, cancel } = words.settings;
   const act = () => {
     setAsking(false);
@@ -102,7 +106,7 @@ function ResetAll({ draft, setTheme }: { draft: Draft; setTheme(theme: Theme): v
       {isAsking ? (
         <Confirm ask={resetAsk} sure={resetSure} not={cancel} act={act} cancel={() => setAsking(false)} />
       ) : (
-        <button type="button" class="small-button quiet danger" onClick={() => setAsking(true)}>
+        <button ref={button} type="button" class="small-button quiet danger" onClick={() => setAsking(true)}>
           {resetAll}
         </button>
       )}

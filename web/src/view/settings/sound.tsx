@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { words } from "../../words";
+import { locale } from "../conversations/reader";
 import { Section, Select, Slider, Switch } from "./controls";
 import { MicrophoneTest } from "./microphone-test";
 import type { SoundDevice } from "./sound-devices";
@@ -11,7 +12,7 @@ import { useSoundDevices } from "./use-sound-devices";
 export function SoundSection({ draft }: { draft: Draft }) {
   const { sound, volume, pushToTalk, pushToTalkHint, tones, tonesHint } = words.settings;
   const { devices, setDevices } = draft;
-  const percent = new Intl.NumberFormat(words.locale, { style: "percent" });
+  const percent = new Intl.NumberFormat(locale, { style: "percent" });
   return (
     <Section title={sound}>
       <Devices draft={draft} />

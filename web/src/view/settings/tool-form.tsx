@@ -1,7 +1,7 @@
 /** A further MCP server. */
 
 import type { Offer, ToolServer } from "duologue-client";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
 import { problemsOf, type ToolProblems } from "./tool-servers";
 
@@ -17,7 +17,7 @@ const NONE: ToolProblems = { label: null, url: null };
 export function ToolForm({ others, mcp, add, cancel }: FormProps) {
   const form = useRef<HTMLFormElement>(null);
   const [problems, setProblems] = useState(NONE);
-  useEffect(() => form.current?.querySelector("input")?.focus(), []);
+  useLayoutEffect(() => form.current?.querySelector("input")?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
     const fields = new FormData(form.current as HTMLFormElement);

@@ -1,8 +1,9 @@
 /** The tools that the assistant may use: MCP servers, which the server calls. */
 
 import type { Offer, ToolServer } from "duologue-client";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { words } from "../../words";
+import { useFocusBack } from "../conversations/use-focus-back";
 import { Section, Switch } from "./controls";
 import { ToolForm } from "./tool-form";
 import type { Draft } from "./use-draft";
@@ -38,6 +39,8 @@ export function ToolsSection({ draft, mcp }: ToolsProps) {
 
 function ToolServers({ draft, mcp }: ToolsProps) {
   const [isAdding, setAdding] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusBack(isAdding, button);
   const { toolServers } = draft.settings;
   const put = (changed: readonly ToolServer[]) => draft.set({ toolServers: changed });
   const edit = (label: string, change: Partial<ToolServer>) =>
@@ -55,14 +58,17 @@ function ToolServers({ draft, mcp }: ToolsProps) {
             key={server.label}
             server={server}
             edit={(change) => edit(server.label, change)}
-            remove={() => put(toolServers.filter((each) => each !== server))}
+            remove={() => {
+              put(toolServers.filter((each) => each !== server));
+              button.current?.focus();
+            }}
           />
         ))}
       </ul>
       {isAdding ? (
         <ToolForm others={toolServers} mcp={mcp} add={add} cancel={() => setAdding(false)} />
       ) : (
-        <button type="button" class="small-button" onClick={() => setAdding(true)}>
+        <button ref={button} type="button" class="small-button" onClick={() => setAdding(true)}>
           {words.settings.addTool}
         </button>
       )}

@@ -3,6 +3,7 @@
 import type { KeyRing, Offer } from "duologue-client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
+import { locale } from "../conversations/reader";
 import { Section, Select, Slider } from "./controls";
 import { languageChoice, languageName, sampleText, voiceGroups } from "./languages";
 import { playSample, type Sample, SampleTrouble } from "./sample";
@@ -21,7 +22,7 @@ const USUAL_SPEED = { least: 0.5, most: 1.5 };
 export function VoiceSection({ draft, offer, base, keys }: VoiceProps) {
   const { voiceAndLanguage, speed, times } = words.settings;
   const { least, most } = offer?.speed ?? USUAL_SPEED;
-  const factor = new Intl.NumberFormat(words.locale, { maximumFractionDigits: 2 });
+  const factor = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
   return (
     <Section title={voiceAndLanguage}>
       {offer && <Voice draft={draft} offer={offer} base={base} keys={keys} />}
@@ -44,8 +45,8 @@ export function VoiceSection({ draft, offer, base, keys }: VoiceProps) {
 function Voice({ draft, offer, base, keys }: VoiceProps & { offer: Offer }) {
   const { voice, voiceHint, voicesAny, serverChoiceOf, notOffered } = words.settings;
   const now = draft.settings.voice;
-  const ownLanguage = draft.settings.language ?? words.locale;
-  const groups = voiceGroups(offer.voices, ownLanguage, words.locale);
+  const ownLanguage = draft.settings.language ?? locale;
+  const groups = voiceGroups(offer.voices, ownLanguage, locale);
   const isKnown = offer.voices.some(({ id }) => id === now);
   return (
     <Select
@@ -125,9 +126,9 @@ function Language({ draft, offered }: { draft: Draft; offered: readonly string[]
   const now = draft.settings.language;
   const [only] = offered;
   if (offered.length === 1 && only && (now === null || now === only)) {
-    return <p class="field-note">{onlyLanguage(languageName(only, words.locale))}</p>;
+    return <p class="field-note">{onlyLanguage(languageName(only, locale))}</p>;
   }
-  const choice = languageChoice(offered, navigator.languages, now, words.locale);
+  const choice = languageChoice(offered, navigator.languages, now, locale);
   return (
     <Select label={language} value={now ?? ""} hint={languageHint} set={(id) => draft.set({ language: id })}>
       <option value="">{anyLanguage}</option>

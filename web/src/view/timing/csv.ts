@@ -23,7 +23,7 @@ export function asCsv(timings: readonly TurnTiming[], entries: Entries): string 
 }
 
 export function saidIn(entries: Entries, { itemId }: TurnTiming): string {
-  return entries.find(({ id }) => id === itemId)?.text.trim() ?? "";
+  return entries.find(({ id, role }) => id === itemId && role === "user")?.text.trim() ?? "";
 }
 
 function lineOf(timing: TurnTiming, number: number, said: string): Cell[] {

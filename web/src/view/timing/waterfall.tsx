@@ -37,7 +37,7 @@ export function slowestLine(stages: readonly Stage[], total: number | null): str
   const { slowest, atOnce, unmeasured, inSentence, ms } = words.waterfall;
   if (total === null) return unmeasured;
   const most = slowestOf(stages);
-  return most ? slowest(inSentence[most.name], `${most.waitedMs}`, ms(total)) : atOnce;
+  return most ? slowest(inSentence[most.name], most.waitedMs.toLocaleString("en"), ms(total)) : atOnce;
 }
 
 interface StageTableProps {
