@@ -340,9 +340,10 @@ class ReplyDone(Event, frozen=True, kw_only=True):
 
 class ReplyTimed(Event, frozen=True, kw_only=True):
     """How quick the answer to a spoken turn was. All in ms from the last sound of the user's speech, which came at
-    ``audio_end_ms``: until the turn was over, until its words were known, until the answer's first text, until the first
-    phrase was given to the synthesizer and its first sound was there, and until the first sound (or text, where it is
-    written) was on its way. None: not known, or not needed. What was begun in a pause may come before the turn is over.
+    ``audio_end_ms``: until the turn was over, until its words were known, until the answer's first text, until the
+    first phrase was given to the synthesizer and its first sound was there, and until the first sound (or text, where
+    it is written) was on its way. None: not known, or not needed. What was begun in a pause may come before the turn is
+    over.
     """
 
     reply_id: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 MARKS = [
@@ -30,6 +30,8 @@ FLAGS = [
 # Whether a page gets the microphone is its context's permission; without one it is denied.
 FAKE_MICROPHONE = ["--use-fake-device-for-media-stream"]
 PATIENCE_MS = 60_000
+# The page's address for each transport, and what the page then says of it.
+WAYS = [("", "over WebRTC"), ("?transport=websocket", "over WebSocket")]
 
 
 @contextmanager
@@ -55,6 +57,31 @@ def hearing(recording: Path) -> list[str]:
 def say_typed(page: Page, words: str) -> None:
     page.locator(".composer input").fill(words)
     page.keyboard.press("Enter")
+
+
+def entries(page: Page, role: str, status: str = "final") -> Locator:
+    return page.locator(f".transcript li[data-role={role}][data-status={status}]")
+
+
+def answered(page: Page, question: str, answer: str) -> None:
+    """Types a question, and sees the answer come."""
+    before = entries(page, "assistant").count()
+    say_typed(page, question)
+    expect(entries(page, "assistant")).to_have_count(before + 1, timeout=PATIENCE_MS)
+    expect(entries(page, "assistant").last).to_contain_text(answer, timeout=PATIENCE_MS)
+
+
+def panel(page: Page, name: str) -> Locator:
+    """Opens it, and closes whichever was open."""
+    page.locator("header.bar").get_by_role("button", name=name, exact=True).click()
+    opened = page.locator(f"section.panel#{name.lower()}")
+    expect(opened).to_be_visible()
+    return opened
+
+
+def close_panel(page: Page) -> None:
+    page.locator("section.panel").get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator("section.panel")).to_have_count(0)
 
 
 def expect_state(page: Page, state: str) -> None:

@@ -40,6 +40,7 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
     const source = new AudioBufferSourceNode(context, { buffer });
     source.connect(mouth);
     source.start();
+    window.said = new Promise((resolve) => source.addEventListener("ended", resolve));
   };
   return mouth.stream;
 };
@@ -56,6 +57,11 @@ class Speech:
         """On a page that was opened with ``MOUTH``."""
         pcm = base64.b64encode(self._pcm[text].tobytes()).decode()
         page.evaluate("([pcm, rateHz]) => window.say(pcm, rateHz)", [pcm, VOICE_RATE_HZ])
+
+    def say_out(self, page: Page, text: str) -> None:
+        """The same, and returns when all of it was said."""
+        self.say(page, text)
+        page.evaluate("() => window.said.then(() => null)")
 
     def record(self, path: Path) -> None:
         """Someone says thanks, once any transport stands."""

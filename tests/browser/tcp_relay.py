@@ -24,6 +24,7 @@ class TcpRelay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._connections: set[asyncio.Task[None]] = set()
+        self._is_cut = False
         self.held_back = 0
         self.url = ""
 
@@ -35,6 +36,13 @@ class TcpRelay:
         """Nothing of the server's arrives for so long."""
         self._loop.call_soon_threadsafe(self._begin_stall, seconds)
 
+    def cut(self) -> None:
+        """Nothing comes through any more."""
+        self._loop.call_soon_threadsafe(self._begin_cut)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -43,6 +51,11 @@ class TcpRelay:
 
     def _begin_stall(self, seconds: float) -> None:
         self._stalled_until_s = self._loop.time() + seconds
+
+    def _begin_cut(self) -> None:
+        self._is_cut = True
+        for connection in self._connections:
+            connection.cancel()
 
     async def _listen(self) -> str:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -56,6 +69,9 @@ class TcpRelay:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.close()
+            return
         connection = self._loop.create_task(self._carry(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)

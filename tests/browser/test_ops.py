@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import MARKS, PATIENCE_MS, end, expect_state, private, say_typed
 from tests.served import serving
@@ -70,19 +70,3 @@ def test_it_fits(one_chromium: Browser, guarded: str, width: int) -> None:
         page.goto(f"{guarded}/ops#key={KEY}")
         expect(page.get_by_label("Engines")).to_be_visible(timeout=PATIENCE_MS)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_what_a_visitor_loads_stays_small(one_chromium: Browser, guarded: str) -> None:
-    """The pages are for any network: all scripts of each, not compressed. 1.2 times what they were made with."""
-    for path, most in (("/", 72_000), ("/ops/", 40_000)):
-        with private(one_chromium) as context:
-            page = context.new_page()
-            answers: list[Response] = []
-
-            def note(answer: Response, answers: list[Response] = answers) -> None:
-                answers.append(answer)
-
-            page.on("response", note)
-            page.goto(guarded + path, wait_until="networkidle")
-            sizes = [len(answer.body()) for answer in answers if answer.url.endswith(".js")]
-            assert 0 < sum(sizes) <= most

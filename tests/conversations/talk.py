@@ -341,7 +341,8 @@ async def talk(
     servers: ToolServers | None = None,
     entries: Collection[Entry] = (),
 ) -> AsyncIterator[tuple[Person, Session]]:
-    """A session, with what was said before, and a person in front of it. At the end the log is checked, and that no task is left."""
+    """A session, ``entries`` said before it, and a person in front of it. At the end the log is checked, and that no
+    task is left."""
     others = asyncio.all_tasks()
     told_in, told = anyio.create_memory_object_stream[Told](256)
     outbox, said = anyio.create_memory_object_stream[Event](outbox_events)

@@ -71,7 +71,7 @@ def typed(text: str, name: str) -> CreateItem:
 
 
 class Model(ScriptedStream[ChatRequest, ChatDelta]):
-    """Calls what it is told to by the user's last word, tells a long story, else says "Yes."; notes what it is asked."""
+    """Calls what the user's last word names, tells a long story, else says "Yes."; notes what it is asked."""
 
     def __init__(self) -> None:
         self.asked: list[ChatRequest] = []

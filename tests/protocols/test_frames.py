@@ -8,8 +8,8 @@ import pytest
 
 from duologue.events import (
     AttemptEnded,
-    ContextTrimmed,
     AudioCleared,
+    ContextTrimmed,
     Event,
     Failed,
     ItemAdded,

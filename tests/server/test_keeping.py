@@ -169,35 +169,39 @@ async def test_without_a_store_everything_is_as_it_was() -> None:
 
 async def test_what_is_not_there_or_not_the_clients_is_refused(store: SqliteStore) -> None:
     keys = [{"Authorization": f"Bearer {key}"} for key in ("one-key", "other-key")]
-    async with serving(store=store, api_key="one-key,other-key") as server:
-        async with calling(at(server, "new"), takes_own=True, additional_headers=keys[0]) as mine:
-            name = opened(mine)["conversation_id"]
-            await ask(mine, "Hello.")
-            for headers, asked in ((keys[0], "conv_nowhere"), (keys[1], name)):
-                with pytest.raises(InvalidStatus) as refused:
-                    async with calling(at(server, asked), additional_headers=headers):
-                        pass
-                assert refused.value.response.status_code == 404
-                assert b'"conversation_not_found"' in (refused.value.response.body or b"")
-            # Nobody was made to leave for that.
-            await ask(mine, "Still there?")
+    async with (
+        serving(store=store, api_key="one-key,other-key") as server,
+        calling(at(server, "new"), takes_own=True, additional_headers=keys[0]) as mine,
+    ):
+        name = opened(mine)["conversation_id"]
+        await ask(mine, "Hello.")
+        for headers, asked in ((keys[0], "conv_nowhere"), (keys[1], name)):
+            with pytest.raises(InvalidStatus) as refused:
+                async with calling(at(server, asked), additional_headers=headers):
+                    pass
+            assert refused.value.response.status_code == 404
+            assert b'"conversation_not_found"' in (refused.value.response.body or b"")
+        # Nobody was made to leave for that.
+        await ask(mine, "Still there?")
 
 
 async def test_a_conversation_that_is_held_elsewhere_is_taken_over(store: SqliteStore) -> None:
     prompts: Prompts = []
-    async with serving(engines(chat=remembering(prompts, "Sure.")), store=store) as server:
-        async with calling(at(server, "new"), takes_own=True) as first:
-            name = opened(first)["conversation_id"]
-            await ask(first, "My name is Ada.")
-            await first.write("I live in London.")
-            await first.settled()
-            before = [each["item"]["id"] for each in first.of("conversation.item.added")]
-            async with calling(at(server, name), takes_own=True, before=before) as second:
-                assert await first.closed() == 1000
-                assert first.socket.close_reason == "The conversation goes on elsewhere."
-                assert opened(second)["items"] == 3
-                assert server.state.keeping.is_live(name)
-                await ask(second, "Where do I live?")
+    async with (
+        serving(engines(chat=remembering(prompts, "Sure.")), store=store) as server,
+        calling(at(server, "new"), takes_own=True) as first,
+    ):
+        name = opened(first)["conversation_id"]
+        await ask(first, "My name is Ada.")
+        await first.write("I live in London.")
+        await first.settled()
+        before = [each["item"]["id"] for each in first.of("conversation.item.added")]
+        async with calling(at(server, name), takes_own=True, before=before) as second:
+            assert await first.closed() == 1000
+            assert first.socket.close_reason == "The conversation goes on elsewhere."
+            assert opened(second)["items"] == 3
+            assert server.state.keeping.is_live(name)
+            await ask(second, "Where do I live?")
     assert prompts[-1][-1] == ("user", "I live in London.\nWhere do I live?")
     assert len(await store.load(ANYONE, name)) == 5
 
@@ -244,20 +248,19 @@ async def test_while_the_disk_fails_the_conversation_goes_on(
     monkeypatch.setattr(recorder, "EVERY_S", 0.1)
     in_thread = anyio.to_thread.run_sync
     other = await in_thread(partial(sqlite3.connect, tmp_path / "talk.sqlite", check_same_thread=False))
-    async with serving(store=store) as server:
-        async with calling(at(server, "new"), takes_own=True) as caller:
-            name = opened(caller)["conversation_id"]
-            await ask(caller, "Before.")
-            await in_thread(other.execute, "BEGIN EXCLUSIVE")
-            await ask(caller, "Meanwhile.")
-            await ask(caller, "And still.")
-            with anyio.fail_after(5):
-                while not _failed_saves(server):
-                    await anyio.sleep(0.02)
-            await in_thread(other.rollback)
-            await in_thread(other.close)
-            await until_written(store, name, 6)
-            await ask(caller, "After.")
+    async with serving(store=store) as server, calling(at(server, "new"), takes_own=True) as caller:
+        name = opened(caller)["conversation_id"]
+        await ask(caller, "Before.")
+        await in_thread(other.execute, "BEGIN EXCLUSIVE")
+        await ask(caller, "Meanwhile.")
+        await ask(caller, "And still.")
+        with anyio.fail_after(5):
+            while not _failed_saves(server):
+                await anyio.sleep(0.02)
+        await in_thread(other.rollback)
+        await in_thread(other.close)
+        await until_written(store, name, 6)
+        await ask(caller, "After.")
     assert [text for role, text in words(await store.load(ANYONE, name)) if role == "user"] == [
         "Before.",
         "Meanwhile.",

@@ -245,7 +245,8 @@ def test_what_has_left_the_prompt_stays_out_though_others_come_and_go() -> None:
 
 
 def test_every_change_marks_its_entry_and_is_told() -> None:
-    history, told = History(), []
+    history = History()
+    told: list[Entry | None] = []
     history.on_change = told.append
     user, answer = history.add(_item("u", None)), _answer(history)
     since = history.changes

@@ -82,7 +82,7 @@ function Files({ entries }: { entries: Entries }) {
       <button type="button" class="menu-item" onClick={() => void copy(asText(entries)).then(setCopied)}>
         {isCopied ? words.menu.copied : words.menu.copyAll}
       </button>
-      <div class="menu-item row">
+      <div class="menu-item saving">
         <span>{words.menu.save}</span>
         {FILES.map(([kind, type, write]) => (
           <button

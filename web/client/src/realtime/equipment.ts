@@ -88,6 +88,7 @@ export class Equipment {
   async use(devices: DeviceSettings, transport: Transport | null): Promise<void> {
     const before = this.#devices;
     this.#devices = devices;
+    this.#tell(null);
     this.#tones.isOn = devices.hasTones;
     this.#tones.setVolume(devices.volume);
     transport?.setVolume(devices.volume);
@@ -120,7 +121,7 @@ export class Equipment {
   async #offer(stream: MediaStream, notice: DeviceNotice | null): Promise<void> {
     try {
       await this.#options.switched(stream);
-      this.#tell(notice);
+      if (notice) this.#tell(notice);
     } catch {
       this.#tell("microphone-failed");
     }

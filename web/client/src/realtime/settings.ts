@@ -112,7 +112,7 @@ export function sessionOf(settings: Settings, terms: SessionTerms = {}): object 
 
 /** Settings without what the server refused: it takes an update as a whole, or nothing of it. Null: it cannot be told. */
 export function withoutRefused(settings: Settings, param: string): Settings | null {
-  const field = Object.keys(HARMLESS).find((name) => param.split(".").includes(name));
+  const field = Object.keys(HARMLESS).find((name) => param.split(/[.[]/).includes(name));
   const changed = field ? { ...settings, ...HARMLESS[field] } : settings;
   return JSON.stringify(changed) === JSON.stringify(settings) ? null : changed;
 }

@@ -14,7 +14,7 @@ export function Snippets({ base }: { base: string }) {
     <div class="snippets">
       <p>{intro}</p>
       <p class="snippets-address">
-        <span>{address}</span> <code>{addressOf(base)}/v1</code>
+        <span class="snippets-label">{address}</span> <code>{addressOf(base)}/v1</code>
         <CopyButton text={`${addressOf(base)}/v1`} label={address} />
       </p>
       <p class="developer-note">{keyHint[`${needsKey}`]}</p>

@@ -11,8 +11,8 @@ import { topOf } from "./figures";
 import { Hatches } from "./marks";
 import { Sources } from "./sources";
 import { Overview, SummaryTable } from "./summary";
-import "./timing.css";
 import { Waterfall } from "./waterfall";
+import "./timing.css";
 
 export interface TimingPanelProps {
   timings: readonly TurnTiming[];

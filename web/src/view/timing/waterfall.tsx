@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { words } from "../../words";
 import { slowestOf, ticksOf } from "./figures";
 import { StageBar, SumBar, Swatch, TargetLines } from "./marks";
+import "./waterfall.css";
 
 interface WaterfallProps {
   timing: TurnTiming;
