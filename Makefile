@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := uv pip compile -q --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
   --python-platform x86_64-manylinux_2_34
-PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
+PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 .PHONY: run test check lint types imports page-check tests requirements clean
 .DELETE_ON_ERROR:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,8 @@ def entries(page: Page, role: str, status: str = "final") -> Locator:
 
 
 def answered(page: Page, question: str, answer: str) -> None:
-    """Types a question, and sees the answer come."""
+    """Types a question, once the last answer was heard, and sees the answer come."""
+    expect_state(page, "listening")
     before = entries(page, "assistant").count()
     say_typed(page, question)
     expect(entries(page, "assistant")).to_have_count(before + 1, timeout=PATIENCE_MS)
@@ -86,6 +88,14 @@ def close_panel(page: Page) -> None:
 
 def expect_state(page: Page, state: str) -> None:
     expect(page.locator(f"main[data-state={state}]")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def expect_true(page: Page, script: str) -> None:
+    """Soon. The page's policy keeps Playwright's own way of waiting for a script out."""
+    deadline_s = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline_s, script
+        page.wait_for_timeout(50)
 
 
 def expect_carrier(page: Page, name: str) -> None:

@@ -298,7 +298,6 @@ export const en = {
   },
   settings: {
     saved: "Settings are kept in this browser and hold at once, unless it says otherwise.",
-    fromNext: "From the next conversation on.",
     unreached: "The server did not tell what it offers. What it has no say in can be set all the same.",
     serverChoiceOf: (name: string) => `Standard (${name})`,
     notOffered: (name: string) => `${name} (not on this server)`,

@@ -7,6 +7,7 @@ import { TransportError, type TransportOptions } from "./transport";
 import { readError } from "./trouble";
 
 const MOST_WAIT_MS = 5000;
+const MOST_SILENCE_MS = 1500;
 
 export interface Answer {
   sdp: string;
@@ -36,6 +37,15 @@ export async function hangUp(base: string, key: string | null, callId: string): 
   const url = new URL(`v1/realtime/calls/${encodeURIComponent(callId)}/hangup`, base);
   const signal = AbortSignal.timeout(1000);
   await fetch(url, { method: "POST", headers: bearer(key), keepalive: true, signal }).catch(() => {});
+}
+
+/** Whether the server says anything at all. Never rejects. */
+export async function answers(base: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(MOST_SILENCE_MS);
+  return fetch(new URL("healthz", base), { cache: "no-store", signal }).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function post(url: URL, key: string | null, sdp: string): Promise<Response> {

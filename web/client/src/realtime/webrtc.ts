@@ -2,12 +2,13 @@
 
 import type { Metered } from "../audio/messages";
 import type { RemoteVoice } from "../audio/remote-voice";
-import { sentMs } from "../audio/sent";
+import { receivedPackets, sentMs } from "../audio/sent";
 import { type Close, loadMeter, meter } from "../audio/tap";
 import type { ClientEvent, ServerEvent, WireError } from "./events";
 import { Onset } from "./onset";
 import { Pace } from "./pace";
-import { exchange, hangUp } from "./signalling";
+import { BEAT_MS, Pulse } from "./pulse";
+import { answers, exchange, hangUp } from "./signalling";
 import { type Failure, type Transport, TransportError, type TransportOptions } from "./transport";
 
 // Host candidates are there in a few ms; a slow interface is not waited for.
@@ -30,6 +31,7 @@ export class WebRtcTransport implements Transport {
   #closeTap: Close | null = null;
   #closeVoice: Close | null = null;
   #progress = 0;
+  #beat = 0;
   #outage = 0;
   #isConnected = false;
   #isGreeted = false;
@@ -88,6 +90,7 @@ export class WebRtcTransport implements Transport {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#progress);
+    clearInterval(this.#beat);
     clearTimeout(this.#outage);
     this.#closeTap?.();
     this.#closeVoice?.();
@@ -106,7 +109,7 @@ export class WebRtcTransport implements Transport {
     this.#channel.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     this.#channel.onclose = () => this.#lose({ kind: "ended", ...this.#lastError });
     peer.onconnectionstatechange = () => this.#follow(peer.connectionState);
-    peer.ontrack = ({ track }) => this.#listen(track);
+    peer.ontrack = ({ track, receiver }) => this.#listen(track, receiver);
     const [track] = this.#microphone?.getAudioTracks() ?? [];
     if (track) this.#sender = peer.addTrack(track, this.#microphone as MediaStream);
     else peer.addTransceiver("audio", { direction: "recvonly" });
@@ -147,8 +150,9 @@ export class WebRtcTransport implements Transport {
     this.#closeTap = meter(context, microphone, ({ rms, endS }) => events.spoke(rms, endS));
   }
 
-  #listen(track: MediaStreamTrack): void {
+  #listen(track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
     if (this.#isClosed) return;
+    this.#watch(receiver);
     this.#voice.add(track);
     const { context, events } = this.#options;
     const hear = ({ rms, onsetS }: Metered) => {
@@ -157,6 +161,15 @@ export class WebRtcTransport implements Transport {
       if (begun !== null) events.audible(begun.replyId, begun.atS + (context.outputLatency || 0));
     };
     this.#closeVoice = meter(context, new MediaStream([track]), hear);
+  }
+
+  #watch(receiver: RTCRtpReceiver): void {
+    const pulse = new Pulse({
+      received: () => receivedPackets(receiver),
+      answers: () => answers(this.#options.base),
+    });
+    const beat = async () => (await pulse.beat()) && this.#lose({ kind: "broken" });
+    this.#beat = setInterval(() => void beat(), BEAT_MS);
   }
 
   #lose(failure: Failure): void {

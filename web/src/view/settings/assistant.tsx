@@ -120,11 +120,11 @@ function Instructions({ draft, own, persona }: InstructionsProps) {
 }
 
 function Model({ draft, offer }: PartProps) {
-  const { model, fromNext, serverChoiceOf, notOffered } = words.settings;
+  const { model, serverChoiceOf, notOffered } = words.settings;
   const now = draft.settings.model;
   const [own, ...others] = offer.models;
   return (
-    <Select label={model} value={now ?? ""} hint={fromNext} set={(id) => draft.set({ model: id })}>
+    <Select label={model} value={now ?? ""} set={(id) => draft.set({ model: id })}>
       <option value="">{serverChoiceOf(own ?? "")}</option>
       {others.map((id) => (
         <option key={id} value={id}>
