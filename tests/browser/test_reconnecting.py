@@ -81,6 +81,7 @@ def test_the_network_is_lost_and_comes_back_over_webrtc(browser: BrowserContext,
         media.cut()
         network.cut()
         expect_state(page, "reconnecting")
+        media.mend()
         network.mend()
         _expect_gone_on(page)
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.chromium import MARKS, WAYS, answered, close_panel, end, expect_carrier, expect_state, expect_true, panel
+from tests.browser.chromium import (
+    MARKS,
+    WAYS,
+    answered,
+    close_panel,
+    end,
+    expect_carrier,
+    expect_state,
+    expect_true,
+    panel,
+)
 from tests.browser.speech import MOUTH
 
 pytestmark = MARKS
@@ -54,7 +64,7 @@ def test_a_persona_and_a_voice_hold_at_once_and_are_kept(
     expect_true(page, "updates.at(-1)?.instructions?.includes('patient tutor')")
     assert "patient tutor" in settings.get_by_label("Instructions").input_value()
     voice = settings.get_by_label("Voice", exact=True)
-    other = voice.locator("option").last.get_attribute("value")
+    other = voice.locator("option").last.evaluate("(option) => option.value")
     assert other
     voice.select_option(other)
     expect_true(page, f"updates.at(-1)?.audio.output.voice === {json.dumps(other)}")
@@ -121,6 +131,7 @@ def test_a_talk_is_saved_as_a_file(browser: BrowserContext, server: str, tmp_pat
     page.get_by_role("button", name="More", exact=True).click()
     saved = {kind: _saved(page, kind, tmp_path) for kind in ("JSON", "Text", "WebVTT")}
     page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="JSON", exact=True)).to_have_count(0)
     end(page)
     question, answer = json.loads(saved["JSON"])["entries"]
     assert (question["role"], question["text"]) == ("user", "What is two plus three?")

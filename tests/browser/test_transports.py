@@ -199,7 +199,9 @@ def test_a_call_that_the_server_ends_is_over(browser: BrowserContext, server: st
     expect_state(page, "listening")
     call = answered.value.header_value("Location")
     assert httpx.post(f"{server}{call}/hangup").status_code == HTTPStatus.OK
-    expect(page.locator(".words [role=alert]")).to_contain_text("The server ended the conversation", timeout=PATIENCE_MS)
+    expect(page.locator(".words [role=alert]")).to_contain_text(
+        "The server ended the conversation", timeout=PATIENCE_MS
+    )
     page.get_by_text("Reconnect", exact=True).click()
     expect_carrier(page, "over WebRTC")
     end(page)

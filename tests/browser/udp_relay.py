@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
 
 Address = tuple[str, int]
 
@@ -26,7 +26,8 @@ class UdpRelay:
         self._far.bind(("0.0.0.0", 0))
         self._client: Address | None = None
         self._server: Address | None = None
-        self._is_cut = threading.Event()
+        self._is_cut = False
+        self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def stand_between(self, page: Page) -> None:
@@ -36,17 +37,24 @@ class UdpRelay:
 
     def cut(self) -> None:
         """From now on no packet arrives."""
-        self._is_cut.set()
+        self._is_cut = True
+
+    def mend(self) -> None:
+        self._is_cut = False
 
     def close(self) -> None:
-        self.cut()
+        self._is_over.set()
         self._thread.join()
         self._near.close()
         self._far.close()
 
     def _exchange(self, route: Route) -> None:
         offer = route.request.post_data or ""
-        response = route.fetch(post_data=_ANY_CANDIDATE.sub("", offer))
+        try:
+            response = route.fetch(post_data=_ANY_CANDIDATE.sub("", offer))
+        except Error:  # the server is away
+            route.abort()
+            return
         answer = response.text()
         found = _CANDIDATE.search(answer)
         assert found is not None, answer
@@ -57,9 +65,11 @@ class UdpRelay:
         route.fulfill(response=response, body=body)
 
     def _run(self) -> None:
-        while not self._is_cut.is_set():
+        while not self._is_over.is_set():
             for ready in select.select([self._near, self._far], [], [], 0.1)[0]:
                 packet, sender = ready.recvfrom(65_536)
+                if self._is_cut:
+                    continue
                 self._pass_on(packet, sender, is_near=ready is self._near)
 
     def _pass_on(self, packet: bytes, sender: Address, *, is_near: bool) -> None:

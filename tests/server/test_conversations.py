@@ -127,11 +127,22 @@ async def test_items(tmp_path: Path) -> None:
             "has_sound": True,
         }
         assert answer["item"]["content"] == [{"type": "output_audio", "transcript": "Once upon"}]
+        assert answer["item"]["status"] == "incomplete"
         assert (answer["unheard"], answer["ms_since_speech_end"]) == ("a time, long ago.", None)
         assert (call["item"]["type"], call["has_sound"]) == ("function_call", False)
         rest = await visitor.get(f"{ALL}/conv_a/items", after="u", limit=1)
         assert ([each["item"]["id"] for each in rest["data"]], rest["has_more"]) == (["a"], True)
         assert (await visitor.get(f"{ALL}/conv_x/items", 404))["code"] == "conversation_not_found"
+
+
+async def test_an_answer_that_nobody_heard(tmp_path: Path) -> None:
+    unheard = said("a", "Once upon a time.", "assistant", heard_ms=0.0, text_heard="")
+    async with visiting(tmp_path) as (visitor, store):
+        await store.begin("anyone", "conv_a", 1.0)
+        await store.save("conv_a", ["a"], [unheard], 2.0)
+        [shown] = (await visitor.get(f"{ALL}/conv_a/items"))["data"]
+        assert (shown["item"]["status"], shown["unheard"]) == ("incomplete", "Once upon a time.")
+        assert shown["item"]["content"][0]["transcript"] == ""
 
 
 async def test_sound(tmp_path: Path) -> None:
@@ -259,6 +270,15 @@ async def test_a_store_that_fails(tmp_path: Path) -> None:
 )
 def test_by_default_only_for_who_uses_the_machine_itself(store: str, host: str, keeps: bool) -> None:
     assert archive.keeps(Settings(store=store, host=host)) is keeps
+
+
+@pytest.mark.parametrize("setting", ["allowed_hosts", "allowed_origins", "trust_forwarded_for"])
+def test_who_lets_others_in_has_to_ask_for_it(setting: str) -> None:
+    given: dict[str, Any] = {setting: ("https://voice.example",)}
+    assert not archive.keeps(Settings(**given))
+    assert archive.keeps(Settings(store="on", **given))
+    # One's own programs show it.
+    assert archive.keeps(Settings(api_key=KEY))
 
 
 async def test_where_the_file_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

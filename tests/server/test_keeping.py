@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,15 +12,21 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from duologue.engines.scripted import TRANSCRIPT
+from duologue.engines.slots import Slots
 from duologue.errors import NotKept
-from duologue.items import Message
+from duologue.events import SpeechStarted
+from duologue.items import Message, Part
+from duologue.server import keeping as keeping_module
 from duologue.server import recorder
-from duologue.server.keeping import Keeping
+from duologue.server.keeping import Keeping, Wish
 from duologue.server.metrics import Metrics
+from duologue.server.recorder import Recorder
+from duologue.session.history import History
 from duologue.store.records import Record
 from duologue.store.sqlite import SqliteStore
 from tests.conversations.talk import Prompts, remembering
@@ -206,6 +213,60 @@ async def test_a_conversation_that_is_held_elsewhere_is_taken_over(store: Sqlite
     assert len(await store.load(ANYONE, name)) == 5
 
 
+async def _refused(url: str, **options: Any) -> tuple[int, str]:
+    with pytest.raises(InvalidStatus) as refused:
+        async with calling(url, **options):
+            pass
+    response = refused.value.response
+    return response.status_code, json.loads(response.body or b"{}")["error"]["code"]
+
+
+async def test_who_goes_on_has_the_place_of_the_session_that_is_left(store: SqliteStore) -> None:
+    """A full server, people in the line, and a session whose client is away and has not been missed yet."""
+    async with serving(store=store, max_sessions=1) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        async with calling(at(server, "new"), takes_own=True) as ghost:
+            name = opened(ghost)["conversation_id"]
+            await ask(ghost, "Hello.")
+            before = [each["item"]["id"] for each in ghost.of("conversation.item.added")]
+            waits = (await web.post("/v1/admission")).json()
+            assert (waits["admitted"], waits["position"]) == (False, 1)
+            for stranger in ("new", "none"):
+                assert await _refused(at(server, stranger)) == (503, "session_limit_reached")
+            # It is not even asked whether there is a place: it is not there.
+            assert await _refused(at(server, "conv_nowhere")) == (404, "conversation_not_found")
+            await ask(ghost, "Still there?")
+            before = [each["item"]["id"] for each in ghost.of("conversation.item.added")]
+            place = (await web.post("/v1/admission", params={"x_conversation": name})).json()
+            assert place["admitted"]
+            async with calling(f"{at(server, name)}&ticket={place['ticket']}", takes_own=True, before=before) as later:
+                assert await ghost.closed() == 1000
+                assert opened(later)["items"] == 4
+                assert server.state.slots.taken == 1
+                await ask(later, "Here I am.")
+                again = (await web.post("/v1/admission", params={"ticket": waits["ticket"]})).json()
+                assert (again["admitted"], again["position"]) == (False, 1)
+        await until(lambda: server.state.slots.taken == 0)
+        assert (await web.post("/v1/admission", params={"ticket": waits["ticket"]})).json()["admitted"]
+
+
+async def test_a_session_that_does_not_leave_is_ended(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping_module, "TAKE_OVER_S", 0.05)
+    keeping, slots = Keeping(store, Metrics()), Slots(2)
+    with slots.lease() as lease:
+        async with keeping.open(Wish("new", ANYONE), lease) as stuck:
+            await store.begin(ANYONE, stuck.id, 0.0)
+            ended = anyio.Event()
+            lease.cancel = ended.set
+            stuck.hold(lambda: None, lambda _greeting: None)
+            wish = Wish(stuck.id, ANYONE)
+            assert keeping.lease_of(wish) is lease
+            assert keeping.lease_of(Wish(stuck.id, "another")) is None
+            async with keeping.open(wish) as later:
+                assert ended.is_set()
+                assert (later.is_kept, stuck.is_kept) == (True, False)
+                assert keeping.lease_of(wish) is None
+
+
 async def test_of_many_that_want_it_one_has_it(store: SqliteStore) -> None:
     async with serving(store=store) as server:
         async with calling(at(server, "new"), takes_own=True) as first:
@@ -235,10 +296,120 @@ async def test_deleted_while_somebody_talks_it_goes_on_and_stays_deleted(store: 
             server.state.keeping.forget(name)
             assert await store.delete(ANYONE, [name]) == 1
             await ask(caller, "Still there?")
+            await until_told(caller, name)
             assert not server.state.keeping.is_live(name)
         await until(lambda: server.state.slots.taken == 0)
         with pytest.raises(NotKept):
             await store.load(ANYONE, name)
+
+
+async def until_told(caller: Caller, name: str) -> None:
+    """That its conversation is kept no longer."""
+    told = await caller.wait("duologue.conversation.opened", 2)
+    assert {key: told[key] for key in ("conversation_id", "kept", "items", "title")} == {
+        "conversation_id": name,
+        "kept": False,
+        "items": 0,
+        "title": "",
+    }
+
+
+async def test_whoever_talks_in_it_is_told_that_it_was_deleted(store: SqliteStore) -> None:
+    async with serving(store=store) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        async with (
+            calling(at(server, "new"), takes_own=True) as one,
+            calling(at(server, "new"), takes_own=True) as other,
+            calling(server.ws) as plain,
+        ):
+            names = [opened(each)["conversation_id"] for each in (one, other)]
+            for caller in (one, other, plain):
+                await ask(caller, "Hello.")
+            for name in names:
+                await until_written(store, name, 2)
+            assert (await web.delete("/v1/conversations")).json()["deleted"]
+            for caller, name in zip((one, other), names, strict=True):
+                await until_told(caller, name)
+                await ask(caller, "Still there?")
+            await ask(plain, "Still there?")
+            assert not plain.count("duologue.conversation.opened")
+        await until(lambda: server.state.slots.taken == 0)
+        assert await store.list(ANYONE, query="", after=None, limit=10) == ([], False)
+
+
+async def test_one_whose_days_are_over_is_noticed_with_the_next_word(store: SqliteStore) -> None:
+    async with serving(store=store) as server, calling(at(server, "new"), takes_own=True) as caller:
+        name = opened(caller)["conversation_id"]
+        await ask(caller, "Hello.")
+        await until_written(store, name, 2)
+        assert await store.forget_before(1e12) == 1
+        await ask(caller, "Still there?")
+        await until_told(caller, name)
+        assert not server.state.keeping.is_live(name)
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+async def test_the_public_of_a_proxy_is_not_kept_by_default(store: SqliteStore, header: str) -> None:
+    handed_on = {header: "for=198.51.100.7"}
+    async with serving(store=store) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        async with calling(at(server, "new"), takes_own=True) as mine:
+            name = opened(mine)["conversation_id"]
+            await ask(mine, "Hello.")
+            await until_written(store, name, 2)
+            async with calling(at(server, "new"), takes_own=True, additional_headers=handed_on) as theirs:
+                assert opened(theirs)["kept"] is False
+                await ask(theirs, "What do others say?")
+            assert await _refused(at(server, name), additional_headers=handed_on) == (404, "conversation_not_found")
+            asked = await web.get("/v1/conversations", headers=handed_on)
+            assert (asked.status_code, asked.json()["error"]["code"]) == (404, "conversations_not_kept")
+            assert (await web.delete("/v1/conversations", headers=handed_on)).status_code == 404
+            assert [(await web.get("/v1/offer", headers=each)).json()["store"]["on"] for each in (handed_on, {})] == [
+                False,
+                True,
+            ]
+            await ask(mine, "Nobody took it.")
+        assert await only(store) == name
+
+
+async def test_where_it_is_asked_for_a_proxys_public_is_kept(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUOLOGUE_STORE", "on")
+    handed_on = {"X-Forwarded-For": "198.51.100.7"}
+    async with (
+        serving(store=store) as server,
+        calling(at(server, "new"), takes_own=True, additional_headers=handed_on) as caller,
+    ):
+        assert opened(caller)["kept"] is True
+
+
+async def test_a_spoken_turn_was_said_when_it_was_begun(store: SqliteStore) -> None:
+    """Not when it was over, nor when its words were known."""
+    now_s = [100.0]
+    writer = Recorder(store, ANYONE, "conv_1", Metrics(), clock=lambda: now_s[0])
+    history = History()
+    async with writer.recording(history):
+        for name, starts in (("item_spoken", True), ("item_typed", False)):
+            if starts:
+                writer.watch(SpeechStarted(item_id=name, at_ms=0))
+            now_s[0] += 5.0
+            history.add(Message(id=name, role="user", parts=(Part(kind="input_audio", text="Well."),)))
+    records = await store.load(ANYONE, "conv_1")
+    assert [record.said_at_s for record in records] == [100.0, 110.0]
+
+
+async def test_what_a_dead_server_left_in_progress_is_ended(store: SqliteStore) -> None:
+    part = Part(kind="output_audio", text="Once upon")
+    record = Record(item=Message(id="a", role="assistant", parts=(part,), status="in_progress"), said_at_s=1.0)
+    await store.begin(ANYONE, "conv_1", 0.0)
+    await store.save("conv_1", ["a"], [record], 1.0)
+    async with serving(store=store) as server, httpx2.AsyncClient(base_url=server.http) as web:
+        shown = (await web.get("/v1/conversations/conv_1/items")).json()["data"][0]
+        assert shown["item"]["status"] == "incomplete"
+        async with calling(at(server, "conv_1"), takes_own=True, before=["a"]) as caller:
+            await caller.settled()
+        await until(lambda: server.state.slots.taken == 0)
+    [left] = await store.load(ANYONE, "conv_1")
+    assert (left.item.status, left.said_at_s) == ("incomplete", 1.0)
 
 
 async def test_while_the_disk_fails_the_conversation_goes_on(
@@ -291,7 +462,7 @@ async def test_a_store_that_is_gone_is_said_before_the_upgrade(store: SqliteStor
 
 async def test_it_is_live_until_its_last_words_are_written(store: SqliteStore) -> None:
     keeping = Keeping(store, Metrics())
-    async with keeping.open("new", ANYONE) as conversation:
+    async with keeping.open(Wish("new", ANYONE)) as conversation:
         assert keeping.is_live(conversation.id)
         assert not keeping.is_live("conv_nowhere")
     assert not keeping.is_live(conversation.id)

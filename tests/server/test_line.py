@@ -37,9 +37,9 @@ class Door:
         self.admission = Admission(given, self.slots, self.metrics, self.pressure, lambda: self.now_s)
         self._inside: dict[str, ExitStack] = {}
 
-    def enter(self, who: Who = ANN, ticket: str | None = None) -> Lease:
+    def enter(self, who: Who = ANN, ticket: str | None = None, earlier: Lease | None = None) -> Lease:
         stack = ExitStack()
-        lease = stack.enter_context(self.admission.enter(who, ticket))
+        lease = stack.enter_context(self.admission.enter(who, ticket, earlier))
         self._inside[lease.id] = stack
         return lease
 
@@ -147,6 +147,33 @@ async def test_the_line_is_bounded_and_who_stands_further_back_asks_less_often()
         assert waiting[0].retry_after_s < waiting[-1].retry_after_s <= LATEST_S
         assert door.refused(BOB).code == "session_limit_reached"
         assert door.metrics.counted(telemetry.ADMISSIONS)["refused", "session_limit_reached"] == 1
+
+
+async def test_who_goes_on_with_its_own_has_the_place_that_it_had() -> None:
+    with a_door(max_sessions=2, max_sessions_per_key=2, max_sessions_per_address=1) as door:
+        lost, other = door.enter(ANN), door.enter(BOB)
+        # Of ANN's key, from a network where nobody is; and from one that has all that it may have.
+        moved = door.enter(CAT, earlier=lost)
+        assert (lost.is_over, moved.is_over, door.slots.taken) == (True, False, 2)
+        with pytest.raises(NoSlot, match="address"), door.admission.enter(BOB, None, moved):
+            pass
+        assert (moved.is_over, other.is_over) == (False, False)
+        assert door.admission.ask(CAT, None, moved).admitted
+        back = door.enter(ANN, earlier=moved)
+        door.leave(back)
+        door.leave(moved)
+        assert door.slots.taken == 1
+
+
+async def test_who_goes_on_passes_the_line_and_leaves_it() -> None:
+    with a_door(max_sessions=1) as door:
+        lost = door.enter(ANN)
+        ann, bob = door.queued(ANN), door.queued(BOB)
+        assert bob.position == 2
+        back = door.enter(ANN, ann.ticket, lost)
+        assert door.queued(BOB, bob.ticket).position == 1
+        door.leave(back)
+        assert door.enter(BOB, bob.ticket).key == "key-1"
 
 
 async def test_without_a_line_who_does_not_get_in_is_refused() -> None:

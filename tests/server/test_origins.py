@@ -6,7 +6,7 @@ import pytest
 
 from duologue.config import Settings
 from duologue.errors import ConfigError
-from duologue.server.auth import check_access, is_allowed_origin, origins
+from duologue.server.auth import check_access, is_allowed_origin, is_handed_on, origins
 from tests.server.asking import KEY, OWN, ask, bearer, guarded
 
 pytestmark = pytest.mark.anyio
@@ -166,3 +166,31 @@ async def test_beyond_this_machine_addresses_will_do_and_foreign_names_will_not(
     app = guarded(host="0.0.0.0", allow_no_key=True)
     for host, status in (("192.0.2.1:8710", 200), ("[2001:db8::1]", 200), ("rebound.example", 403)):
         assert (await ask(app, "/v1/models", {"Host": host})).status == status
+
+
+# --- whether it came from this machine -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_so"),
+    [
+        ({"host": "127.0.0.1:8710"}, False),
+        ({"host": "LOCALHOST"}, False),
+        ({"host": "[::1]:8710"}, False),
+        ({"host": "127.0.0.2"}, False),
+        ({"host": "workshop:8710"}, False),
+        ({}, True),
+        ({"host": ""}, True),
+        ({"host": "["}, True),
+        ({"host": "voice.example"}, True),
+        ({"host": "localhost.voice.example"}, True),
+        ({"host": "localhost@voice.example"}, True),
+        ({"host": "192.0.2.7:8710"}, True),
+        ({"host": "localhost", "x-forwarded-for": "127.0.0.1"}, True),
+        ({"host": "localhost", "forwarded": "for=192.0.2.7"}, True),
+        ({"host": "localhost", "via": "1.1 proxy"}, True),
+        ({"host": "localhost", "x-real-ip": ""}, True),
+    ],
+)
+def test_what_a_proxy_hands_on(headers: dict[str, str], is_so: bool) -> None:
+    assert is_handed_on(headers, "workshop") is is_so

@@ -5,11 +5,13 @@ import { Page } from "../src/view/page";
 import { Prefs, type Theme } from "../src/view/prefs";
 import { applyTheme } from "../src/view/theme";
 import { Actor } from "./actor";
+import { fill } from "./events";
 import { offer, server } from "./offer";
 import { STATES } from "./states";
 
 const asked = new URLSearchParams(location.search);
 const actor = new Actor(STATES[asked.get("state") ?? "idle"] ?? (STATES.idle as never));
+if (actor.state.entries.length > 0) fill(actor.log);
 const phase = phaseOf(actor.state);
 if (phase === "speaking") actor.speak("assistant");
 if (["hearing", "interrupted", "listening"].includes(phase)) actor.speak("user");

@@ -35,6 +35,7 @@ def states() -> list[str]:
     table = source[source.index("export const STATES") :]
     names = re.findall(r'^ {2}"?([\w-]+)"?: ', table, re.MULTILINE)
     panels = ["speaking/conversations", "speaking/timing", "idle/settings", "speaking/developer"]
+    panels += ["shown/timing", "timed-in-part/timing", "idle/timing"]
     return [name for name in names if name != "long"] + panels
 
 
@@ -51,9 +52,11 @@ def shoot(browser: Browser, site: str, folder: Path, wanted: list[str], sizes: l
             page.goto(f"{site}/index.html?state={state}" + (f"&panel={panel}" if panel else ""))
             page.wait_for_timeout(SETTLE_MS)
             page.screenshot(path=folder / f"{size}-{theme}-{name.replace('/', '-')}.png")
-            over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            if over > 0:
-                print(f"{size} {name}: {over} px too wide")
+            wide, high = page.evaluate(
+                "[document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
+            )
+            if wide > 0 or high > 0:
+                print(f"{size} {name}: {wide} px too wide, {high} px too high")
         context.close()
 
 

@@ -63,9 +63,10 @@ const answer = entry("assistant", "There is. A fisherman threw back a fish, and 
 });
 const partial = entry("user", "And what happened to the", { status: "tentative" });
 
+const asked = said.filter(({ role }) => role === "user");
 const timings: TurnTiming[] = [820, 640, 1310, 590].map((audibleMs, i) => ({
   replyId: `resp_${i}`,
-  itemId: said[2 * i]?.id ?? null,
+  itemId: asked[i]?.id ?? null,
   atMs: BEGUN_MS + i * 14_000,
   server: {
     committedMs: 320,
@@ -79,6 +80,20 @@ const timings: TurnTiming[] = [820, 640, 1310, 590].map((audibleMs, i) => ({
   dropped: i === 2 ? 1 : 0,
   droppedMs: i === 2 ? 410 : 0,
 }));
+
+const answers = said.filter(({ role }) => role === "assistant");
+/** As after a reload: the server's figures, by the answers' items. */
+const restored = timings.slice(0, 3).map((timing, i) => ({
+  ...timing,
+  replyId: answers[i]?.id ?? timing.replyId,
+  page: null,
+  dropped: 0,
+  droppedMs: 0,
+}));
+/** One that the page could not measure, and one that the server told nothing of. */
+const mixed = timings.map((timing, i) =>
+  i === 0 ? { ...timing, page: null } : i === 2 ? { ...timing, server: null, page: { endEarlierMs: 0, arrivedMs: 700, audibleMs: 900 } } : timing,
+);
 
 const open: ConversationState = {
   ...INITIAL,
@@ -143,7 +158,9 @@ export const STATES: Record<string, ConversationState> = {
   switched: { ...talking, transport: "websocket", fallback: "broken", hasSwitched: true },
   ended: { ...talking, link: "ended" },
   forgotten: { ...talking, link: "ended", isKept: false, conversationId: null },
-  shown: { ...INITIAL, entries: said, conversationId: "conv_7f", isKept: true },
+  shown: { ...INITIAL, entries: said, conversationId: "conv_7f", isKept: true, timings: restored },
+  "timed-in-part": { ...talking, timings: mixed },
+  unkept: { ...talking, isKept: false },
   refused: trouble("microphone-refused"),
   away: trouble("server-away"),
   lost: trouble("connection-lost", said),

@@ -32,9 +32,8 @@ async function resume(): Promise<void> {
   talk.watch(remember);
 }
 
-let { settings, devices } = talk;
+let { devices } = talk;
 talk.watch(() => {
-  if (talk.settings !== settings) prefs.settings = settings = talk.settings;
   if (talk.devices !== devices) prefs.devices = devices = talk.devices;
 });
 addEventListener("pagehide", () => talk.end());

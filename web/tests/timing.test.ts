@@ -1,10 +1,11 @@
-import type { ServerTiming, TurnTiming } from "duologue-client";
-import { stagesOf, totalMs } from "duologue-client";
+import type { Entries, ServerTiming, TurnTiming } from "duologue-client";
+import { stagesOf } from "duologue-client";
 import { describe, expect, it } from "vitest";
 import { newEntry } from "../client/src/realtime/entries";
 import { asCsv } from "../src/view/timing/csv";
 import {
   differenceOf,
+  isRestored,
   quantile,
   slowestOf,
   summaryOf,
@@ -12,7 +13,9 @@ import {
   topOf,
   wordsKnownMs,
 } from "../src/view/timing/figures";
+import { tellColumn } from "../src/view/timing/chart";
 import { explained } from "../src/view/timing/sources";
+import { overview } from "../src/view/timing/summary";
 import { slowestLine, sumLine, tellStage } from "../src/view/timing/waterfall";
 
 const SERVER: ServerTiming = {
@@ -32,7 +35,7 @@ function turn(more: Partial<TurnTiming> = {}): TurnTiming {
 describe("one answer", () => {
   it("is named by what was waited for the longest, and its parts add up", () => {
     const stages = stagesOf(turn());
-    expect(slowestLine(stages, totalMs(turn()))).toBe("Slowest: endpointing, 552 of 740 ms");
+    expect(slowestLine(turn(), stages)).toBe("Slowest: endpointing, 552 of 740 ms");
     expect(sumLine(stages, "740 ms")).toBe("552 + 28 + 50 + 35 + 75 = 740 ms");
   });
 
@@ -45,8 +48,9 @@ describe("one answer", () => {
 
   it("has nothing slow where nothing was waited for, or measured", () => {
     expect(slowestOf([])).toBeNull();
-    expect(slowestLine([], 0)).toBe("There was nothing to wait for");
-    expect(slowestLine([], null)).toBe("Not measured");
+    expect(slowestLine(turn(), [])).toBe("There was nothing to wait for");
+    expect(slowestLine(turn({ server: null, page: null }), [])).toBe("Not measured");
+    expect(slowestLine(turn({ server: null }), stagesOf(turn({ server: null })))).toContain("Not known");
     expect(wordsKnownMs(stagesOf(turn({ server: null })))).toBeNull();
   });
 });
@@ -60,10 +64,17 @@ describe("the page's figure and the server's", () => {
   });
 
   it("are explained in a sentence, and what is missing is told", () => {
-    expect(explained(turn())).toContain("33 ms on the network, up and down, 75 ms in the browser’s buffer");
-    expect(explained(turn())).toContain("and 40 ms since the page puts the end of your speech earlier");
-    expect(explained(turn({ page: null }))).toContain("no figure of its own");
-    expect(explained(turn({ server: null }))).toContain("told no times");
+    const answers = [newEntry("r", "assistant", {})];
+    const told = (timing: TurnTiming, entries: Entries = []) =>
+      explained(timing, isRestored(timing, entries));
+    expect(told(turn())).toContain("33 ms on the network, up and down, 75 ms in the browser’s buffer");
+    expect(told(turn())).toContain("and 40 ms since the page puts the end of your speech earlier");
+    expect(told(turn({ page: null }))).toContain("could not tell when you stopped speaking");
+    expect(told(turn({ page: null }), answers)).toContain("opened again later");
+    const typed = { endEarlierMs: 0, arrivedMs: 61, audibleMs: 513 };
+    expect(told(turn({ server: null, page: typed }))).toContain("513 ms after you sent your message");
+    expect(slowestLine(turn({ server: null, page: typed }), [])).toBe("Asked in writing");
+    expect(told(turn({ server: null }))).toContain("told no times");
   });
 });
 
@@ -78,15 +89,31 @@ describe("all answers", () => {
   });
 
   it("are summed up by stage, and held to the targets", () => {
-    const { stages, total, words, sent, totalsMet, wordsMet } = summaryOf([turn(), turn(), slow]);
-    expect(stages.find(({ name }) => name === "endpointing")?.spread).toEqual({
-      p50: 552,
-      p95: 552,
-      count: 2,
+    // Nobody spoke before the last one.
+    const { source, stages, total, words, sent, totalsMet, wordsMet } = summaryOf([turn(), turn(), slow]);
+    expect(source).toBe("page");
+    expect(stages.find(({ name }) => name === "endpointing")).toMatchObject({
+      spread: { p50: 552, p95: 552, count: 2 },
+      share: 552 / 740,
     });
-    expect(stages.find(({ name }) => name === "buffer")?.spread).toEqual({ p50: 75, p95: 1000, count: 3 });
-    expect(total).toEqual({ p50: 740, p95: 10_000, count: 3 });
+    expect(stages.find(({ name }) => name === "buffer")?.spread).toEqual({ p50: 75, p95: 75, count: 2 });
+    expect(total).toEqual({ p50: 740, p95: 740, count: 2 });
     expect([words?.count, sent?.count, totalsMet, wordsMet]).toEqual([2, 2, 0, 2]);
+  });
+
+  it("are counted like with like, and it is said whose figures they are", () => {
+    const sent = turn({ page: null });
+    const all = summaryOf([turn(), sent, sent]);
+    expect([all.source, all.total, all.sent?.count]).toEqual(["page", { p50: 740, p95: 740, count: 1 }, 3]);
+    expect(all.stages.every(({ spread }) => spread.count === 1)).toBe(true);
+    expect(overview([turn(), turn(), sent])).toMatch(
+      /Counted: 2 of 3, those to speech that this page measured\. Half of them were heard within 740 ms/,
+    );
+    expect(overview([turn(), sent])).toContain("1 of 2, those to speech that this page measured. It was heard after 740 ms");
+    expect(summaryOf([sent, sent])).toMatchObject({ source: "server", total: { p50: 592, count: 2 } });
+    expect(overview([sent, sent])).toContain("The server sent half of them within 592 ms");
+    expect(overview([sent, sent])).toContain("The largest part of the wait is endpointing: 86 % of it.");
+    expect(tellColumn(sent, 2)).toContain("592 ms until it was sent");
   });
 
   it("are drawn so that one slow answer does not make slivers of the rest", () => {

@@ -85,8 +85,11 @@ class Slots:
         return sum(lease.since_s < before_s for lease in self._leases.values())
 
     @contextmanager
-    def lease(self, key: str = "", address: str = "") -> Iterator[Lease]:
-        """Raises NoSlot at once when every place is taken."""
+    def lease(self, key: str = "", address: str = "", earlier: Lease | None = None) -> Iterator[Lease]:
+        """``earlier``: gives up its place for this one; what is held under it ends soon. Raises NoSlot at once when
+        every place is taken."""
+        if earlier is not None:
+            self._free(earlier)
         if not self.can_lease:
             raise self.full()
         now_s = self._clock()

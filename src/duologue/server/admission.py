@@ -13,7 +13,9 @@ no place in the line (it is full, or its key or address has all that it may have
 takes the oldest that was given for its key and address.
 
 A page's WebSocket cannot read refusals, so it asks beforehand: ``POST /v1/admission``, with the same key and Origin
-rules as ``/v1/realtime``, no body needed, the ticket (if there is one) in either of those two places. Answers in JSON:
+rules as ``/v1/realtime``, no body needed, the ticket (if there is one) in either of those two places, and
+``x_conversation=`` as it will connect with: who goes on with a conversation that a session of its own still holds has
+the place of that one. Answers in JSON:
 
 * 200 ``{"admitted": true, "ticket": "ticket_...", "hold_s": 5.0}``: a place is kept for ``hold_s``; connect with the
   ticket.
@@ -29,7 +31,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -44,10 +46,15 @@ from duologue.config import Settings
 from duologue.engines.pressure import NO_PRESSURE, Pressure
 from duologue.engines.slots import Lease, Slots
 from duologue.errors import NoSlot, Queued
+from duologue.items import new_id
 from duologue.server.auth import is_this_machine, network_of
+from duologue.server.keeping import wish_of
 from duologue.server.line import HOLD_S, Line, Ticket, Who
 from duologue.server.metrics import Metrics
 from duologue.server.problems import problem_of, warming_up
+
+if TYPE_CHECKING:
+    from duologue.server.state import State
 
 log = structlog.get_logger(__name__)
 
@@ -107,13 +114,14 @@ class Admission:
         return self._free() > 0 and not self._line.waiting
 
     @contextmanager
-    def enter(self, who: Who, ticket: str | None = None) -> Iterator[Lease]:
-        """A place until the block ends. Raises Queued with a ticket, or NoSlot.
+    def enter(self, who: Who, ticket: str | None = None, earlier: Lease | None = None) -> Iterator[Lease]:
+        """A place until the block ends. Raises Queued with a ticket, or NoSlot. ``earlier``: the place of the session
+        with whose conversation this client goes on; it is the client's from now on, whoever waits.
 
         A lease that lapses ends the block; the place is free from then on, whatever becomes of the block.
         """
         try:
-            self._take(who, ticket)
+            self._take(who, ticket, earlier)
         except Queued:
             raise
         except NoSlot as refused:
@@ -121,18 +129,21 @@ class Admission:
             raise
         self._metrics.admitted("admitted")
         try:
-            with anyio.CancelScope() as scope, self._slots.lease(who.key, who.address) as lease:
+            with anyio.CancelScope() as scope, self._slots.lease(who.key, who.address, earlier) as lease:
                 lease.cancel = scope.cancel
                 yield lease
         finally:
             self.settle()
 
-    def ask(self, who: Who, ticket: str | None = None) -> Place:
-        """A place kept for a client that connects next. Raises Queued with a ticket, or NoSlot."""
+    def ask(self, who: Who, ticket: str | None = None, earlier: Lease | None = None) -> Place:
+        """A place kept for a client that connects next; ``earlier``, as for ``enter``, is as good as one. Raises Queued
+        with a ticket, or NoSlot."""
         now_s = self.settle()
         mine = self._line.find(ticket, who) if ticket else None
         try:
-            self._check_limits(who, mine)
+            self._check_limits(who, mine, earlier)
+            if earlier is not None:
+                return Place(mine.id if mine is not None else new_id("ticket"), HOLD_S)
             if mine is not None and mine.kept_until_s is not None:
                 self._line.show(mine, now_s)
                 return Place(mine.id, round(mine.kept_until_s - now_s, 1))
@@ -166,12 +177,15 @@ class Admission:
             log.error(telemetry.LEASE_EXPIRED, session=lease.holder)
         self.settle()
 
-    def _take(self, who: Who, ticket: str | None) -> None:
+    def _take(self, who: Who, ticket: str | None, earlier: Lease | None = None) -> None:
         self.settle()
-        mine = self._line.find(ticket, who)
-        self._check_limits(who, mine)
-        if mine is not None and mine.kept_until_s is not None:
+        # Who goes on with what is its own does not use up a place in the line that may be another's.
+        mine = self._line.find(ticket, who) if ticket or earlier is None else None
+        self._check_limits(who, mine, earlier)
+        if mine is not None and (earlier is not None or mine.kept_until_s is not None):
             self._line.leave(mine.id)
+        elif earlier is not None:
+            return
         elif mine is not None or self._free() <= 0 or self._line.waiting:
             raise self._queue(who, mine)
 
@@ -180,19 +194,20 @@ class Admission:
         taken = self._slots.taken + self._line.called
         return self.places - taken if self._pressure.admits or not taken else 0
 
-    def _check_limits(self, who: Who, mine: Ticket | None) -> None:
-        """What is its own already, in the line too, without ``mine``. Raises NoSlot."""
+    def _check_limits(self, who: Who, mine: Ticket | None, earlier: Lease | None) -> None:
+        """What is its own already, in the line too, without ``mine`` and ``earlier``. Raises NoSlot."""
         others = [ticket.who for ticket in self._line if ticket is not mine]
         most = self._settings.max_sessions_per_key
-        if most and self._slots.of_key(who.key) + sum(other.key == who.key for other in others) >= most:
+        of_key = self._slots.of_key(who.key) - (earlier is not None and earlier.key == who.key)
+        if most and of_key + sum(other.key == who.key for other in others) >= most:
             raise NoSlot(f"This key has all the {most} conversations at once that it may have. End one first.")
         most = self._settings.max_sessions_per_address
-        of_address = self._slots.of_address(who.address) + sum(other.address == who.address for other in others)
-        if most and who.address and of_address >= most:
+        of_address = self._slots.of_address(who.address) - (earlier is not None and earlier.address == who.address)
+        if most and who.address and of_address + sum(other.address == who.address for other in others) >= most:
             raise NoSlot(f"This address has all the {most} conversations at once that it may have. End one first.")
         # One client must not take the line, or the places that are kept, with requests that cost it nothing.
         most = max(LEAST_TICKETS, self._settings.max_waiting // 4)
-        if mine is None and who.address and self._line.of_address(who.address) >= most:
+        if mine is None and earlier is None and who.address and self._line.of_address(who.address) >= most:
             raise NoSlot("Too many from this address wait in the line already. Try again later.")
 
     def _queue(self, who: Who, mine: Ticket | None, *, is_named: bool = False) -> NoSlot:
@@ -242,12 +257,12 @@ def ticket_of(headers: Headers, query: QueryParams) -> str | None:
 
 
 async def _ask(request: Request) -> Response:
-    state = request.app.state.duologue
+    state: State = request.app.state.duologue
     if not state.is_ready:
         return warming_up(state)
-    admission: Admission = state.admission
+    earlier = state.keeping.lease_of(wish_of(request.scope, state.settings))
     try:
-        place = admission.ask(who_of(request.scope), ticket_of(request.headers, request.query_params))
+        place = state.admission.ask(who_of(request.scope), ticket_of(request.headers, request.query_params), earlier)
     except Queued as queued:
         waits = {"admitted": False, "position": queued.position, "of": queued.of, "ticket": queued.ticket}
         told = {**waits, "retry_after_s": queued.retry_after_s, "code": queued.code, "message": queued.message}

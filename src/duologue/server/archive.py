@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import structlog
+from starlette.datastructures import Headers
 
 from duologue import telemetry
 from duologue.config import Settings
 from duologue.errors import ConfigError, StoreFailed
-from duologue.server.auth import is_loopback
+from duologue.server.auth import is_handed_on, is_loopback
 from duologue.server.own_certificate import data_folder
 from duologue.store.records import Store
 from duologue.store.sqlite import SqliteStore
@@ -27,8 +29,16 @@ EMPTY_S = 2 * DAY_S
 
 
 def keeps(settings: Settings) -> bool:
-    """Whether conversations are to be kept. By default only for who uses the machine itself."""
-    return settings.store == "on" or (settings.store == "auto" and is_loopback(settings.host))
+    """Whether conversations are to be kept. By default only for who uses the machine itself: where others are let in,
+    by a proxy as well, it has to be asked for."""
+    lets_others_in = settings.allowed_hosts or settings.allowed_origins or settings.trust_forwarded_for
+    return settings.store == "on" or (settings.store == "auto" and not lets_others_in and is_loopback(settings.host))
+
+
+def keeps_for(settings: Settings, scope: Mapping[str, Any]) -> bool:
+    """Whether whoever makes this request is kept, and sees what is. A proxy that nobody has told us of may stand before
+    a server for this machine alone: its public is not whom such a server keeps by default."""
+    return settings.store == "on" or not is_handed_on(Headers(raw=scope["headers"]), settings.host)
 
 
 def file_of(settings: Settings) -> Path:

@@ -13,7 +13,7 @@ import hmac
 import ipaddress
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +29,8 @@ GUESSES_WINDOW_S = 60.0
 MOST_ADDRESSES = 10_000
 SECRET_PREFIX = "ek_"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# What proxies add to the requests that they hand on.
+_HANDED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -122,6 +124,23 @@ def is_this_machine(address: str) -> bool:
     return found is not None and found.is_loopback
 
 
+def is_handed_on(headers: Mapping[str, str], bound: str) -> bool:
+    """Whether a request to a server on ``bound``, which only this machine reaches, was made elsewhere and handed on by
+    a proxy here: it says so, or it asks for a name that is not this machine's."""
+    if any(name in headers for name in _HANDED_ON):
+        return True
+    name = _name_in(headers.get("host"))
+    return name is None or not (is_this_machine(name) or name in {"localhost", bound.lower().strip("[]")})
+
+
+def _name_in(host: str | None) -> str | None:
+    """The name or address in a ``Host`` header; None for one that has none."""
+    try:
+        return urlsplit(f"//{host}").hostname if host and "@" not in host else None
+    except ValueError:
+        return None
+
+
 def _address(host: str) -> Address | None:
     """None: a name. Of an IPv4 address in IPv6 clothes, the IPv4 one."""
     try:
@@ -192,10 +211,7 @@ class OwnNames:
         machine every address will do."""
         if ANY in self.allowed:
             return True
-        try:
-            name = urlsplit(f"//{host}").hostname if host and "@" not in host else None
-        except ValueError:
-            return False
+        name = _name_in(host)
         if not name:
             return False
         address = _address(name)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
+from starlette.datastructures import QueryParams
 
+from duologue.config import Settings
+from duologue.engines.slots import Lease
 from duologue.errors import NotKept
 from duologue.items import new_id
 from duologue.protocols.openai_realtime.protocol import Greeting
+from duologue.server.archive import keeps_for
 from duologue.server.metrics import Metrics
 from duologue.server.recorder import LAST_S, Recorder
 from duologue.session.history import Entry, History
@@ -31,15 +37,40 @@ def owner_of(scope: Mapping[str, Any]) -> str:
     return str(getattr(scope.get("state", {}).get("grant"), "owner", ""))
 
 
+def wish_of(scope: Mapping[str, Any], settings: Settings, *, is_talk: bool = True) -> Wish:
+    """What a request asks for. ``is_talk``: nothing is kept of what is only transcribed."""
+    asked = QueryParams(scope["query_string"]).get(PARAMETER)
+    return Wish(asked, owner_of(scope), is_talk and keeps_for(settings, scope))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which conversation a client wants. ``asked``: an id, NEW or UNKEPT; None is as NEW. ``owner``: whose it is to be.
+    ``may_keep`` False: whatever was asked, none is kept, and none that is kept is shown."""
+
+    asked: str | None = None
+    owner: str = ""
+    may_keep: bool = True
+
+    @property
+    def old_id(self) -> str | None:
+        """The one to go on with; None: none."""
+        return None if self.asked in (None, NEW, UNKEPT) else self.asked
+
+
+NEW_ONE = Wish()
+
+
 class Opened:
     """A conversation while a connection holds it.
 
     ``entries``: what was said before; ``is_told``: the client asked for one, and so is told which it got; ``recorder``
-    None: it is not kept. ``left``: its last words are written.
+    None: it is not kept. ``left``: its last words are written. ``lease``: the place that its session has.
     """
 
-    def __init__(self, conversation_id: str, *, is_told: bool) -> None:
+    def __init__(self, conversation_id: str, lease: Lease | None = None, *, is_told: bool) -> None:
         self.id = conversation_id
+        self.lease = lease
         self.is_told = is_told
         self.title = ""
         self.entries: list[Entry] = []
@@ -47,20 +78,29 @@ class Opened:
         self.left = anyio.Event()
         self._is_wanted_elsewhere = False
         self._leave: Callable[[], None] | None = None
+        self._tell: Callable[[Greeting], None] | None = None
 
     @property
     def is_kept(self) -> bool:
-        return self.recorder is not None
+        return self.recorder is not None and not self.recorder.is_forgotten
 
     def greeting(self) -> Greeting | None:
         """What the client is told of it; None: nothing."""
         return Greeting(self.is_kept, len(self.entries), self.title) if self.is_told else None
 
-    def hold(self, leave: Callable[[], None]) -> None:
-        """From now on ``leave`` is called where another connection goes on with it; at once, where one wants to."""
-        self._leave = leave
+    def hold(self, leave: Callable[[], None], tell: Callable[[Greeting], None]) -> None:
+        """From now on ``leave`` is called where another connection goes on with it; at once, where one wants to.
+        ``tell``: where it is kept no longer, for a client that is told of its conversation."""
+        self._leave, self._tell = leave, tell
         if self._is_wanted_elsewhere:
             leave()
+
+    def forget(self) -> None:
+        """It was deleted, or is being. Whoever talks in it goes on; nothing of that is kept, and the client is told."""
+        if self.recorder is not None:
+            self.recorder.forget()
+        if self._tell is not None and self.is_told and not self.left.is_set():
+            self._tell(Greeting(False, 0, ""))
 
     async def go_on_elsewhere(self) -> None:
         """End what holds it, and wait until its last words are written, for a while. It writes nothing after that."""
@@ -69,6 +109,8 @@ class Opened:
             self._leave()
         with anyio.move_on_after(TAKE_OVER_S):
             await self.left.wait()
+        if not self.left.is_set() and self._leave is not None and self.lease is not None:
+            self.lease.cancel()
         if self.recorder is not None:
             self.recorder.forget()
 
@@ -102,10 +144,10 @@ class Keeping:
         return opened is not None and not opened.left.is_set()
 
     def forget(self, conversation_id: str) -> None:
-        """It is being deleted: whoever talks in it goes on, and nothing of that is kept."""
+        """It is being deleted."""
         _, opened = self._open.pop(conversation_id, (None, None))
-        if opened is not None and opened.recorder is not None:
-            opened.recorder.forget()
+        if opened is not None:
+            opened.forget()
 
     def forget_all(self, owner: str) -> None:
         """All of an owner's are being deleted."""
@@ -113,28 +155,48 @@ class Keeping:
             if whose == owner:
                 self.forget(conversation_id)
 
+    async def seek(self, wish: Wish) -> None:
+        """Raises NotKept where there is no such conversation for this client, StoreFailed."""
+        if wish.old_id is None or self._held_for(wish) is not None:
+            # One that is held may not be written yet.
+            return
+        if self._store is None or not wish.may_keep:
+            raise NotKept(UNKNOWN)
+        await self._store.summary(wish.owner, wish.old_id)
+
+    def lease_of(self, wish: Wish) -> Lease | None:
+        """The place of the session that holds what this client is to go on with; None: there is none."""
+        held = self._held_for(wish)
+        return None if held is None or held.lease is None or held.lease.is_over else held.lease
+
+    def _held_for(self, wish: Wish) -> Opened | None:
+        owner, opened = self._open.get(wish.old_id or "", (None, None))
+        return opened if wish.may_keep and owner == wish.owner else None
+
     @asynccontextmanager
-    async def open(self, asked: str | None, owner: str, *, may_keep: bool = True) -> AsyncIterator[Opened]:
-        """The conversation that a client of ``owner`` asked for, until the block ends; one that is held elsewhere goes
-        on here. ``asked``: an id, NEW or UNKEPT; None is as NEW. ``may_keep`` False: whatever was asked, none is kept.
+    async def open(self, wish: Wish, lease: Lease | None = None) -> AsyncIterator[Opened]:
+        """The conversation that a client wants, until the block ends; one that is held elsewhere goes on here.
+        ``lease``: the client's place.
 
         Raises NotKept, StoreFailed.
         """
-        store, is_old = self._store, asked not in (None, NEW, UNKEPT)
-        if is_old and store is None:
-            raise NotKept(UNKNOWN)
-        if store is None or asked == UNKEPT or not may_keep:
-            yield Opened(new_id("conv"), is_told=asked is not None)
+        await self.seek(wish)
+        store, is_told = self._store, wish.asked is not None
+        if store is None or wish.asked == UNKEPT or not wish.may_keep:
+            yield Opened(new_id("conv"), is_told=is_told)
             return
-        opened = Opened(asked if asked is not None and is_old else new_id("conv"), is_told=asked is not None)
+        owner = wish.owner
+        opened = Opened(wish.old_id or new_id("conv"), lease, is_told=is_told)
         try:
-            if is_old:
+            if wish.old_id is not None:
                 await self._go_on(store, opened, owner)
             else:
                 self._open[opened.id] = (owner, opened)
                 opened.recorder = Recorder(
                     store, owner, opened.id, self._metrics, knows=opened.is_told, clock=self._clock
                 )
+            if opened.recorder is not None:
+                opened.recorder.on_gone = partial(self.forget, opened.id)
             yield opened
         finally:
             opened.left.set()
@@ -143,11 +205,6 @@ class Keeping:
 
     async def _go_on(self, store: Store, opened: Opened, owner: str) -> None:
         """Read what was said in it, when whoever holds it has left."""
-        whose, _ = self._open.get(opened.id, (None, None))
-        if whose != owner:
-            # Nobody is made to leave for a conversation that is not the client's; one that is held may not be written
-            # yet.
-            await store.summary(owner, opened.id)
         _, earlier = self._open.get(opened.id, (None, None))
         self._open[opened.id] = (owner, opened)
         if earlier is not None:

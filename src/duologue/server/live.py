@@ -16,13 +16,14 @@ from msgspec import structs
 from duologue import telemetry
 from duologue.engines.client import Leased
 from duologue.errors import DuologueError, SessionExpired, SlowClient
-from duologue.events import AppendAudio, Event, Reached
-from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
+from duologue.events import AppendAudio, Event, Reached, Told
+from duologue.protocols.openai_realtime.protocol import Greeting, RealtimeProtocol
 from duologue.server.allowance import Allowance
 from duologue.server.keeping import Opened
 from duologue.server.observe import Watch
 from duologue.server.roster import Transport
 from duologue.server.state import State
+from duologue.server.tape import Tape
 from duologue.session.session import Session
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,11 @@ class Live:
         ways = structs.replace(state.ways, holds_sound=protocol.holds_sound)
         entries = () if opened is None else opened.entries
         self._session = Session(self._engines, protocol.config(), self._say, ways, state.tool_servers, entries)
+        self._tell: Callable[[Told], None] = self._session.tell
+        if recorder is not None and state.settings.store_sound:
+            tape = recorder.keep_sound(lambda: self._session.now, lambda: self._session.config.turn_detection is None)
+            self._watchers = (tape.watch, *self._watchers)
+            self._tell = partial(_tell_taped, tape, self._session)
         self._channels: list[Channel] = []
         # What was said while the first channel was full.
         self._unsent: deque[Event | Frames] = deque()
@@ -96,7 +102,7 @@ class Live:
         self._opened = opened
         if opened is not None:
             protocol.open(opened.id, opened.greeting())
-            opened.hold(partial(self.end, ELSEWHERE))
+            opened.hold(partial(self.end, ELSEWHERE), self._tell_opened)
 
     @property
     def id(self) -> str:
@@ -191,7 +197,7 @@ class Live:
             # In its turn: what the client said before is answered before.
             self._session.tell(Reached(tell=partial(self._say_next, received.frames)))
         for event in received.told:
-            self._session.tell(event)
+            self._tell(event)
         is_large = message is not None and len(message) > LIGHT_BYTES
         if is_large or self._session.is_behind:
             self._session.tell(Reached(tell=partial(_soon, go_on)))
@@ -205,9 +211,12 @@ class Live:
 
     async def take_sound(self, pcm: bytes, rate_hz: int) -> None:
         """The client's sound from a transport that carries it by itself: s16le mono."""
-        self._session.tell(AppendAudio(pcm=pcm, rate_hz=rate_hz))
+        self._tell(AppendAudio(pcm=pcm, rate_hz=rate_hz))
         if self._session.is_behind:
             await self._session.caught_up()
+
+    def _tell_opened(self, greeting: Greeting) -> None:
+        self._session.ask(partial(self._say_next, self.protocol.opened(greeting)))
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -237,6 +246,12 @@ class Live:
             return
         for channel in [channel for channel in self._channels if not channel.send_frames(frames)]:
             self.leave(channel)
+
+
+def _tell_taped(tape: Tape, session: Session, event: Told) -> None:
+    if isinstance(event, AppendAudio):
+        tape.take(event.pcm, event.rate_hz)
+    session.tell(event)
 
 
 def _soon(call: Callable[[], None]) -> None:

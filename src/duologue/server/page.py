@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # A year, as long as caches keep anything.
 FOR_GOOD = "public, max-age=31536000, immutable"
 HEADERS = {
-    # What is not named here, the manifest and the service worker among it, comes from the page's own host.
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
+    # What is not named here, the manifest and the service worker among it, comes from the page's own host. In another
+    # page's frame, unseen, it could be made to delete what is kept.
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self'; object-src 'none'",
     "Permissions-Policy": "microphone=(self)",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,8 +12,10 @@ import structlog
 
 from duologue import telemetry
 from duologue.errors import NotKept, StoreFailed
-from duologue.events import Event, ReplyTimed
+from duologue.events import Event, ReplyTimed, SpeechStarted
 from duologue.server.metrics import Metrics
+from duologue.server.sound_kept import Clips
+from duologue.server.tape import Tape
 from duologue.session.history import Entry, History
 from duologue.session.kept import is_kept, record_of
 from duologue.store.records import Record, Store, Timing
@@ -42,7 +44,7 @@ class Recorder:
         owner: str,
         conversation_id: str,
         metrics: Metrics,
-        records: Iterable[Record] = (),
+        records: Sequence[Record] = (),
         *,
         is_new: bool = True,
         knows: bool = True,
@@ -62,6 +64,11 @@ class Recorder:
         self._order = list(self._begun_at_s)
         self._is_new, self._knows = is_new, knows
         self._is_forgotten = False
+        # Called where the conversation turns out to have been deleted.
+        self.on_gone: Callable[[], None] = _nothing
+        # The user's open turn, and when it was begun; its item comes with its end.
+        self._open_turn = "", 0.0
+        self._unsettled = {record.item.id for record in records if record.item.status == "in_progress"}
         self._has_failed = False
         self._history = History()
         self._saved = 0
@@ -69,15 +76,34 @@ class Recorder:
         self._next_s = -math.inf
         # A session that is cancelled still has its last words.
         self._scope = anyio.CancelScope(shield=True)
+        self._tape: Tape | None = None
+        self._clips: Clips | None = None
+
+    def keep_sound(self, now: Callable[[], int], is_by_hand: Callable[[], bool]) -> Tape:
+        """Keep what it sounds like, too: what the tape is given. ``now``, ``is_by_hand``: as it has them."""
+        self._clips = clips = Clips(self._store, self._owner, self._id, self._metrics, self._with_sound)
+        self._tape = Tape(now, is_by_hand, clips.put, clips.cut)
+        return self._tape
+
+    @property
+    def is_forgotten(self) -> bool:
+        return self._is_forgotten
 
     def forget(self) -> None:
         """Nothing more is kept: the conversation was deleted, or another session goes on with it."""
         self._is_forgotten = True
+        if self._tape is not None and self._clips is not None:
+            self._tape.forget()
+            self._clips.forget()
 
     def watch(self, event: Event) -> None:
         """The session said ``event``."""
-        if not isinstance(event, ReplyTimed):
-            return
+        if isinstance(event, SpeechStarted):
+            self._open_turn = event.item_id, self._clock()
+        elif isinstance(event, ReplyTimed):
+            self._time(event)
+
+    def _time(self, event: ReplyTimed) -> None:
         self._timings[event.item_id] = Timing(
             committed_ms=event.committed_ms,
             words_ms=event.words_ms,
@@ -96,22 +122,35 @@ class Recorder:
         history.on_change = self._note
         if self._is_new and self._knows:
             self._changed.set()
+        for entry in [each for each in history if each.item.id in self._unsettled]:
+            # A server that was killed left it so; nobody goes on with it.
+            history.note(entry)
         try:
             async with anyio.create_task_group() as tg:
                 tg.start_soon(self._run)
+                if self._clips is not None:
+                    tg.start_soon(self._clips.run, history)
                 try:
                     yield
                 finally:
-                    self._scope.deadline = anyio.current_time() + LAST_S
-                    self._ended.set()
-                    self._changed.set()
+                    self._end(anyio.current_time() + LAST_S)
         finally:
             history.on_change = _ignore
             self._history = History()
 
+    def _end(self, deadline_s: float) -> None:
+        """The conversation is over."""
+        self._scope.deadline = deadline_s
+        self._ended.set()
+        self._changed.set()
+        if self._tape is not None and self._clips is not None:
+            self._tape.end()
+            self._clips.end_by(deadline_s)
+
     def _note(self, entry: Entry | None) -> None:
-        if entry is not None and entry.item.id not in self._begun_at_s:
-            self._begun_at_s[entry.item.id] = self._clock()
+        if entry is not None and (name := entry.item.id) not in self._begun_at_s:
+            turn, begun_at_s = self._open_turn
+            self._begun_at_s[name] = begun_at_s if name == turn else self._clock()
         # What is set already is not set again: this comes with every phrase of every answer.
         if not self._changed.is_set():
             self._changed.set()
@@ -123,6 +162,8 @@ class Recorder:
                 await self._save()
             if self._changed.is_set() or self._has_failed:
                 await self._save()
+        if self._clips is not None:
+            self._clips.note(self._order, is_last=True)
 
     async def _until_due(self) -> None:
         with anyio.move_on_after(AGAIN_S if self._has_failed else math.inf):
@@ -146,10 +187,13 @@ class Recorder:
         except NotKept:
             # Deleted by another process, or its days were over.
             self.forget()
+            self.on_gone()
         except StoreFailed:
             self._fail()
         else:
             self._saved, self._order, self._has_failed = changes, order, False
+            if self._clips is not None:
+                self._clips.note(order)
 
     async def _write(self, order: list[str], changed: list[Record]) -> None:
         if self._is_new:
@@ -172,4 +216,8 @@ class Recorder:
 
 
 def _ignore(_entry: Entry | None) -> None:
+    pass
+
+
+def _nothing() -> None:
     pass

@@ -18,7 +18,7 @@ from duologue.protocols.openai_realtime.settings import Kind
 from duologue.server.access import wants_beta
 from duologue.server.admission import ticket_of, who_of
 from duologue.server.connection import Connection
-from duologue.server.keeping import PARAMETER, owner_of
+from duologue.server.keeping import wish_of
 from duologue.server.live import Live
 from duologue.server.problems import problem, problem_of, warming_up
 from duologue.server.state import State
@@ -49,9 +49,11 @@ async def realtime(ws: WebSocket) -> None:
 async def _admit(ws: WebSocket, state: State) -> None:
     try:
         protocol = _protocol(ws, state)
-        asked, is_talk = ws.query_params.get(PARAMETER), protocol.kind == "realtime"
-        async with state.keeping.open(asked, owner_of(ws.scope), may_keep=is_talk) as opened:
-            with state.admission.enter(who_of(ws.scope), ticket_of(ws.headers, ws.query_params)) as lease:
+        wish = wish_of(ws.scope, state.settings, is_talk=protocol.kind == "realtime")
+        await state.keeping.seek(wish)
+        who, ticket, earlier = who_of(ws.scope), ticket_of(ws.headers, ws.query_params), state.keeping.lease_of(wish)
+        with state.admission.enter(who, ticket, earlier) as lease:
+            async with state.keeping.open(wish, lease) as opened:
                 await _accept(ws)
                 live = Live(state, protocol, opened=opened)
                 lease.holder, lease.ask = live.id, live.ask

@@ -124,6 +124,11 @@ class Session:
         """What was said, to look at."""
         return self._conversation.history
 
+    @property
+    def now(self) -> int:
+        """How much sound it has taken, in samples of 16 kHz, with the silence that it put in place of some."""
+        return self._turns.hearing.now
+
     def tell(self, event: Told) -> None:
         """The client has sent this. Taken at once, in order; what comes after ``hang_up`` is nobody's."""
         if not self._has_hung_up:

@@ -20,6 +20,8 @@ from duologue.items import (
 )
 from duologue.store.records import Record, Timing
 
+MOST_SEARCHED_CHARS = 65_536
+
 KINDS: dict[str, type[Item]] = {
     "message": Message,
     "function_call": FunctionCall,
@@ -101,10 +103,11 @@ def text_of(record: Record) -> str:
 
 
 def searched_text(record: Record) -> str:
-    """What it is found by: not what bridged a wait, nor what an application told the model."""
+    """What it is found by: not what bridged a wait, nor what an application told the model; of a whole book its
+    beginning, since making a megabyte fit to be searched takes a second."""
     if not isinstance(record.item, Message) or record.item.role == "system" or record.is_filler:
         return ""
-    return text_of(record)
+    return text_of(record)[:MOST_SEARCHED_CHARS]
 
 
 def _without_sound(item: Item) -> Item:

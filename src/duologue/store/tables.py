@@ -116,7 +116,7 @@ def save(
     key = key_of(db, None, conversation_id)
     before = db.execute("SELECT id, key, place, kind FROM items WHERE conversation = ?", (key,)).fetchall()
     places = {item_id: place for place, item_id in enumerate(order)}
-    gone = [item for name, item, _, kind in before if name not in places and kind in codec.KINDS]
+    gone = [item for name, item, _, kind in before if name not in places and _is_known(db, kind, item)]
     _forget_items(db, gone)
     had = {name: (item, place) for name, item, place, _ in before}
     is_stale = bool(gone)
@@ -128,6 +128,12 @@ def save(
     db.executemany("UPDATE items SET place = ? WHERE key = ?", moved)
     db.execute("UPDATE conversations SET updated_s = ? WHERE key = ?", (now_s, key))
     return _set_title(db, key) or is_stale
+
+
+def _is_known(db: sqlite3.Connection, kind: str, item: int) -> bool:
+    """Whether who saves has seen it. What a newer version wrote is not shown, and not deleted either."""
+    (encoded,) = db.execute("SELECT record FROM items WHERE key = ?", (item,)).fetchone()
+    return codec.decode(kind, encoded) is not None
 
 
 def _put(db: sqlite3.Connection, conversation: int, key: int | None, place: int, record: Record) -> None:

@@ -42,6 +42,12 @@ class Voices(ScriptedSynthesizer):
     voices = ("bf_emma", "jf_alpha", "af_heart", "odd", "en-us")
 
 
+async def test_a_checkout_has_a_version_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.server.rest.offer.release", str)
+    async with offering() as http:
+        assert (await http.get("/offer")).json()["version"] == "dev"
+
+
 @asynccontextmanager
 async def offering(voice: str = "bf_emma", **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
     stages = {"vad": ScriptedVad(), "asr": ScriptedTranscriber(), "chat": Chat(), "tts": Voices()}

@@ -36,7 +36,7 @@ export function Dock({ talk, state }: { talk: Talk; state: ConversationState }) 
         />
         {isOpen && state.isPushToTalk && <Hold talk={talk} isHeld={!state.isMuted} isShape />}
       </Stage>
-      <StateLine phase={phase} state={state} />
+      <StateLine phase={phase} state={state} isInterruptible={talk.settings.isInterruptible} />
       {isOpen ? <Controls talk={talk} state={state} /> : <Beginnings talk={talk} state={state} />}
       {isOpen && <Composer say={(text) => talk.say(text)} />}
     </section>
@@ -71,7 +71,9 @@ function figureOf({ trouble, wait }: ConversationState, phase: Phase): Figure {
 
 /** What leads into a talk, or out of the wait for one. */
 function Beginnings({ talk, state }: { talk: Talk; state: ConversationState }) {
-  if (state.trouble && isAboutKey(state.trouble)) return <KeyForm unlock={(key) => talk.unlock(key)} />;
+  if (state.trouble && isAboutKey(state.trouble)) {
+    return <KeyForm unlock={(key) => talk.unlock(key)} isRefused={state.trouble.kind !== "key-needed"} />;
+  }
   const isWaiting = isUnderWay(state);
   const press = () => (isWaiting ? talk.end() : begin(talk, state));
   return (
@@ -93,11 +95,17 @@ function Beginnings({ talk, state }: { talk: Talk; state: ConversationState }) {
   );
 }
 
+interface StateLineProps {
+  phase: Phase;
+  state: ConversationState;
+  isInterruptible: boolean;
+}
+
 /** What happens. What only the eye needs is no live region: see `announcementOf`. */
-function StateLine({ phase, state }: { phase: Phase; state: ConversationState }) {
+function StateLine({ phase, state, isInterruptible }: StateLineProps) {
   const trouble = state.trouble && troubleLine(state.trouble);
   const notice = noticeOf(state);
-  const line = phase === "error" ? null : phaseLine(phase, state);
+  const line = phase === "error" ? null : phaseLine(phase, state, isInterruptible);
   return (
     <div class="words">
       {line && <p class="title">{line.title}</p>}

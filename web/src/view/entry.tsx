@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { words } from "../words";
 import { copy } from "./copy";
 import { Icon } from "./icons";
+import { useSound } from "./sound";
 import { ToolCard } from "./tool-card";
 
 interface EntryProps {
@@ -87,6 +88,7 @@ function EntryActions({ entry, talk }: { entry: Entry; talk: Talk }) {
   const { copy: label, copied, remove } = words.transcript;
   return (
     <div class="entry-actions">
+      {entry.hasSound && <PlayButton id={entry.id} talk={talk} />}
       <button
         type="button"
         class="icon-button small"
@@ -106,5 +108,15 @@ function EntryActions({ entry, talk }: { entry: Entry; talk: Talk }) {
         <Icon name="remove" />
       </button>
     </div>
+  );
+}
+
+function PlayButton({ id, talk }: { id: string; talk: Talk }) {
+  const { isPlaying, toggle } = useSound(id, talk);
+  const label = isPlaying ? words.transcript.stop : words.transcript.play;
+  return (
+    <button type="button" class="icon-button small" aria-label={label} title={label} onClick={toggle}>
+      <Icon name={isPlaying ? "end" : "volume"} />
+    </button>
   );
 }

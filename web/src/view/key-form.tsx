@@ -1,10 +1,12 @@
 /** Where a server's key is asked for. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { words } from "../words";
 
-export function KeyForm({ unlock }: { unlock(key: string): void }) {
+/** `isRefused`: a key was given and not accepted; it can be looked at. */
+export function KeyForm({ unlock, isRefused = false }: { unlock(key: string): void; isRefused?: boolean }) {
   const field = useRef<HTMLInputElement>(null);
+  const [isShown, show] = useState(false);
   useEffect(() => field.current?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
@@ -15,7 +17,7 @@ export function KeyForm({ unlock }: { unlock(key: string): void }) {
     <form class="key" onSubmit={submit}>
       <input
         ref={field}
-        type="password"
+        type={isShown ? "text" : "password"}
         aria-label={words.key.label}
         placeholder={words.key.label}
         autocomplete="off"
@@ -26,6 +28,12 @@ export function KeyForm({ unlock }: { unlock(key: string): void }) {
       <button type="submit" class="talk">
         {words.key.go}
       </button>
+      {isRefused && (
+        <label class="key-shown">
+          <input type="checkbox" checked={isShown} onChange={(event) => show(event.currentTarget.checked)} />
+          {words.key.show}
+        </label>
+      )}
     </form>
   );
 }

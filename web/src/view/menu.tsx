@@ -14,6 +14,7 @@ import { words } from "../words";
 import { copy, save } from "./copy";
 import { Popover } from "./popover";
 import type { Look } from "./prefs";
+import { leaveQuestion } from "./words";
 
 interface MenuProps {
   talk: Talk;
@@ -31,19 +32,25 @@ export function Menu({ talk, kept, state, look, setLook }: MenuProps) {
         <>
           <Files entries={entries} />
           <div class="menu-group">
-            <button
-              type="button"
-              class="menu-item"
-              onClick={() => {
-                talk.end();
-                talk.clear();
-                close();
-              }}
-            >
-              {words.menu.fresh}
-            </button>
+            <Asked
+              label={words.menu.fresh}
+              ask={leaveQuestion(state)}
+              sure={words.conversations.leave.fresh}
+              not={words.conversations.stay}
+              act={() => begin(talk)}
+              done={close}
+            />
             {state.isKept && state.conversationId && (
-              <Removal remove={() => remove(talk, kept, state.conversationId as string)} done={close} />
+              <Asked
+                label={words.menu.remove}
+                ask={words.menu.removeAsk}
+                sure={words.menu.removeSure}
+                not={words.menu.removeNot}
+                failed={words.menu.removeFailed}
+                isDanger
+                act={() => remove(talk, kept, state.conversationId as string)}
+                done={close}
+              />
             )}
           </div>
           <div class="menu-group">
@@ -62,10 +69,16 @@ export function Menu({ talk, kept, state, look, setLook }: MenuProps) {
   );
 }
 
+function begin(talk: Talk): void {
+  talk.end();
+  talk.clear();
+}
+
 async function remove(talk: Talk, kept: KeptConversations, id: string): Promise<void> {
   talk.end();
   await kept.remove(id);
-  talk.clear();
+  // Another may have been begun meanwhile.
+  if (talk.state.conversationId === id || talk.state.conversationId === null) talk.clear();
 }
 
 const FILES = [
@@ -105,28 +118,41 @@ function fileName(entries: Entries): string {
   return `duologue-${at.slice(0, 16).replace(/[T:]/g, "-")}`;
 }
 
+interface AskedProps {
+  label: string;
+  /** Null: done at once. */
+  ask: string | null;
+  sure: string;
+  not: string;
+  failed?: string;
+  isDanger?: boolean;
+  act(): Promise<void> | void;
+  done(): void;
+}
+
 /** Asks where it stands: no window in between. */
-function Removal({ remove, done }: { remove(): Promise<void>; done(): void }) {
+function Asked({ label, ask, sure, not, failed, isDanger = false, act, done }: AskedProps) {
   const [step, setStep] = useState<"offered" | "asked" | "failed">("offered");
-  if (step === "offered") {
+  const go = () => void Promise.resolve(act()).then(done, () => setStep("failed"));
+  if (step === "offered" || ask === null) {
     return (
-      <button type="button" class="menu-item danger" onClick={() => setStep("asked")}>
-        {words.menu.remove}
+      <button
+        type="button"
+        class={isDanger ? "menu-item danger" : "menu-item"}
+        onClick={ask === null ? go : () => setStep("asked")}
+      >
+        {label}
       </button>
     );
   }
   return (
-    <fieldset class="menu-confirm" aria-label={words.menu.removeAsk}>
-      <p role="alert">{step === "failed" ? words.menu.removeFailed : words.menu.removeAsk}</p>
-      <button
-        type="button"
-        class="small-button danger"
-        onClick={() => void remove().then(done, () => setStep("failed"))}
-      >
-        {words.menu.removeSure}
+    <fieldset class="menu-confirm" aria-label={ask}>
+      <p role="alert">{step === "failed" && failed ? failed : ask}</p>
+      <button type="button" class="small-button danger" onClick={go}>
+        {sure}
       </button>
       <button type="button" class="small-button" ref={focus} onClick={() => setStep("offered")}>
-        {words.menu.removeNot}
+        {not}
       </button>
     </fieldset>
   );

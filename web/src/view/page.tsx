@@ -2,17 +2,16 @@
 
 import {
   type ConversationState,
-  type DeviceSettings,
   isAboutKey,
   type KeptConversations,
   type KeyRing,
   type Offer,
   phaseOf,
-  type Settings,
   type Talk,
 } from "duologue-client";
 import { useCallback, useEffect, useReducer, useState } from "preact/hooks";
 import { words } from "../words";
+import { useBack } from "./back";
 import { ConversationsPanel } from "./conversations/panel";
 import { DeveloperPanel } from "./developer/panel";
 import { Dock } from "./dock";
@@ -26,6 +25,7 @@ import { Status } from "./status";
 import { applyTheme } from "./theme";
 import { TimingPanel } from "./timing/panel";
 import { Transcript } from "./transcript";
+import { dependsOnOffer, useOwnSettings } from "./use-settings";
 import { announcementOf, isUnderWay, titleOf } from "./words";
 
 export interface PageProps {
@@ -44,12 +44,15 @@ export function Page({ talk, kept, keys, base, prefs, loadOffer, opened }: PageP
   const state = useTalk(talk);
   const [panel, setPanel] = useState<PanelName | null>(opened ?? null);
   const [look, setLook] = useLook(prefs);
-  const offer = useOffer(loadOffer, panel !== null || state.isKept, state.link);
+  const isOffered = panel !== null || state.isKept || dependsOnOffer(talk.settings);
+  const offer = useOffer(loadOffer, isOffered, state.link);
+  const own = useOwnSettings(talk, prefs, offer);
   const close = useCallback(() => setPanel(null), []);
   const toggle = useCallback((name: PanelName) => setPanel((now) => (now === name ? null : name)), []);
   const isBehind = !useIsWide() && panel !== null;
   const hasWords = state.entries.some((entry) => entry.text || entry.tool);
   const isDocked = hasWords || isUnderWay(state) || (state.trouble !== null && !isAboutKey(state.trouble));
+  useBack(isBehind, close);
   useKeys(talk, panel ? close : null);
   useTitle(titleOf(state));
   return (
@@ -91,7 +94,7 @@ export function Page({ talk, kept, keys, base, prefs, loadOffer, opened }: PageP
             <SettingsPanel
               talk={talk}
               offer={offer}
-              save={(settings, devices) => configure(talk, settings, devices)}
+              own={own}
               base={base}
               keys={keys}
               theme={look.theme}
@@ -135,12 +138,6 @@ function useLook(prefs: Prefs): [Look, (look: Look) => void] {
     setLook(next);
   };
   return [look, choose];
-}
-
-/** What is kept of it is `main.tsx`'s to see to. */
-function configure(talk: Talk, settings: Settings, devices: DeviceSettings): void {
-  if (settings !== talk.settings) talk.configure(settings);
-  if (devices !== talk.devices) talk.useDevices(devices);
 }
 
 function useTitle(title: string): void {

@@ -25,6 +25,9 @@ const CONVERSATION = "duologue-conversation";
 type Fields = Record<string, unknown>;
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
+// What every server takes.
+const SPEEDS = { least: 0.25, most: 1.5 };
+
 export class Prefs {
   readonly #lasting: Store | null;
   readonly #ofTab: Store | null;
@@ -105,7 +108,7 @@ export function readSettings(fields: Fields): Settings {
     model: line(fields.model),
     voice: line(fields.voice),
     language: line(fields.language),
-    speed: within(fields.speed, 0.25, 4, normal.speed),
+    speed: within(fields.speed, SPEEDS.least, SPEEDS.most, normal.speed),
     instructions: line(fields.instructions),
     persona: line(fields.persona),
     patience: isPatience(fields.patience) ? fields.patience : normal.patience,

@@ -24,9 +24,15 @@ export function troubleLine({ kind, detail }: Trouble): Line & { detail: string 
   return { ...line, detail: detail ?? null };
 }
 
-export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationState): Line {
+/** `isInterruptible`: whether speech over an answer stops it, as the settings have it. */
+export function phaseLine(
+  phase: Exclude<Phase, "error">,
+  state: ConversationState,
+  isInterruptible = true,
+): Line {
   const { talk, phases } = words;
   if (phase === "waiting") return waitLine(state.wait);
+  if (phase === "speaking") return { title: phases.speaking.title, hint: speakingHint(state, isInterruptible) };
   if (phase === "listening" && !state.hasMicrophone) return talk.typingReady;
   if (phase === "muted" && state.isPushToTalk) return talk.pushReady;
   if (state.isPushToTalk && (phase === "hearing" || phase === "listening")) {
@@ -37,8 +43,18 @@ export function phaseLine(phase: Exclude<Phase, "error">, state: ConversationSta
     return { title: phases.connecting.title, hint: talk.connectingQuietly };
   }
   if (phase === "idle" && state.entries.length > 0) return talk.shown;
+  if (phase === "idle" && !isInterruptible) return { ...phases.idle, hint: talk.uninterruptible.idle };
   if (phase === "ended" && canContinue(state)) return { title: phases.ended.title, hint: talk.endedKept };
   return phases[phase];
+}
+
+/** How the answer can be stopped, if it can be. */
+function speakingHint(state: ConversationState, isInterruptible: boolean): string {
+  const { talk, phases } = words;
+  if (!state.hasMicrophone) return talk.speakingToTyping;
+  if (!isInterruptible) return talk.uninterruptible.speaking;
+  if (state.isPushToTalk) return talk.speakingToPush;
+  return state.isMuted ? talk.speakingToMuted : phases.speaking.hint;
 }
 
 export function waitLine(wait: Wait | null): Line {
@@ -88,6 +104,18 @@ export function isUnderWay({ link }: ConversationState): boolean {
 /** Whether the next start can go on with what is shown. */
 export function canContinue({ conversationId, isKept, entries }: ConversationState): boolean {
   return isKept && conversationId !== null && entries.length > 0;
+}
+
+/** Words on the page that nobody keeps: another conversation in their place would be the end of them. */
+export function isLostByLeaving({ isKept, entries }: ConversationState): boolean {
+  return !isKept && entries.some(({ text, tool }) => text || tool);
+}
+
+/** What is asked before another conversation takes the place of this one; null where nothing is lost by it. */
+export function leaveQuestion(state: ConversationState): string | null {
+  const { leaveAsk } = words.conversations;
+  if (!isLostByLeaving(state)) return null;
+  return isUnderWay(state) ? leaveAsk.unkept : leaveAsk.over;
 }
 
 export function buttonLabel(state: ConversationState): string {

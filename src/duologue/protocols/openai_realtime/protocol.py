@@ -115,10 +115,12 @@ class RealtimeProtocol:
 
     def greet(self) -> list[bytes]:
         """The first frames of a connection."""
-        frames: list[Frame] = [{"type": "session.created", "session": self._session.shown}]
-        if self._greeting is not None:
-            frames.append(own_events.opened(self._events.conversation_id, **structs.asdict(self._greeting)))
-        return self._encode(frames)
+        frames = self._encode([{"type": "session.created", "session": self._session.shown}])
+        return frames if self._greeting is None else frames + self.opened(self._greeting)
+
+    def opened(self, greeting: Greeting) -> list[bytes]:
+        """The frames that tell the client of its conversation; again, where that is kept no longer."""
+        return self._encode([own_events.opened(self._events.conversation_id, **structs.asdict(greeting))])
 
     # --- client -> session ----------------------------------------------------------------------------------------
 

@@ -15,8 +15,10 @@ from starlette.routing import BaseRoute, Route
 from duologue.errors import ClientError, DuologueError, NotKept
 from duologue.items import Item, Message, Part
 from duologue.protocols.openai_realtime.items import from_item
+from duologue.server.archive import keeps_for
 from duologue.server.problems import problem, problem_of, too_slow
 from duologue.server.rest.body import read_json
+from duologue.session.history import settled
 from duologue.store.records import Record, Store, Summary, Timing
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ PRIVATE = {
 }
 OFF = (
     'This server keeps no conversations. Start it with store = "on" in duologue.toml, or DUOLOGUE_STORE=on; by '
-    "itself it keeps them where it listens on its own machine alone."
+    "itself it keeps them only for who talks to it on its own machine, not through a proxy."
 )
 _TIMES = {
     "committed": "committed_ms",
@@ -68,8 +70,9 @@ def _endpoint(answer: Callable[[Visit], Awaitable[Response]]) -> Callable[[Reque
     """What ``answer`` raises is a problem; so is a server that keeps nothing."""
 
     async def endpoint(request: Request) -> Response:
-        store: Store | None = request.app.state.duologue.store
-        if store is None:
+        state: State = request.app.state.duologue
+        store = state.store
+        if store is None or not keeps_for(state.settings, request.scope):
             return problem(404, "conversations_not_kept", OFF)
         try:
             response = await answer(Visit(request, store))
@@ -127,7 +130,8 @@ async def _delete_all(visit: Visit) -> Response:
 async def _items(visit: Visit) -> Response:
     after, limit = visit.page(ITEMS_A_PAGE)
     records, has_more = await visit.store.items(visit.owner, visit.id, after=after, limit=limit)
-    return _page([_shown_item(record) for record in records], has_more)
+    is_live = visit.state.keeping.is_live(visit.id)
+    return _page([_shown_item(record, is_live=is_live) for record in records], has_more)
 
 
 async def _sound(visit: Visit) -> Response:
@@ -154,8 +158,10 @@ def _shown(visit: Visit, summary: Summary) -> Json:
     }
 
 
-def _shown_item(record: Record) -> Json:
+def _shown_item(record: Record, *, is_live: bool) -> Json:
     item, unheard = _heard(record)
+    if item.status == "in_progress" and not is_live:
+        item = settled(item)
     return {
         "object": "conversation.item",
         "item": from_item(item),
@@ -167,13 +173,14 @@ def _shown_item(record: Record) -> Json:
 
 
 def _heard(record: Record) -> tuple[Item, str]:
-    """The item as it was heard, and the rest of its words."""
+    """The item as it was heard, and the rest of its words. One that was all sent and then cut off is whole for the
+    protocol; who reads it later wants to know that it was not."""
     item, heard = record.item, record.text_heard
     if heard is None or not isinstance(item, Message):
         return item, ""
     spoken = " ".join(part.text for part in item.parts if part.text)
     kind = item.parts[0].kind if item.parts else "output_audio"
-    shown = structs.replace(item, parts=(Part(kind=kind, text=heard),))
+    shown = structs.replace(item, status="incomplete", parts=(Part(kind=kind, text=heard),))
     return shown, spoken[len(heard) :].strip() if spoken.startswith(heard) else ""
 
 

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from duologue.engines.about import About, about
 from duologue.protocols.openai_realtime.choices import is_voice
 from duologue.protocols.openai_realtime.settings import LEAST_SPEED, MOST_SPEED
+from duologue.server.archive import keeps_for
 from duologue.server.metrics import release
 from duologue.server.personas import Persona
 from duologue.server.problems import warming_up
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _STAGES = ("vad", "turn", "asr", "speech", "chat", "tts")
 _LONGEST_CODE = 3
+# The version of a checkout.
+UNRELEASED = "dev"
 # First letter of a Kokoro voice such as af_heart.
 _KOKORO_LANGUAGES = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}
 
@@ -39,7 +42,7 @@ async def _offer(request: Request) -> Response:
     engines = await to_thread.run_sync(_engines, state, named)
     return JSONResponse(
         {
-            "version": release(),
+            "version": release() or UNRELEASED,
             "profile": state.setup.profile,
             "engines": engines,
             "models": list(state.choices.models) or _only_model(engines),
@@ -49,7 +52,7 @@ async def _offer(request: Request) -> Response:
             "instructions": state.settings.instructions,
             "personas": [_persona(each, voices_of(state)) for each in state.personas],
             "mcp": state.mcp_permits,
-            "store": _store(state),
+            "store": _store(state, request),
         },
         headers={"Cache-Control": "no-store"},
     )
@@ -101,9 +104,9 @@ def _persona(persona: Persona, voices: tuple[str, ...]) -> dict[str, Any]:
     return shown if is_voice(persona.voice or "", voices) else {**shown, "voice": None}
 
 
-def _store(state: State) -> dict[str, Any]:
-    is_on = getattr(getattr(state, "keeping", None), "is_on", False)
-    return {"on": bool(is_on), "days": state.settings.store_days, "sound": state.settings.store_sound}
+def _store(state: State, request: Request) -> dict[str, Any]:
+    is_on = state.keeping.is_on and keeps_for(state.settings, request.scope)
+    return {"on": is_on, "days": state.settings.store_days, "sound": state.settings.store_sound}
 
 
 ROUTES: list[BaseRoute] = [Route("/v1/offer", _offer, methods=["GET"])]

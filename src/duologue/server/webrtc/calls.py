@@ -15,10 +15,11 @@ import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
 from duologue import telemetry
+from duologue.engines.slots import Lease
 from duologue.errors import Overloaded
 from duologue.items import new_id
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
-from duologue.server.keeping import Opened
+from duologue.server.keeping import NEW_ONE, Opened, Wish
 from duologue.server.line import NOBODY, Who
 from duologue.server.webrtc.ice import mend, parse_servers
 
@@ -69,15 +70,14 @@ class Calls:
         protocol: RealtimeProtocol,
         who: Who = NOBODY,
         ticket: str | None = None,
-        asked: str | None = None,
-        owner: str = "",
+        wish: Wish = NEW_ONE,
     ) -> Answered:
-        """Begin a call of ``who``, whose place in the line is ``ticket``, in the conversation that was ``asked`` for,
-        which is ``owner``'s. Raises ClientError for an ``offer`` that cannot be used and for a conversation that is not
-        kept, NoSlot, Overloaded and StoreFailed."""
+        """Begin a call of ``who``, whose place in the line is ``ticket``, in the conversation that it wants. Raises
+        ClientError for an ``offer`` that cannot be used and for a conversation that is not kept, NoSlot, Overloaded and
+        StoreFailed."""
         if self._tasks is None:
             raise Overloaded("Calls cannot be taken yet. Try again in a few seconds.")
-        answered: Answered = await self._tasks.start(self._hold, offer, protocol, who, ticket, asked, owner)
+        answered: Answered = await self._tasks.start(self._hold, offer, protocol, who, ticket, wish)
         return answered
 
     def find(self, call_id: str) -> Call | None:
@@ -98,37 +98,37 @@ class Calls:
         protocol: RealtimeProtocol,
         who: Who,
         ticket: str | None,
-        asked: str | None,
-        owner: str,
+        wish: Wish,
         *,
         task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """What it raises before the call has begun is ``open``'s."""
-        async with self._state.keeping.open(asked, owner, may_keep=protocol.kind == "realtime") as opened:
-            await self._admit(offer, protocol, who, ticket, opened, task_status)
+        keeping = self._state.keeping
+        await keeping.seek(wish)
+        with self._state.admission.enter(who, ticket, keeping.lease_of(wish)) as lease:
+            async with keeping.open(wish, lease) as opened:
+                await self._talk(offer, protocol, opened, lease, task_status)
 
-    async def _admit(
+    async def _talk(
         self,
         offer: str,
         protocol: RealtimeProtocol,
-        who: Who,
-        ticket: str | None,
         opened: Opened,
+        lease: Lease,
         task_status: TaskStatus[Answered],
     ) -> None:
         from duologue.server.webrtc.call import Call
 
-        with self._state.admission.enter(who, ticket) as lease:
-            call = Call(new_id("rtc"), self._state, protocol, self._servers, opened)
-            try:
-                sdp = await call.answer(offer)
-                lease.holder, lease.ask = call.live.id, call.live.ask
-                self._open[call.id] = call
-                task_status.started(Answered(call.id, sdp))
-                await self._run(call)
-            finally:
-                self._open.pop(call.id, None)
-                await self._close(call)
+        call = Call(new_id("rtc"), self._state, protocol, self._servers, opened)
+        try:
+            sdp = await call.answer(offer)
+            lease.holder, lease.ask = call.live.id, call.live.ask
+            self._open[call.id] = call
+            task_status.started(Answered(call.id, sdp))
+            await self._run(call)
+        finally:
+            self._open.pop(call.id, None)
+            await self._close(call)
 
     # A call that fails takes no other with it: all are tasks of one group.
 

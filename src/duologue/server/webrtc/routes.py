@@ -15,7 +15,7 @@ from duologue import telemetry
 from duologue.errors import DuologueError
 from duologue.protocols.openai_realtime.protocol import RealtimeProtocol
 from duologue.server.admission import ticket_of, who_of
-from duologue.server.keeping import PARAMETER, owner_of
+from duologue.server.keeping import wish_of
 from duologue.server.problems import problem, problem_of, too_slow, warming_up
 from duologue.server.state import State
 from duologue.server.webrtc.offer import read
@@ -35,9 +35,9 @@ async def _create(request: Request) -> Response:
         with anyio.fail_after(BODY_S):
             asked = await read(request)
         who, ticket = who_of(request.scope), ticket_of(request.headers, request.query_params)
-        conversation, owner = request.query_params.get(PARAMETER), owner_of(request.scope)
         protocol = _protocol(request, state, asked.session)
-        answered = await state.calls.open(asked.offer, protocol, who, ticket, conversation, owner)
+        wish = wish_of(request.scope, state.settings, is_talk=protocol.kind == "realtime")
+        answered = await state.calls.open(asked.offer, protocol, who, ticket, wish)
     except TimeoutError:
         return _refused(too_slow(BODY_S))
     except ClientDisconnect:

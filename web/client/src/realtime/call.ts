@@ -211,7 +211,7 @@ export class Call {
       passed,
       event: (event) => isCurrent() && this.#receive(event),
       tell: (event) => isCurrent() && tell(event),
-      sent: (ms) => isCurrent() && this.#clock.align(ms),
+      sent: (ms, atS) => isCurrent() && this.#clock.align(ms, atS),
       spoke: (rms, endS) => {
         if (!isCurrent()) return;
         this.#clock.hear(rms, endS);
@@ -228,7 +228,7 @@ export class Call {
   }
 
   #receive(event: ServerEvent): void {
-    this.#clock.follow(event);
+    this.#clock.follow(event, this.#equipment.context.currentTime);
     this.#options.tell(event);
     if (this.#session.receive(event)) this.#open();
   }
@@ -236,8 +236,7 @@ export class Call {
   #open(): void {
     this.#isLive = true;
     this.#hasLived = true;
-    this.#reconnection?.stop();
-    this.#reconnection = null;
+    this.#reconnection?.stands();
     this.#equipment.stayAwake();
     this.#options.tell({ type: "page.opened" });
     this.#equipment.play("open");

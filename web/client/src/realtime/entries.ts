@@ -33,13 +33,15 @@ export interface Entry extends SpokenText {
   kept: string | null;
   /** Of role "tool"; else null. */
   tool: ToolUse | null;
+  /** The server keeps how it sounded: `KeptConversations.sound`. */
+  hasSound?: boolean;
 }
 
 export type Entries = readonly Entry[];
 
 export function newEntry(id: string, role: Entry["role"], more: Partial<Entry> = {}): Entry {
-  const empty = { text: "", cues: [], audioMs: 0, heardMs: 0, isSpoken: false, kept: null, tool: null };
-  return { id, role, atMs: 0, status: "tentative", ...empty, ...more };
+  const silent = { cues: [], audioMs: 0, heardMs: 0, isSpoken: false, hasSound: false };
+  return { id, role, atMs: 0, status: "tentative", text: "", kept: null, tool: null, ...silent, ...more };
 }
 
 export function edit(entries: Entries, id: string, change: (entry: Entry) => Entry): Entries {

@@ -77,6 +77,12 @@ export class KeptConversations {
     return items;
   }
 
+  /** How an item sounded: a WAV file. */
+  async sound(id: string, itemId: string): Promise<ArrayBuffer> {
+    const path = `/${encodeURIComponent(id)}/items/${encodeURIComponent(itemId)}/sound`;
+    return (await this.#fetch("GET", this.#url(path))).arrayBuffer();
+  }
+
   async rename(id: string, title: string): Promise<Kept> {
     return readKept(await this.#ask("POST", this.#url(`/${encodeURIComponent(id)}`), { title }));
   }
@@ -96,6 +102,10 @@ export class KeptConversations {
   }
 
   async #ask(method: string, url: URL, body?: object): Promise<Record<string, unknown>> {
+    return Object(await (await this.#fetch(method, url, body)).json());
+  }
+
+  async #fetch(method: string, url: URL, body?: object): Promise<Response> {
     let answer: Response;
     try {
       answer = await fetch(url, {
@@ -108,7 +118,7 @@ export class KeptConversations {
     } catch {
       throw new KeptTrouble("away", "The server does not answer.");
     }
-    if (answer.ok) return Object(await answer.json());
+    if (answer.ok) return answer;
     const { code, message = "" } = await readError(answer);
     if (answer.status === 401 || answer.status === 403) throw new KeptTrouble("key", message);
     if (answer.status === 404)

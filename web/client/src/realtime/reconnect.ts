@@ -2,8 +2,10 @@
 
 import type { Failure } from "./transport";
 
-const FIRST_MS = 500;
+const FIRST_MS = 1000;
 const LONGEST_MS = 5000;
+/** A line that stood so long is a new start: what is lost sooner was hardly there. */
+export const STOOD_MS = 10_000;
 /** A server that starts anew loads its models; who is longer without a network has left the talk. */
 const GIVE_UP_MS = 120_000;
 
@@ -15,16 +17,20 @@ export interface Timing {
   random(): number;
 }
 
-/** How long to wait before try number `count`, from 0: twice as long each time, and never all at one moment. */
+/**
+ * How long to wait before try number `count`, from 0: up to twice as long each time, and all pages of a server that
+ * went away spread over three quarters of it.
+ */
 export function delayMs(count: number, random: number): number {
   const most = Math.min(LONGEST_MS, FIRST_MS * 2 ** count);
-  return Math.round(Math.max(FIRST_MS, most * (0.5 + 0.5 * random)));
+  return Math.round(most * (0.25 + 0.75 * random));
 }
 
-/** The tries to reconnect after one loss. */
+/** The tries to reconnect after one loss, and after those that follow on its heels. */
 export class Reconnection {
   readonly #timing: Timing;
-  readonly #sinceMs: number;
+  #sinceMs: number;
+  #stoodMs: number | null = null;
   #count = 0;
   #isOver = false;
   #wake: () => void = () => {};
@@ -34,8 +40,14 @@ export class Reconnection {
     this.#sinceMs = timing.nowMs();
   }
 
+  /** The line stands again. */
+  stands(): void {
+    this.#stoodMs = this.#timing.nowMs();
+  }
+
   /** Resolves when it is time to try; with false when it is time to give up. */
   async turn(): Promise<boolean> {
+    this.#beginAnew();
     const leftMs = this.#sinceMs + GIVE_UP_MS - this.#timing.nowMs();
     if (this.#isOver || leftMs <= 0) return false;
     const ms = Math.min(leftMs, delayMs(this.#count, this.#timing.random()));
@@ -51,6 +63,15 @@ export class Reconnection {
   nudge(): void {
     this.#count = 0;
     this.#wake();
+  }
+
+  #beginAnew(): void {
+    const nowMs = this.#timing.nowMs();
+    const hasStood = this.#stoodMs !== null && nowMs - this.#stoodMs >= STOOD_MS;
+    this.#stoodMs = null;
+    if (!hasStood) return;
+    this.#sinceMs = nowMs;
+    this.#count = 0;
   }
 
   stop(): void {

@@ -17,11 +17,11 @@ export function recall(items: readonly KeptItem[]): Recalled {
   return { entries, timings };
 }
 
-function withKept(entries: Entries, { item, saidMs, unheard }: KeptItem): Entries {
+function withKept(entries: Entries, { item, saidMs, unheard, hasSound }: KeptItem): Entries {
   const isAnswer = item.type === "message" && item.role === "assistant";
   // What was begun is over: nobody works at it any more.
   const known = withItem(entries, { ...item, status: "completed" }, saidMs);
-  if (!isAnswer) return known;
+  if (!isAnswer) return hasSound ? edit(known, item.id, (entry) => ({ ...entry, hasSound })) : known;
   const heard = textOf(item).trimEnd();
   const isSpoken = item.content?.some((part) => part.type === "output_audio") ?? false;
   const whole = known.some((entry) => entry.id === item.id)
@@ -32,6 +32,7 @@ function withKept(entries: Entries, { item, saidMs, unheard }: KeptItem): Entrie
     text: joined(heard, unheard),
     isSpoken: isSpoken || unheard !== "",
     kept: heard,
+    hasSound,
     status: unheard ? "interrupted" : "final",
   })).filter((entry) => entry.id !== item.id || entry.text);
 }

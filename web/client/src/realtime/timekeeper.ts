@@ -7,6 +7,9 @@ import { TurnClock } from "./turn-clock";
 
 export class Timekeeper {
   readonly #clock = new TurnClock();
+  /** The reply that the server times from the end of speech: a tool's follow-up answers no turn. */
+  #spokenReplyId: string | null = null;
+  #arrived: { replyId: string; atS: number } | null = null;
   /** Typed words whose answer has not been heard. */
   #typed: { atS: number; replyId: string | null; arrivedS: number | null } | null = null;
 
@@ -14,21 +17,24 @@ export class Timekeeper {
     this.#clock.hear(rms, endS);
   }
 
-  align(sentMs: number): void {
-    this.#clock.align(sentMs);
+  align(sentMs: number, atS: number): void {
+    this.#clock.align(sentMs, atS);
   }
 
-  follow(event: ServerEvent): void {
+  /** `atS`: when it came in, on the audio clock. */
+  follow(event: ServerEvent, atS: number): void {
     switch (event.type) {
       case "input_audio_buffer.speech_started":
         this.#typed = null;
-        this.#clock.speechStarted(event.audio_start_ms);
+        this.#spokenReplyId = null;
+        this.#clock.speechStarted(event.audio_start_ms, atS);
         break;
       case "input_audio_buffer.speech_stopped":
-        this.#clock.speechStopped(event.audio_end_ms);
+        this.#clock.speechStopped(event.audio_end_ms, atS);
         break;
       case "duologue.response.timing":
-        if (event.audio_end_ms !== undefined) this.#clock.speechStopped(event.audio_end_ms);
+        this.#spokenReplyId = event.response_id;
+        if (event.audio_end_ms !== undefined) this.#clock.speechEnded(event.audio_end_ms);
         break;
       case "response.created":
         if (this.#typed) this.#typed.replyId ??= event.response.id;
@@ -42,13 +48,15 @@ export class Timekeeper {
 
   arrived(replyId: string, atS: number): void {
     if (this.#typed?.replyId === replyId) this.#typed.arrivedS ??= atS;
-    else this.#clock.arrived(atS);
+    else this.#arrived = { replyId, atS };
   }
 
   /** What to tell of the first sound of an answer; null where its time cannot be told. */
   audible(replyId: string, atS: number): LocalEvent | null {
     const typed = this.#typed;
     if (typed?.replyId !== replyId) {
+      if (this.#spokenReplyId !== replyId) return null;
+      if (this.#arrived?.replyId === replyId) this.#clock.arrived(this.#arrived.atS);
       const timing = this.#clock.answered(atS);
       return timing && { type: "page.answered", ms: timing.audibleMs, replyId, timing };
     }

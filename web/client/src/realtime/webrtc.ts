@@ -169,7 +169,11 @@ export class WebRtcTransport implements Transport {
       answers: () => answers(this.#options.base),
     });
     const beat = async () => (await pulse.beat()) && this.#lose({ kind: "broken" });
-    this.#beat = setInterval(() => void beat(), BEAT_MS);
+    const listen = () => {
+      void beat();
+      void this.#tellSent();
+    };
+    this.#beat = setInterval(listen, BEAT_MS);
   }
 
   #lose(failure: Failure): void {
@@ -190,9 +194,6 @@ export class WebRtcTransport implements Transport {
     const { events, context } = this.#options;
     events.event(event);
     switch (event.type) {
-      case "input_audio_buffer.speech_started":
-        void this.#tellSent();
-        break;
       case "response.created":
         this.#isUnderWay = true;
         break;
@@ -231,8 +232,9 @@ export class WebRtcTransport implements Transport {
 
   /** It sets the server's count of the user's sound against ours. */
   async #tellSent(): Promise<void> {
-    const ms = this.#sender && (await sentMs(this.#sender));
-    if (ms !== null && !this.#isClosed) this.#options.events.sent(ms);
+    const sent = this.#sender && (await sentMs(this.#sender));
+    if (!sent || this.#isClosed) return;
+    this.#options.events.sent(sent.ms, this.#options.context.currentTime - sent.ageMs / 1000);
   }
 
   #noteWords(responseId: string, itemId: string, text: string): void {

@@ -3,6 +3,7 @@
 import { type Kept, type KeptConversations, phaseOf, type Talk } from "duologue-client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
+import { leaveQuestion } from "../words";
 import { byDay } from "./days";
 import { neighbour, troubleOf } from "./listing";
 import { locale } from "./reader";
@@ -52,6 +53,7 @@ export function List({ talk, kept, control, close, leave }: ListProps) {
                 query={query}
                 isShown={each.id === talk.state.conversationId}
                 isUnderWay={isUnderWay(talk)}
+                question={leaveQuestion(talk.state)}
                 isExpanded={each.id === expanded}
                 expand={(isOpen) => setExpanded(isOpen ? each.id : null)}
                 show={() => show(talk, each.id, close)}

@@ -4,6 +4,7 @@ import type { KeptConversations, Offer, Talk } from "duologue-client";
 import { useRef, useState } from "preact/hooks";
 import "../../forms.css";
 import { words } from "../../words";
+import { leaveQuestion } from "../words";
 import { Confirm } from "./confirm";
 import "./conversations.css";
 import { List } from "./list";
@@ -64,9 +65,7 @@ function Open({ talk, kept, offer, close, unlock, begin }: ConversationsProps & 
           onInput={(event) => setQuery(event.currentTarget.value)}
           onKeyDown={empty}
         />
-        <button type="button" class="small-button" onClick={begin}>
-          {words.conversations.fresh}
-        </button>
+        <Fresh question={leaveQuestion(talk.state)} begin={begin} />
       </div>
       {listing.trouble && (
         <TroubleNote trouble={listing.trouble} isKeyRefused={hasTried} retry={control.reload} unlock={open} />
@@ -82,6 +81,29 @@ function Open({ talk, kept, offer, close, unlock, begin }: ConversationsProps & 
         )}
       </footer>
     </div>
+  );
+}
+
+/** Asks first where words would be lost. */
+function Fresh({ question, begin }: { question: string | null; begin(): void }) {
+  const [isAsking, setAsking] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useFocusBack(isAsking, button);
+  const { fresh, leave, stay } = words.conversations;
+  if (isAsking && question) {
+    return (
+      <Confirm ask={question} sure={leave.fresh} not={stay} act={begin} cancel={() => setAsking(false)} />
+    );
+  }
+  return (
+    <button
+      ref={button}
+      type="button"
+      class="small-button"
+      onClick={() => (question ? setAsking(true) : begin())}
+    >
+      {fresh}
+    </button>
   );
 }
 

@@ -20,6 +20,8 @@ interface RowProps {
   isShown: boolean;
   /** Somebody talks on this page, in whichever conversation. */
   isUnderWay: boolean;
+  /** What is asked before this one takes the place of an unkept one on the page; null: nothing would be lost. */
+  question: string | null;
   isExpanded: boolean;
   expand(isOpen: boolean): void;
   show(): Promise<void>;
@@ -28,10 +30,11 @@ interface RowProps {
   remove(): Promise<void>;
 }
 
-type Mode = "plain" | "renaming" | "removing" | "leaving";
+/** "leaving-…": what is on the page is asked about before it makes way. */
+type Mode = "plain" | "renaming" | "removing" | "leaving-show" | "leaving-resume";
 
 export function Row(props: RowProps) {
-  const { each, isShown, isUnderWay, isExpanded, expand, show } = props;
+  const { each, isShown, isUnderWay, question, isExpanded, expand, show } = props;
   const [mode, setMode] = useState<Mode>("plain");
   const [failure, setFailure] = useState<string | null>(null);
   const actions = useId();
@@ -45,7 +48,7 @@ export function Row(props: RowProps) {
   };
   const open = () => {
     expand(true);
-    if (isUnderWay && !isShown) setMode("leaving");
+    if (!isShown && (isUnderWay || question)) setMode("leaving-show");
     else tryTo(show);
   };
   return (
@@ -133,23 +136,21 @@ interface BelowProps extends RowProps {
   tryTo(act: () => Promise<void>): void;
 }
 
-function Below({ each, isHere, mode, setMode, tryTo, show, remove, resume }: BelowProps) {
-  const { removeAsk, removeSure, cancel, leaveAsk, leave, stay } = words.conversations;
+function Below(props: BelowProps) {
+  const { each, isShown, isHere, question, mode, setMode, tryTo, remove, resume } = props;
+  const { removeAsk, removeSure, cancel } = words.conversations;
   const back = () => setMode("plain");
   if (mode === "removing") {
     return <Confirm ask={removeAsk} sure={removeSure} not={cancel} act={() => tryTo(remove)} cancel={back} />;
   }
-  if (mode === "leaving") {
-    return (
-      <Confirm ask={leaveAsk} sure={leave} not={stay} isHarmless act={() => tryTo(show)} cancel={back} />
-    );
-  }
+  if (mode === "leaving-show" || mode === "leaving-resume") return <Leaving {...props} cancel={back} />;
+  const goOn = () => (question && !isShown ? setMode("leaving-resume") : tryTo(resume));
   return (
     <>
       {each.isLive && !isHere && <p class="field-note">{words.conversations.takesOver}</p>}
       <div class="row-actions">
         {!isHere && (
-          <button type="button" class="small-button" onClick={() => tryTo(resume)}>
+          <button type="button" class="small-button" onClick={goOn}>
             <Icon name="microphone" />
             {words.conversations.resume}
           </button>
@@ -162,6 +163,22 @@ function Below({ each, isHere, mode, setMode, tryTo, show, remove, resume }: Bel
         </button>
       </div>
     </>
+  );
+}
+
+/** A talk that is kept can be gone on with, so that only opening another over it is asked about. */
+function Leaving({ question, mode, tryTo, show, resume, cancel }: BelowProps & { cancel(): void }) {
+  const { leaveAsk, leave, stay } = words.conversations;
+  const [sure, act] = mode === "leaving-resume" ? [leave.resume, resume] : [leave.show, show];
+  return (
+    <Confirm
+      ask={question ?? leaveAsk.kept}
+      sure={sure}
+      not={stay}
+      isHarmless={!question}
+      act={() => tryTo(act)}
+      cancel={cancel}
+    />
   );
 }
 

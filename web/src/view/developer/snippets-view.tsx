@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { words } from "../../words";
 import { CopyButton } from "./copy-button";
-import { addressOf, asksForKey, programOf, SNIPPETS, type SnippetName } from "./snippets";
+import { addressOf, asksForKey, programOf, SNIPPETS, type SnippetName, stepBefore } from "./snippets";
 
 export function Snippets({ base }: { base: string }) {
   const [needsKey, tell] = useState<boolean | null>(null);
@@ -36,19 +36,32 @@ interface SnippetProps {
 }
 
 function Snippet({ name, base, needsKey, isOpen }: SnippetProps) {
-  const program = programOf(name, base, needsKey);
-  const { name: title, hint } = words.developer.snippets[name];
+  const { snippets, steps } = words.developer;
+  const { name: title, hint, insecure } = snippets[name];
+  const before = stepBefore(name);
+  const isInsecure = addressOf(base).startsWith("http:");
+  const program = (of: SnippetName) => <Program name={of} text={programOf(of, base, needsKey)} />;
   return (
     <details class="snippet" name="snippet" open={isOpen}>
       <summary>{title}</summary>
       {hint && <p class="developer-note">{hint}</p>}
-      <div class="developer-whole">
-        <CopyButton text={program} label={title} />
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within reach of the keyboard. */}
-        <pre tabIndex={0} data-snippet={name}>
-          {program}
-        </pre>
-      </div>
+      {insecure && isInsecure && <p class="developer-note">{insecure}</p>}
+      {before && <p class="developer-step">{steps.secret}</p>}
+      {before && program(before)}
+      {before && <p class="developer-step">{steps.page}</p>}
+      {program(name)}
     </details>
+  );
+}
+
+function Program({ name, text }: { name: SnippetName; text: string }) {
+  return (
+    <div class="developer-whole">
+      <CopyButton text={text} label={words.developer.snippets[name].name} />
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within reach of the keyboard. */}
+      <pre tabIndex={0} data-snippet={name}>
+        {text}
+      </pre>
+    </div>
   );
 }

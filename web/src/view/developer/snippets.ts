@@ -15,11 +15,24 @@ export const SNIPPETS = Object.keys(PROGRAMS) as SnippetName[];
 /** For the server at `base`. With `needsKey` there is a place for one. */
 export function programOf(name: SnippetName, base: string, needsKey: boolean): string {
   const here = addressOf(base);
-  const program = PROGRAMS[name]
-    .replaceAll(/https:\/\/[a-z.]+:8710/g, here.replace(/^http:/, "https:"))
+  const program = started(PROGRAMS[name])
+    // Only a client that dials wss:// whatever it is told has to be given https.
+    .replaceAll("https://localhost:8710", here.replace(/^http:/, "https:"))
+    .replaceAll(/https:\/\/[a-z.]+:8710/g, here)
     .replaceAll("http://127.0.0.1:8710", here)
     .replaceAll("ws://127.0.0.1:8710", here.replace(/^http/, "ws"));
-  return needsKey ? withKey(program) : program;
+  return needsKey ? withKey(program) : program.replaceAll("$DUOLOGUE_API_KEY", "none");
+}
+
+/** A program that takes a secret from elsewhere has a place for it. */
+function started(program: string): string {
+  if (!program.includes("apiKey: secret")) return program;
+  return program.replace("\n\nconst ", '\n\nconst secret = "ek_..."; // the "value" of the answer above\nconst ');
+}
+
+/** What is done before, by which program; null: nothing. */
+export function stepBefore(name: SnippetName): SnippetName | null {
+  return name === "agents" ? "secret" : null;
 }
 
 /** Without what a page's address has besides, and without a slash at its end. */

@@ -3,10 +3,8 @@
 import {
   DEFAULT_DEVICES,
   DEFAULT_SETTINGS,
-  type DeviceSettings,
   type KeyRing,
   type Offer,
-  type Settings,
   type Talk,
 } from "duologue-client";
 import { useRef, useState } from "preact/hooks";
@@ -15,6 +13,7 @@ import { words } from "../../words";
 import { Confirm } from "../conversations/confirm";
 import { useFocusBack } from "../conversations/use-focus-back";
 import type { Theme } from "../prefs";
+import type { OwnSettings } from "../use-settings";
 import { AssistantSection } from "./assistant";
 import { Section, Segments, Switch } from "./controls";
 import { Offered } from "./offered";
@@ -29,16 +28,15 @@ interface SettingsProps {
   talk: Talk;
   /** Null: the server was not reached, or does not tell. */
   offer: Offer | null;
-  /** Keeps them in this browser, and hands them to the talk. */
-  save(settings: Settings, devices: DeviceSettings): void;
+  own: OwnSettings;
   base: string;
   keys: KeyRing;
   theme: Theme;
   setTheme(theme: Theme): void;
 }
 
-export function SettingsPanel({ talk, offer, save, base, keys, theme, setTheme }: SettingsProps) {
-  const draft = useDraft(talk, save);
+export function SettingsPanel({ talk, offer, own, base, keys, theme, setTheme }: SettingsProps) {
+  const draft = useDraft(talk, own);
   return (
     <div class="settings">
       <p class="field-note">{words.settings.saved}</p>

@@ -2,6 +2,7 @@
 
 import type { DeviceSettings, Settings, Talk } from "duologue-client";
 import { useEffect, useReducer, useRef } from "preact/hooks";
+import type { OwnSettings } from "../use-settings";
 
 const TYPING_MS = 400;
 
@@ -13,19 +14,17 @@ export interface Draft {
   setDevices(change: Partial<DeviceSettings>, isTyping?: boolean): void;
 }
 
-type Save = (settings: Settings, devices: DeviceSettings) => void;
-
 interface Pending {
   settings: Partial<Settings>;
   devices: Partial<DeviceSettings>;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-export function useDraft(talk: Talk, save: Save): Draft {
+export function useDraft(talk: Talk, own: OwnSettings): Draft {
   const [, render] = useReducer((count: number) => count + 1, 0);
   const pending = useRef<Pending>({ settings: {}, devices: {}, timer: undefined });
   const current = () => ({
-    settings: changed(talk.settings, pending.current.settings),
+    settings: changed(own.now, pending.current.settings),
     devices: changed(talk.devices, pending.current.devices),
   });
   const flush = () => {
@@ -34,7 +33,8 @@ export function useDraft(talk: Talk, save: Save): Draft {
     if (Object.keys({ ...settings, ...devices }).length === 0) return;
     const whole = current();
     pending.current = { settings: {}, devices: {}, timer: undefined };
-    save(whole.settings, whole.devices);
+    if (whole.settings !== own.now) own.choose(whole.settings);
+    if (whole.devices !== talk.devices) talk.useDevices(whole.devices);
     render(undefined as never);
   };
   const note = (settings: Partial<Settings>, devices: Partial<DeviceSettings>, isTyping: boolean) => {

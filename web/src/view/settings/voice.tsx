@@ -4,6 +4,7 @@ import type { KeyRing, Offer } from "duologue-client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { words } from "../../words";
 import { locale } from "../conversations/reader";
+import { isUnderstood } from "../use-settings";
 import { Section, Select, Slider } from "./controls";
 import { languageChoice, languageName, sampleText, voiceGroups } from "./languages";
 import { playSample, type Sample, SampleTrouble } from "./sample";
@@ -37,7 +38,7 @@ export function VoiceSection({ draft, offer, base, keys }: VoiceProps) {
           set={(value) => draft.set({ speed: value }, true)}
         />
       )}
-      <Language draft={draft} offered={offer?.languages ?? []} />
+      <Language draft={draft} offer={offer} />
     </Section>
   );
 }
@@ -78,7 +79,8 @@ function Listen({ draft, offer, base, keys }: VoiceProps & { offer: Offer }) {
   const [failure, setFailure] = useState<string | null>(null);
   const sample = useRef<Sample | null>(null);
   useEffect(() => () => sample.current?.stop(), []);
-  const id = draft.settings.voice ?? offer.voice;
+  const wanted = draft.settings.voice;
+  const id = wanted && offer.voices.some((each) => each.id === wanted) ? wanted : offer.voice;
   // Another voice ends the sample of the one before.
   useEffect(() => sample.current?.stop(), [id]);
   const play = () => {
@@ -121,8 +123,9 @@ function explain(error: unknown): string {
   return error.kind === "key" ? sampleKey : `${sampleRefused} ${error.message}`.trim();
 }
 
-function Language({ draft, offered }: { draft: Draft; offered: readonly string[] }) {
-  const { language, languageHint, anyLanguage, onlyLanguage } = words.settings;
+function Language({ draft, offer }: { draft: Draft; offer: Offer | null }) {
+  const { language, languageHint, anyLanguage, onlyLanguage, notOffered } = words.settings;
+  const offered = offer?.languages ?? [];
   const now = draft.settings.language;
   const [only] = offered;
   if (offered.length === 1 && only && (now === null || now === only)) {
@@ -134,7 +137,7 @@ function Language({ draft, offered }: { draft: Draft; offered: readonly string[]
       <option value="">{anyLanguage}</option>
       {choice.map(({ id, name }) => (
         <option key={id} value={id}>
-          {name}
+          {offer && !isUnderstood(id, offer) ? notOffered(name) : name}
         </option>
       ))}
     </Select>

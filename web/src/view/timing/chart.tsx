@@ -5,6 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { words } from "../../words";
 import { TARGET_VOICE_MS, TARGET_WORDS_MS, ticksOf, wordsKnownMs } from "./figures";
 import { Legend } from "./legend";
+import { OpenEnd } from "./marks";
 import { slowestLine } from "./waterfall";
 
 interface ChartProps {
@@ -60,8 +61,9 @@ export function Chart({ timings, topMs, index, choose }: ChartProps) {
 }
 
 const HEIGHT = 150;
-// For the figure over a column that is as high as the chart.
-const HEAD = 18;
+// For the figure over a column that is as high as the chart, and the mark of one that goes on unmeasured.
+const HEAD = 26;
+const OPEN_END = 8;
 const yOf = (ms: number, topMs: number) => HEAD + HEIGHT * (1 - ms / topMs);
 
 /** Behind the columns, which may be scrolled over it. */
@@ -104,8 +106,10 @@ interface ColumnProps {
 function Column({ timing, number, topMs, isChosen, choose }: ColumnProps) {
   const stages = stagesOf(timing);
   const total = totalMs(timing);
-  const { tellColumn, brief, none, ms } = words.waterfall;
-  const told = tellColumn(number, total === null ? none : ms(total), slowestLine(stages, total));
+  const isOpen = total !== null && !timing.page;
+  const { brief, none } = words.waterfall;
+  const told = tellColumn(timing, number);
+  const topY = Math.max(HEAD, yOf(total ?? 0, topMs)) - (isOpen ? OPEN_END : 0);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a picture to choose, not a round button with a label.
     <button
@@ -119,8 +123,11 @@ function Column({ timing, number, topMs, isChosen, choose }: ColumnProps) {
       onClick={choose}
     >
       <svg width="100%" height={HEAD + HEIGHT + 18} aria-hidden="true">
-        {total !== null && <Stack stages={stages} total={total} topMs={topMs} />}
-        <text class="column-ms" x="50%" y={Math.max(HEAD, yOf(total ?? 0, topMs)) - 5} text-anchor="middle">
+        {total !== null && (
+          <Stack stages={stages} total={total} topMs={topMs} isTold={timing.server !== null} />
+        )}
+        {isOpen && <OpenEnd x="16%" y={topY} width="68%" />}
+        <text class="column-ms" x="50%" y={topY - 5} text-anchor="middle">
           {total === null ? none : total < 1000 ? total : brief(total)}
         </text>
         <text class="tick" x="50%" y={HEAD + HEIGHT + 14} text-anchor="middle">
@@ -131,11 +138,35 @@ function Column({ timing, number, topMs, isChosen, choose }: ColumnProps) {
   );
 }
 
+export function tellColumn(timing: TurnTiming, number: number): string {
+  const { tellColumn: tell, tellSent, none, ms } = words.waterfall;
+  const total = totalMs(timing);
+  const whole = total === null ? none : timing.page ? ms(total) : tellSent(ms(total));
+  return tell(number, whole, slowestLine(timing, stagesOf(timing)));
+}
+
 // Where a column that is cut off has its gap, from the top.
 const CUT_AT = 14;
 
-function Stack({ stages, total, topMs }: { stages: readonly Stage[]; total: number; topMs: number }) {
+interface StackProps {
+  stages: readonly Stage[];
+  total: number;
+  topMs: number;
+  /** Whether the server told what was waited for. */
+  isTold: boolean;
+}
+
+function Stack({ stages, total, topMs, isTold }: StackProps) {
   const y = (ms: number) => Math.max(HEAD, yOf(ms, topMs));
+  if (!isTold) {
+    const height = y(0) - y(total);
+    return (
+      <>
+        <rect class="stage-untold" x="16%" width="68%" y={y(total)} height={height} />
+        {total > topMs && <Cut y={HEAD + CUT_AT} />}
+      </>
+    );
+  }
   const knownMs = wordsKnownMs(stages);
   return (
     <>

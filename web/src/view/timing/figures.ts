@@ -1,6 +1,6 @@
 /** What the panel says of turns, in numbers. No I/O. */
 
-import { STAGES, type Stage, type StageName, stagesOf, type TurnTiming, totalMs } from "duologue-client";
+import { type Entries, STAGES, type Stage, type StageName, stagesOf, type TurnTiming, totalMs } from "duologue-client";
 
 /** From the end of speech: until the answer is heard, and until the words are known. */
 export const TARGET_VOICE_MS = 300;
@@ -37,38 +37,60 @@ export function spreadOf(values: readonly number[]): Spread | null {
   return p50 === null || p95 === null ? null : { p50, p95, count: values.length };
 }
 
+/** Whose figures are counted: this page's end when the answer is heard, the server's when it is sent. */
+export type Source = "page" | "server";
+
+/** The page's, where it has any of spoken turns: they are what the person waited. */
+export function sourceOf(timings: readonly TurnTiming[]): Source {
+  return timings.some(({ page, server }) => page && server) ? "page" : "server";
+}
+
+/** The server times spoken turns only, and only there can the page put the end of speech elsewhere. */
+export function isTyped({ page, server }: TurnTiming): boolean {
+  return !server && page?.endEarlierMs === 0;
+}
+
 export interface Summary {
-  stages: { name: StageName; spread: Spread }[];
-  /** Of turns that this page measured. */
-  heard: Spread | null;
-  sent: Spread | null;
-  words: Spread | null;
+  /** Of all below but `sent`, and of spoken turns alone: figures of the other source are not among them. */
+  source: Source;
+  stages: { name: StageName; spread: Spread; share: number }[];
   total: Spread | null;
+  words: Spread | null;
+  /** By the server, of all that it told of. */
+  sent: Spread | null;
   /** How many were within their targets. */
   totalsMet: number;
   wordsMet: number;
 }
 
 export function summaryOf(timings: readonly TurnTiming[]): Summary {
-  const turns = timings.map((timing) => ({ timing, stages: stagesOf(timing) }));
-  const waits = (name: StageName) =>
-    turns.flatMap(({ stages }) =>
-      stages.filter((stage) => stage.name === name).map((stage) => stage.waitedMs),
-    );
-  const totals = known(timings.map(totalMs));
+  const source = sourceOf(timings);
+  const turns = timings
+    .filter((timing) => timing.server && timing[source])
+    .map((timing) => ({ timing, stages: stagesOf(timing) }));
+  const totals = known(turns.map(({ timing }) => totalMs(timing)));
   const words = known(turns.map(({ stages }) => wordsKnownMs(stages)));
   return {
-    stages: STAGES.flatMap((name) => {
-      const spread = spreadOf(waits(name));
-      return spread ? [{ name, spread }] : [];
-    }),
-    heard: spreadOf(known(timings.map((timing) => (timing.page ? totalMs(timing) : null)))),
+    source,
+    stages: spreadsOf(turns.map(({ stages }) => stages)),
     sent: spreadOf(timings.flatMap(({ server }) => (server ? [Math.round(server.sentMs)] : []))),
     words: spreadOf(words),
     total: spreadOf(totals),
     totalsMet: totals.filter((ms) => ms <= TARGET_VOICE_MS).length,
     wordsMet: words.filter((ms) => ms <= TARGET_WORDS_MS).length,
   };
+}
+
+/** `share`: of all that was waited for in these turns. */
+function spreadsOf(turns: readonly (readonly Stage[])[]): Summary["stages"] {
+  const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+  const allMs = sum(turns.flat().map(({ waitedMs }) => waitedMs));
+  return STAGES.flatMap((name) => {
+    const waits = turns.flatMap((stages) => stages.filter((stage) => stage.name === name));
+    const waitedMs = waits.map((stage) => stage.waitedMs);
+    const spread = spreadOf(waitedMs);
+    return spread ? [{ name, spread, share: allMs > 0 ? sum(waitedMs) / allMs : 0 }] : [];
+  });
 }
 
 function known(values: readonly (number | null)[]): number[] {
@@ -98,6 +120,11 @@ export function differenceOf(timing: TurnTiming): Difference | null {
     bufferMs,
     networkMs: pageMs - serverMs - endEarlierMs - bufferMs,
   };
+}
+
+/** Told after a reload: what the page measured is not kept, so the turn goes by the answer's item, not by a reply. */
+export function isRestored({ replyId }: TurnTiming, entries: Entries): boolean {
+  return entries.some(({ id }) => id === replyId);
 }
 
 // Room above the targets, so that their lines are not the chart's edge.

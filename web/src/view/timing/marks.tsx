@@ -40,6 +40,11 @@ export function Swatch({ name, isHatched = false }: { name: StageName; isHatched
   );
 }
 
+/** On top of a column: the rest was not measured. */
+export function OpenEnd({ x, y, width }: { x: string; y: number; width: string }) {
+  return <rect class="open-end" x={x} y={y + 1} width={width} height="6" />;
+}
+
 // What took next to no time is seen, too.
 const LEAST_PERCENT = 0.6;
 

@@ -66,7 +66,7 @@ function Turns({ timings, entries }: TimingPanelProps) {
       <section aria-label={words.waterfall.turn(index + 1, timings.length)}>
         <TurnHead index={index} count={timings.length} go={go} />
         <Waterfall key={timing.replyId} timing={timing} said={saidIn(entries, timing)} topMs={topMs} />
-        <Sources timing={timing} />
+        <Sources timing={timing} entries={entries} />
       </section>
     </>
   );

@@ -1,11 +1,11 @@
 /** The page's figure beside the server's, and what lies between them. */
 
-import type { TurnTiming } from "duologue-client";
+import type { Entries, TurnTiming } from "duologue-client";
 import { totalMs } from "duologue-client";
 import { words } from "../../words";
-import { type Difference, differenceOf } from "./figures";
+import { type Difference, differenceOf, isRestored, isTyped } from "./figures";
 
-export function Sources({ timing }: { timing: TurnTiming }) {
+export function Sources({ timing, entries }: { timing: TurnTiming; entries: Entries }) {
   const { sources, pageSays, serverSays, none, ms } = words.waterfall;
   const { server, page } = timing;
   if (!server && !page) return null;
@@ -22,17 +22,18 @@ export function Sources({ timing }: { timing: TurnTiming }) {
           <dd>{server ? ms(Math.round(server.sentMs)) : none}</dd>
         </div>
       </dl>
-      <p>{explained(timing)}</p>
+      <p>{explained(timing, isRestored(timing, entries))}</p>
     </div>
   );
 }
 
-export function explained(timing: TurnTiming): string {
-  const { difference, serverOnly, pageOnly, ms } = words.waterfall;
+export function explained(timing: TurnTiming, isOpenedAgain: boolean): string {
+  const { difference, serverOnly, pageOnly, typedOnly, restored, unheard, ms } = words.waterfall;
   const apart = differenceOf(timing);
   if (apart) return difference(ms(apart.pageMs), ms(apart.serverMs), partsOf(apart));
+  if (isTyped(timing)) return typedOnly(ms(totalMs(timing) ?? 0));
   return timing.server
-    ? serverOnly(ms(Math.round(timing.server.sentMs)))
+    ? `${serverOnly(ms(Math.round(timing.server.sentMs)))} ${isOpenedAgain ? restored : unheard}`
     : pageOnly(ms(totalMs(timing) ?? 0));
 }
 

@@ -2,26 +2,36 @@
 
 import type { TurnTiming } from "duologue-client";
 import { words } from "../../words";
-import { type Spread, type Summary, summaryOf, TARGET_VOICE_MS, TARGET_WORDS_MS } from "./figures";
+import { type Source, type Spread, type Summary, summaryOf, TARGET_VOICE_MS, TARGET_WORDS_MS } from "./figures";
 import { Swatch } from "./marks";
 
 /** What one should know first. */
 export function Overview({ timings }: { timings: readonly TurnTiming[] }) {
-  const { answers, half, mostly, inSentence, ms } = words.waterfall;
-  const { total, stages } = summaryOf(timings);
-  const longest = stages.reduce<Summary["stages"][number] | null>(
-    (most, stage) => (stage.spread.p50 > (most?.spread.p50 ?? 0) ? stage : most),
-    null,
-  );
   return (
     <div class="timing-overview">
-      <h3>{answers(timings.length)}</h3>
-      <p>
-        {total && timings.length > 1 && half(ms(total.p50), ms(total.p95))}{" "}
-        {longest && timings.length > 1 && mostly(inSentence[longest.name], ms(longest.spread.p50))}
-      </p>
+      <h3>{words.waterfall.answers(timings.length)}</h3>
+      {timings.length > 1 && <p>{overview(timings)}</p>}
     </div>
   );
+}
+
+export function overview(timings: readonly TurnTiming[]): string {
+  const { usually, once, mostly, inSentence, ms } = words.waterfall;
+  const { source, total, stages } = summaryOf(timings);
+  if (!total) return "";
+  const { p50, p95, count } = total;
+  const most = stages.reduce<Summary["stages"][number] | null>(
+    (before, stage) => (stage.share > (before?.share ?? 0) ? stage : before),
+    null,
+  );
+  const times = count > 1 ? usually[source](ms(p50), ms(p95)) : once[source](ms(p50));
+  const longest = most ? mostly(inSentence[most.name], `${Math.round(100 * most.share)} %`) : "";
+  return [basisOf(count, timings.length, source), times, longest].filter(Boolean).join(" ");
+}
+
+/** Nothing where all answers are counted. */
+function basisOf(count: number, all: number, source: Source): string {
+  return count < all ? words.waterfall.basis[source](count, all) : "";
 }
 
 export function SummaryTable({ timings }: { timings: readonly TurnTiming[] }) {
@@ -53,19 +63,22 @@ export function SummaryTable({ timings }: { timings: readonly TurnTiming[] }) {
           <Totals summary={summary} />
         </tbody>
       </table>
-      <p class="timing-note">{table.quantiles}</p>
+      <p class="timing-note">
+        {`${basisOf(summary.total?.count ?? 0, timings.length, summary.source)} ${table.quantiles}`.trim()}
+      </p>
     </section>
   );
 }
 
 function Totals({ summary }: { summary: Summary }) {
-  const { total, wordsKnown, sent, met, ms } = words.waterfall;
-  const { totalsMet, wordsMet } = summary;
+  const { total, wordsKnown, sent, met, answers, ms } = words.waterfall;
+  const { source, totalsMet, wordsMet } = summary;
+  const target = met(ms(TARGET_VOICE_MS), totalsMet, summary.total?.count ?? 0);
   const rows: [string, Spread | null, string][] = [
-    [total, summary.total, met(ms(TARGET_VOICE_MS), totalsMet, summary.total?.count ?? 0)],
     [wordsKnown, summary.words, met(ms(TARGET_WORDS_MS), wordsMet, summary.words?.count ?? 0)],
-    [sent, summary.sent, ""],
+    [sent, summary.sent, source === "server" ? target : answers(summary.sent?.count ?? 0)],
   ];
+  if (source === "page") rows.unshift([total, summary.total, target]);
   return (
     <>
       {rows.map(

@@ -3,7 +3,7 @@
 import { type Stage, type StageName, stagesOf, type TurnTiming, totalMs } from "duologue-client";
 import { useState } from "preact/hooks";
 import { words } from "../../words";
-import { slowestOf, ticksOf } from "./figures";
+import { isTyped, slowestOf, ticksOf } from "./figures";
 import { StageBar, SumBar, Swatch, TargetLines } from "./marks";
 import "./waterfall.css";
 
@@ -21,10 +21,9 @@ export function Waterfall({ timing, said, topMs }: WaterfallProps) {
   return (
     <>
       <p class="timing-said">{said ? table.said(said) : table.unsaid}</p>
-      <p class="timing-slowest">{slowestLine(stages, total)}</p>
-      {total === null ? (
-        <p class="timing-note">{table.unmeasuredHint}</p>
-      ) : (
+      <p class="timing-slowest">{slowestLine(timing, stages)}</p>
+      {total === null && <p class="timing-note">{table.unmeasuredHint}</p>}
+      {total !== null && timing.server && (
         <StageTable timing={timing} stages={stages} total={total} topMs={Math.max(topMs, 1.04 * total)} />
       )}
       {timing.dropped > 0 && (
@@ -34,9 +33,11 @@ export function Waterfall({ timing, said, topMs }: WaterfallProps) {
   );
 }
 
-export function slowestLine(stages: readonly Stage[], total: number | null): string {
-  const { slowest, atOnce, unmeasured, inSentence, ms } = words.waterfall;
+export function slowestLine(timing: TurnTiming, stages: readonly Stage[]): string {
+  const { slowest, atOnce, unmeasured, untold, typed, inSentence, ms } = words.waterfall;
+  const total = totalMs(timing);
   if (total === null) return unmeasured;
+  if (!timing.server) return isTyped(timing) ? typed : untold;
   const most = slowestOf(stages);
   return most ? slowest(inSentence[most.name], most.waitedMs.toLocaleString("en"), ms(total)) : atOnce;
 }
@@ -171,7 +172,7 @@ function Axis({ topMs }: { topMs: number }) {
       {ticks.map((ms) => (
         <g key={ms}>
           <text class="tick" x={`${(100 * ms) / topMs}%`} y="12" text-anchor={anchorOf(ms, topMs)}>
-            {ms === 0 ? "0" : words.waterfall.brief(ms)}
+            {ms === 0 ? words.waterfall.ms(0) : ms.toLocaleString("en")}
           </text>
           <line class="tick" x1={`${(100 * ms) / topMs}%`} x2={`${(100 * ms) / topMs}%`} y1="16" y2="22" />
         </g>
