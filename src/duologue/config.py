@@ -176,7 +176,8 @@ class Settings(BaseSettings):
         None, description="URL of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each turn."
     )
     store: Literal["auto", "on", "off"] = Field(
-        "auto", description="Keep conversations. `auto`: where Duologue listens on this machine alone."
+        "auto",
+        description="Keep conversations. `auto`: only of this machine's own user, where nobody else is let in.",
     )
     store_file: File | None = Field(
         None, description="The database that they are kept in; by default in the user's data folder."

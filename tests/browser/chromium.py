@@ -84,6 +84,8 @@ def panel(page: Page, name: str) -> Locator:
 def close_panel(page: Page) -> None:
     page.locator("section.panel").get_by_role("button", name="Close", exact=True).click()
     expect(page.locator("section.panel")).to_have_count(0)
+    # From the next frame on Escape means the talk.
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
 
 
 def expect_state(page: Page, state: str) -> None:

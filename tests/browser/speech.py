@@ -25,6 +25,10 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
   const device = await askDevice(wanted);
   const context = new AudioContext();
   const mouth = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+  // A room is never quite still; and without any sound at all Chromium would send no packets, as no microphone does.
+  const room = new ConstantSourceNode(context, { offset: 1e-4 });
+  room.connect(mouth);
+  room.start();
   const [track] = mouth.stream.getAudioTracks();
   const stop = track.stop.bind(track);
   track.stop = () => {

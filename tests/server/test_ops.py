@@ -206,6 +206,21 @@ def test_what_somebody_does_follows_from_the_events(events: list[Event], does: s
     assert roster.look() == []
 
 
+async def test_what_is_written_and_answered_is_a_turn_too() -> None:
+    async with serving() as server, httpx2.AsyncClient(base_url=server.http) as web, calling(server.ws) as caller:
+        # Put back of an earlier talk, all at once.
+        for _ in range(3):
+            await caller.write("Hello.")
+        for turn in range(1, 3):
+            await caller.write("And now?")
+            await caller.send("response.create", response={"output_modalities": ["text"]})
+            await caller.wait("response.done", turn)
+        await caller.say()
+        await caller.wait("response.done", 3)
+        [seen] = (await _state(web))["sessions"]
+        assert seen["turns"] == 3
+
+
 def test_who_is_there_longest_comes_first() -> None:
     now_s = 0.0
     roster = Roster(clock=lambda: now_s)

@@ -300,6 +300,19 @@ def test_a_longer_context_holds_more() -> None:
     assert [len(_fit(said, 1.0, Window(tokens))) for tokens in (256, 1_000, 3_200, 100_000)] == [1, 7, 24, 40]
 
 
+def test_words_that_stand_apart_are_not_the_beginning() -> None:
+    """What the user asked is told however long ago it was; what lies between is not."""
+    window = Window(400)
+    said = [Step("asked", [ChatMessage("user", "w " * 50)])]
+    said += [Step(f"step_{n}", [ChatMessage("assistant", "w " * 60)]) for n in range(8)]
+    told = window.fit(said, 1.0, None)
+    assert (told[0].role, len(told)) == ("user", 5)
+    assert window.moved() == "step_4"
+    said.append(Step("step_8", [ChatMessage("assistant", "w " * 60)]))
+    window.fit(said, 1.0, None)
+    assert window.moved() == "step_5"
+
+
 def test_where_older_turns_are_told_again_that_is_told_too() -> None:
     window = Window(400)
     said = [Step(str(n), [ChatMessage("user", "w " * 200)]) for n in range(3)]

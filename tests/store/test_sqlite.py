@@ -101,20 +101,22 @@ async def test_items_change_move_and_go(file: Path) -> None:
 
 async def test_what_a_later_version_wrote_is_passed_over_and_stays(file: Path) -> None:
     async with opened(file) as store:
-        await keep(store, "conv_a", "one", "two", "three")
+        await keep(store, "conv_a", "one", "two", "three", "four")
     db = connect(file)
     db.execute("UPDATE items SET kind = 'hologram' WHERE id = 'item_1'")
+    # Of a kind that is known, but not as it is.
+    db.execute("""UPDATE items SET record = replace(record, '"assistant"', '"narrator"') WHERE id = 'item_3'""")
     record = msgspec.json.decode(db.execute("SELECT record FROM items WHERE id = 'item_2'").fetchone()[0])
     record["shade"], record["item"]["parts"][0]["smell"] = 1, "roses"
     db.execute("UPDATE items SET record = ? WHERE id = 'item_2'", (msgspec.json.encode(record).decode(),))
     db.close()
     async with opened(file) as store:
         assert [each.item.id for each in await store.load(ME, "conv_a")] == ["item_0", "item_2"]
-        records, has_more = await store.items(ME, "conv_a", after=None, limit=2)
+        records, has_more = await store.items(ME, "conv_a", after=None, limit=3)
         assert ([each.item.id for each in records], has_more) == (["item_0", "item_2"], False)
         await store.save("conv_a", ["item_0"], [], 5.0)
     db = connect(file)
-    assert db.execute("SELECT id FROM items ORDER BY id").fetchall() == [("item_0",), ("item_1",)]
+    assert db.execute("SELECT id FROM items ORDER BY id").fetchall() == [("item_0",), ("item_1",), ("item_3",)]
     db.close()
 
 

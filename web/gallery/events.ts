@@ -47,5 +47,7 @@ const FAULT: Said = [
 
 export function fill(log: EventLog): void {
   const all = [...OPENING, ...TURN, ...TURN, FAULT];
-  all.forEach(([from, event], i) => log.note(from, event as { type: string }, BEGUN_MS + i * 180));
+  for (const [i, [from, event]] of all.entries()) {
+    log.note(from, event as { type: string }, BEGUN_MS + i * 180);
+  }
 }

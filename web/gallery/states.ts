@@ -92,7 +92,11 @@ const restored = timings.slice(0, 3).map((timing, i) => ({
 }));
 /** One that the page could not measure, and one that the server told nothing of. */
 const mixed = timings.map((timing, i) =>
-  i === 0 ? { ...timing, page: null } : i === 2 ? { ...timing, server: null, page: { endEarlierMs: 0, arrivedMs: 700, audibleMs: 900 } } : timing,
+  i === 0
+    ? { ...timing, page: null }
+    : i === 2
+      ? { ...timing, server: null, page: { endEarlierMs: 0, arrivedMs: 700, audibleMs: 900 } }
+      : timing,
 );
 
 const open: ConversationState = {

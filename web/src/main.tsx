@@ -1,4 +1,11 @@
-import { askedTransport, Conversation, fetchOffer, KeptConversations, KeyRing } from "duologue-client";
+import {
+  askedTransport,
+  Conversation,
+  fetchOffer,
+  KeptConversations,
+  KeptTrouble,
+  KeyRing,
+} from "duologue-client";
 import { render } from "preact";
 import { ServerAway } from "./view/away";
 import { Page } from "./view/page";
@@ -23,11 +30,20 @@ function remember(): void {
   if (id !== shownId) prefs.conversationId = shownId = id;
 }
 
+// A server that starts anew is back within seconds.
+const AGAIN_MS = 3000;
+
+/** While the server is away, what this tab showed is neither forgotten nor replaced: it is shown once it answers. */
 async function resume(): Promise<void> {
-  try {
-    if (shownId !== null) await talk.show(shownId);
-  } catch {
-    // It is gone, or the server is away: the page begins anew.
+  const isUntouched = () => talk.state.link === "idle" && talk.state.conversationId === null;
+  while (shownId !== null && isUntouched()) {
+    try {
+      await talk.show(shownId);
+      break;
+    } catch (error) {
+      if (!(error instanceof KeptTrouble) || error.kind !== "away") break;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   }
   talk.watch(remember);
 }

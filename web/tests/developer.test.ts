@@ -10,7 +10,7 @@ import {
   groupOf,
   NORMAL_FILTER,
 } from "../src/view/developer/kinds";
-import { addressOf, asksForKey, programOf, SNIPPETS } from "../src/view/developer/snippets";
+import { addressOf, asksForKey, programOf, SNIPPETS, stepBefore } from "../src/view/developer/snippets";
 
 const FILES = import.meta.glob<string>("../src/view/developer/snippets/*.txt", {
   query: "?raw",
@@ -101,6 +101,15 @@ describe("programs", () => {
     expect(programOf("websocket", "http://127.0.0.1:9000/", false)).toContain(
       "ws://127.0.0.1:9000/v1/realtime",
     );
+  });
+
+  it("name no https address that a plain server does not have", () => {
+    const page = programOf("agents", "http://127.0.0.1:9000/", false);
+    expect(page).toContain('"http://127.0.0.1:9000/v1/realtime/calls"');
+    expect(page).not.toContain("https:");
+    expect(page).toMatch(/^import .*\n\nconst secret = /);
+    expect(stepBefore("agents")).toBe("secret");
+    expect(programOf("secret", "http://127.0.0.1:9000/", false)).toContain("Bearer none");
   });
 
   it.each(SNIPPETS.filter((name) => name !== "agents"))("%s has a place for the key", (name) => {

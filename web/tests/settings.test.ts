@@ -1,10 +1,17 @@
-import { DEFAULT_SETTINGS, type OfferedVoice, type Persona, type ToolServer } from "duologue-client";
+import {
+  DEFAULT_SETTINGS,
+  type Offer,
+  type OfferedVoice,
+  type Persona,
+  type ToolServer,
+} from "duologue-client";
 import { describe, expect, it } from "vitest";
 import { languageChoice, languageName, sampleText, voiceGroups } from "../src/view/settings/languages";
 import { choose, chosen, isChanged, typedInstructions } from "../src/view/settings/personas";
 import { sizeText } from "../src/view/settings/sizes";
 import { sortDevices } from "../src/view/settings/sound-devices";
 import { labelProblem, problemsOf, urlProblem } from "../src/view/settings/tool-servers";
+import { dependsOnOffer, fitting } from "../src/view/use-settings";
 
 const VOICES: OfferedVoice[] = [
   { id: "heart", language: "en" },
@@ -160,5 +167,23 @@ describe("what else is shown", () => {
       speakers: [],
       hasNames: false,
     });
+  });
+});
+
+describe("what a server does not have", () => {
+  const offer = { voices: VOICES, languages: ["en"], models: ["a", "b"], mcp: "none" } as unknown as Offer;
+  const wanted = { ...DEFAULT_SETTINGS, voice: "elsewhere", language: "fr", model: "c", speed: 1.2 };
+
+  it("is not asked of it", () => {
+    const left = { voice: null, language: null, model: null, areToolsOn: false, speed: 1.2 };
+    expect(fitting(wanted, offer)).toMatchObject(left);
+    const there = { ...wanted, voice: "heart", language: "en", model: "b" };
+    expect(fitting(there, offer)).toEqual({ ...there, areToolsOn: false });
+  });
+
+  it("is left to the server where it does not tell", () => {
+    expect(fitting(wanted, null)).toBe(wanted);
+    expect(fitting(wanted, { ...offer, languages: [] }).language).toBe("fr");
+    expect([dependsOnOffer(wanted), dependsOnOffer(DEFAULT_SETTINGS)]).toEqual([true, false]);
   });
 });

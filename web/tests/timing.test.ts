@@ -2,6 +2,7 @@ import type { Entries, ServerTiming, TurnTiming } from "duologue-client";
 import { stagesOf } from "duologue-client";
 import { describe, expect, it } from "vitest";
 import { newEntry } from "../client/src/realtime/entries";
+import { tellColumn } from "../src/view/timing/chart";
 import { asCsv } from "../src/view/timing/csv";
 import {
   differenceOf,
@@ -13,7 +14,6 @@ import {
   topOf,
   wordsKnownMs,
 } from "../src/view/timing/figures";
-import { tellColumn } from "../src/view/timing/chart";
 import { explained } from "../src/view/timing/sources";
 import { overview } from "../src/view/timing/summary";
 import { slowestLine, sumLine, tellStage } from "../src/view/timing/waterfall";
@@ -107,12 +107,12 @@ describe("all answers", () => {
     expect([all.source, all.total, all.sent?.count]).toEqual(["page", { p50: 740, p95: 740, count: 1 }, 3]);
     expect(all.stages.every(({ spread }) => spread.count === 1)).toBe(true);
     expect(overview([turn(), turn(), sent])).toMatch(
-      /Counted: 2 of 3, those to speech that this page measured\. Half of them were heard within 740 ms/,
+      /Counted: the 2 of 3 that .* on this page\. Half of them were heard within 740 ms, all within/,
     );
-    expect(overview([turn(), sent])).toContain("1 of 2, those to speech that this page measured. It was heard after 740 ms");
+    expect(overview([turn(), sent])).toContain("measured on this page. It was heard after 740 ms");
     expect(summaryOf([sent, sent])).toMatchObject({ source: "server", total: { p50: 592, count: 2 } });
     expect(overview([sent, sent])).toContain("The server sent half of them within 592 ms");
-    expect(overview([sent, sent])).toContain("The largest part of the wait is endpointing: 86 % of it.");
+    expect(overview([sent, sent])).toContain("The largest part of the wait is endpointing: 86\u00a0% of it.");
     expect(tellColumn(sent, 2)).toContain("592 ms until it was sent");
   });
 

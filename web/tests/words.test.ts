@@ -5,6 +5,7 @@ import {
   announcementOf,
   buttonLabel,
   keepingLine,
+  leaveQuestion,
   noticeOf,
   phaseLine,
   shareOf,
@@ -94,6 +95,32 @@ describe("a screen reader", () => {
   });
 });
 
+describe("an answer that speaks", () => {
+  const speaking = { ...open, isPlaying: true };
+
+  it("is stopped in the way that there is", () => {
+    expect(phaseLine("speaking", speaking).hint).toContain("Talk over it");
+    expect(phaseLine("speaking", speaking, false).hint).toContain("It finishes before it listens");
+    expect(phaseLine("speaking", { ...speaking, isMuted: true }).hint).toContain("Unmute");
+    expect(phaseLine("speaking", { ...speaking, isMuted: true, isPushToTalk: true }).hint).toContain("Hold");
+    expect(phaseLine("speaking", { ...speaking, hasMicrophone: false }, false).hint).toContain("message");
+  });
+
+  it("promises no interruption at the start where there is none", () => {
+    expect(phaseLine("idle", INITIAL).hint).toContain("You can interrupt");
+    expect(phaseLine("idle", INITIAL, false).hint).toContain("It finishes what it says");
+  });
+});
+
+describe("another conversation", () => {
+  it("is asked about only where words would be lost", () => {
+    expect(leaveQuestion(open)).toBeNull();
+    expect(leaveQuestion(kept)).toBeNull();
+    expect(leaveQuestion({ ...kept, isKept: false })).toContain("ends the talk under way. It is not kept");
+    expect(leaveQuestion({ ...kept, isKept: false, link: "ended" })).toContain("not kept");
+  });
+});
+
 describe("what the page tells of itself", () => {
   it("is whether the words are kept, and for how long", () => {
     const store = { isOn: true, days: 30, hasSound: false };
@@ -103,6 +130,8 @@ describe("what the page tells of itself", () => {
     expect(keepingLine(kept, offering(30))?.full).toBe("kept on this server for 30 days");
     expect(keepingLine(kept, offering(1))?.full).toBe("kept on this server for 1 day");
     expect(keepingLine(kept, offering(0))?.full).toBe("kept on this server until deleted");
+    const sounding = { store: { ...store, hasSound: true } } as Offer;
+    expect(keepingLine(kept, sounding)?.full).toBe("words and sound kept on this server for 30 days");
     expect(keepingLine(kept, null)?.full).toBe("kept on this server");
   });
 

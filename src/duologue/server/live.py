@@ -15,7 +15,7 @@ from msgspec import structs
 
 from duologue import telemetry
 from duologue.engines.client import Leased
-from duologue.errors import DuologueError, SessionExpired, SlowClient
+from duologue.errors import ClientError, DuologueError, SessionExpired, SlowClient
 from duologue.events import AppendAudio, Event, Reached, Told
 from duologue.protocols.openai_realtime.protocol import Greeting, RealtimeProtocol
 from duologue.server.allowance import Allowance
@@ -97,12 +97,12 @@ class Live:
         self._unsent: deque[Event | Frames] = deque()
         self._allowance = Allowance(MESSAGES_AT_ONCE, MESSAGES_A_SECOND, asyncio.get_running_loop().time())
         self._over = anyio.Event()
-        self._is_silent = False
+        self._is_silent = self._is_taken_over = False
         self.close_code, self.close_reason = 1000, ""
         self._opened = opened
         if opened is not None:
             protocol.open(opened.id, opened.greeting())
-            opened.hold(partial(self.end, ELSEWHERE), self._tell_opened)
+            opened.hold(self._leave_to_another, self._tell_opened)
 
     @property
     def id(self) -> str:
@@ -167,14 +167,23 @@ class Live:
                 self._is_silent = True
                 if not self._over.is_set():
                     self._expire()
+                elif self._is_taken_over:
+                    self._say_last(ClientError(ELSEWHERE, code="conversation_taken_over"))
                 tg.cancel_scope.cancel()
 
     def _expire(self) -> None:
         self.close_code, self.close_reason = GOING_AWAY, "The session has reached its longest duration."
         minutes = self._expires_in_s / 60
-        expired = SessionExpired(f"Your session hit the maximum duration of {minutes:g} minutes.")
+        self._say_last(SessionExpired(f"Your session hit the maximum duration of {minutes:g} minutes."))
+
+    def _say_last(self, why: ClientError) -> None:
         for channel in self._channels:
-            channel.send_frames(self.protocol.tell(expired))
+            channel.send_frames(self.protocol.tell(why))
+
+    def _leave_to_another(self) -> None:
+        """Over WebRTC a client sees no reason for the end but what it was told."""
+        self._is_taken_over = not self._over.is_set()
+        self.end(ELSEWHERE)
 
     def end(self, reason: str = "") -> None:
         """The conversation is over."""

@@ -11,6 +11,7 @@ import msgspec
 
 from duologue.events import (
     Event,
+    ItemAdded,
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
@@ -20,6 +21,7 @@ from duologue.events import (
     SpeechStopped,
     TurnCommitted,
 )
+from duologue.items import Message
 
 Does = Literal["listening", "hearing", "thinking", "speaking"]
 Transport = Literal["websocket", "webrtc"]
@@ -28,7 +30,8 @@ SHORT_ID_CHARS = 8
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One conversation. ``id``: the end of the session's id, by which logs know it. ``turns``: spoken ones."""
+    """One conversation. ``id``: the end of the session's id, by which logs know it. ``turns``: how often the user said
+    something, or wrote something that was answered."""
 
     id: str
     transport: Transport
@@ -40,21 +43,25 @@ class Seen(msgspec.Struct, frozen=True):
 class Entry:
     """Follows one conversation by its events: one look in a table for each, nothing for sound and words."""
 
-    __slots__ = ("_began_s", "_clock", "_does", "_id", "_transport", "_turns")
+    __slots__ = ("_began_s", "_clock", "_does", "_has_written", "_id", "_transport", "_turns")
 
     def __init__(self, session_id: str, transport: Transport, clock: Callable[[], float]) -> None:
         self._id, self._transport, self._clock = session_id[-SHORT_ID_CHARS:], transport, clock
         self._began_s = clock()
         self._does: Does = "listening"
         self._turns = 0
+        self._has_written = False
 
     def note(self, event: Event) -> None:
         """The session said ``event``."""
         does = self._DOES.get(type(event))
         if does is None:
+            if isinstance(event, ItemAdded):
+                self._has_written |= _is_written(event)
             return
-        if isinstance(event, TurnCommitted):
+        if isinstance(event, TurnCommitted) or (isinstance(event, ReplyStarted) and self._has_written):
             self._turns += 1
+            self._has_written = False
         # An answer is over when it was heard; one that was never heard, when it was made.
         if not (isinstance(event, ReplyDone) and self._does in ("speaking", "hearing")):
             self._does = does
@@ -72,6 +79,12 @@ class Entry:
         PlayoutCleared: "listening",
         ReplyDone: "listening",
     }
+
+
+def _is_written(event: ItemAdded) -> bool:
+    """Whether the user wrote it. What is put back of an earlier talk comes all at once, and counts once."""
+    item = event.item
+    return isinstance(item, Message) and item.role == "user" and any(p.kind == "input_text" for p in item.parts)
 
 
 class Roster:

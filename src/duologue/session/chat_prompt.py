@@ -115,18 +115,21 @@ class Window:
 
     def __init__(self, most_tokens: int = CONTEXT_TOKENS) -> None:
         self._most_tokens = most_tokens
-        # Where the last prompt began: at which item, and None where nothing had left it.
-        self._begins: str | None = None
+        # Where the last prompt began, None where nothing had left it; from which item on it had everything; the same,
+        # None where that was all.
         self._first: str | None = None
+        self._begins: str | None = None
+        self._mark: str | None = None
         self._shown: str | None = None
 
     def moved(self) -> str | None:
-        """The item that prompts begin with now, once for each time that another one does; None: no other.
+        """The item from which on prompts have everything now, once for each time that it is another; None: no other.
+        The user's last words may be in them besides, from before it.
 
         Prompts of answers that were never let out count: what has left one of them stays out as well."""
-        if self._first == self._shown:
+        if self._mark == self._shown:
             return None
-        self._shown = self._first
+        self._shown = self._mark
         return self._begins
 
     def fit(self, told: Sequence[Step], share: float | None, tokens: int | None) -> list[ChatMessage]:
@@ -140,8 +143,11 @@ class Window:
         kept = [_shortened(step, int(most * share) // 2) for step in told[first:]]
         if sum(map(_step_length, kept)) > most:
             kept = _latest(kept, int(most * share))
-        self._begins = kept[0].id if kept else None
-        self._first = self._begins if len(kept) < len(told) else None
+        is_trimmed = len(kept) < len(told)
+        self._first = kept[0].id if is_trimmed else None
+        unbroken = kept[1:] if kept and told[-len(kept)].id != kept[0].id else kept
+        self._begins = unbroken[0].id if unbroken else None
+        self._mark = self._begins if is_trimmed else None
         return [message for step in kept for message in step.messages]
 
 

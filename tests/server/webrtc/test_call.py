@@ -256,6 +256,24 @@ async def test_a_call_goes_on_with_what_was_said_in_another(tmp_path: Path) -> N
     await store.aclose()
 
 
+async def test_a_call_that_is_left_is_told_why_and_its_place_is_handed_over(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "talk.sqlite")
+    async with (
+        serving(store=store, max_sessions=1) as server,
+        on_the_phone(server, _taking_own(), x_conversation="new") as ghost,
+    ):
+        name = (await ghost.wait("duologue.conversation.opened"))["conversation_id"]
+        stranger = Phone()
+        stranger.open_channel()
+        assert (await post_sdp(server.http, await stranger.offer(), x_conversation="new")).status_code == 503
+        await stranger.hang_up()
+        async with on_the_phone(server, _taking_own(), x_conversation=name) as later:
+            assert (await later.wait("duologue.conversation.opened"))["kept"]
+            assert (await ghost.wait("error"))["error"]["code"] == "conversation_taken_over"
+            assert server.state.slots.taken == 1
+    await store.aclose()
+
+
 def _taking_own(*before: str) -> Phone:
     """A phone that asked for events that are not OpenAI's, in a conversation with the items ``before``."""
     phone = Phone()

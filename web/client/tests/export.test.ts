@@ -80,13 +80,49 @@ describe("a conversation as a file", () => {
     );
   });
 
-  it("has captions that can be read, and that end when somebody else begins", () => {
-    const long = newEntry("a", "assistant", { text: "Yes. ".repeat(40), status: "final", atMs: AT_MS });
-    const short = newEntry("u", "user", { text: "No\n\nno", status: "final", atMs: AT_MS + 3_600_000 });
-    const both = asVtt([long, { ...short, atMs: AT_MS + 1500 }]);
-    expect(both).toContain("00:00:00.000 --> 00:00:01.500");
-    expect(both).toContain("00:00:01.500 --> 00:00:02.300\n<v You>No\nno</v>");
-    expect(asVtt([long, short])).toContain("01:00:00.000 --> 01:00:00.800");
+  it("has captions as long as the words sounded", () => {
+    const sounded = { status: "final", isSpoken: true } as const;
+    const asked = newEntry("u", "user", {
+      text: "Why?",
+      audioMs: 1500,
+      heardMs: 1500,
+      atMs: AT_MS,
+      status: "final",
+    });
+    const told = { ...sounded, text: "So.", audioMs: 9000, heardMs: 9000, atMs: AT_MS + 2100 };
+    const vtt = asVtt([asked, newEntry("a", "assistant", told)]);
+    expect(times(vtt)).toEqual([
+      [0, 1.5],
+      [2.1, 11.1],
+    ]);
+  });
+
+  it("estimates those of an earlier day, the question before its answer", () => {
+    const said = (id: string, role: "user" | "assistant", chars: number, atMs: number) =>
+      newEntry(id, role, { text: "x".repeat(chars), status: "final", atMs });
+    const day = [
+      said("u1", "user", 30, AT_MS),
+      said("a1", "assistant", 300, AT_MS + 2),
+      said("u2", "user", 45, AT_MS + 3000),
+      said("a2", "assistant", 15, AT_MS + 3_600_000),
+    ];
+    const cues = times(asVtt(day));
+    expect(cues).toEqual([
+      [0, 2.01],
+      [2.01, 22.11],
+      [22.11, 25.125],
+      [3602.008, 3603.013],
+    ]);
+  });
+
+  it("has captions that never overlap, can be read, and hold no blank line", () => {
+    const short = newEntry("u", "user", { text: "No\n\nno", status: "final", atMs: AT_MS });
+    const vtt = asVtt([short, { ...short, id: "v" }]);
+    expect(times(vtt)).toEqual([
+      [0, 0.8],
+      [0.8, 1.6],
+    ]);
+    expect(vtt).toContain("<v You>No\nno</v>");
   });
 
   it("is a valid empty file where nothing was said", () => {
@@ -95,3 +131,12 @@ describe("a conversation as a file", () => {
     expect(JSON.parse(asJson([]))).toEqual({ entries: [] });
   });
 });
+
+/** Where each cue begins and ends, in seconds. */
+function times(vtt: string): number[][] {
+  const seconds = (time: string) => time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  return [...vtt.matchAll(/^(\S+) --> (\S+)$/gm)].map(([, from = "", to = ""]) => [
+    seconds(from),
+    seconds(to),
+  ]);
+}

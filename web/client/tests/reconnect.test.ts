@@ -17,11 +17,11 @@ function clock() {
 }
 
 describe("the tries to reconnect", () => {
-  it("come at half a second, and ever more seldom, up to five", async () => {
+  it("come within a second, and ever more seldom, up to five", async () => {
     const time = clock();
     const tries = new Reconnection(time);
     for (let i = 0; i < 6; i++) expect(await tries.turn()).toBe(true);
-    expect(time.slept).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
+    expect(time.slept).toEqual([1000, 2000, 4000, 5000, 5000, 5000]);
   });
 
   it("end after two minutes", async () => {
@@ -33,11 +33,40 @@ describe("the tries to reconnect", () => {
     expect(count).toBeGreaterThan(20);
   });
 
-  it("do not come from all pages at one moment", () => {
-    expect(delayMs(3, 0)).toBe(2000);
-    expect(delayMs(3, 0.5)).toBe(3000);
-    expect(delayMs(0, 0), "never at once").toBe(500);
-    expect(delayMs(30, 1)).toBe(5000);
+  it("do not come from all pages at one moment, the first neither", () => {
+    for (const [count, most] of [
+      [0, 1000],
+      [1, 2000],
+      [30, 5000],
+    ] as const) {
+      const delays = [0, 0.2, 0.4, 0.6, 0.8, 1].map((random) => delayMs(count, random));
+      expect(new Set(delays).size).toBe(delays.length);
+      expect(Math.min(...delays)).toBe(most / 4);
+      expect(Math.max(...delays)).toBe(most);
+    }
+  });
+
+  it("go on as seldom, and end, where the line falls again as soon as it stands", async () => {
+    const time = clock();
+    const tries = new Reconnection(time);
+    let count = 0;
+    while (await tries.turn()) {
+      tries.stands();
+      count += 1;
+    }
+    expect(time.slept.slice(0, 4)).toEqual([1000, 2000, 4000, 5000]);
+    expect(time.nowMs()).toBe(120_000);
+    expect(count).toBeLessThan(30);
+  });
+
+  it("begin anew once the line has stood for 10 s", async () => {
+    const time = clock();
+    const tries = new Reconnection(time);
+    for (let i = 0; i < 4; i++) await tries.turn();
+    tries.stands();
+    await time.sleep(10_000);
+    await tries.turn();
+    expect(time.slept.at(-1)).toBe(1000);
   });
 
   it("come at once when the network is back", async () => {

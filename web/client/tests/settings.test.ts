@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { newEntry } from "../src/realtime/entries";
 import { joining, needsHistory } from "../src/realtime/joining";
+import { reduce } from "../src/realtime/reduce";
 import { DEFAULT_SETTINGS, type Settings, sessionOf, withoutRefused } from "../src/realtime/settings";
+import { INITIAL } from "../src/realtime/state";
 
 const settings = (more: Partial<Settings>): Settings => ({ ...DEFAULT_SETTINGS, ...more });
 
@@ -70,9 +73,26 @@ describe("settings as a session", () => {
 
 describe("the conversation that a session joins", () => {
   it("is the one that the server keeps, else a new one, else none", () => {
-    expect(joining({ conversationId: "conv_1", isKept: true }, settings({ isKept: false }))).toBe("conv_1");
-    expect(joining({ conversationId: "conv_1", isKept: false }, DEFAULT_SETTINGS)).toBe("new");
-    expect(joining({ conversationId: null, isKept: false }, settings({ isKept: false }))).toBe("none");
+    const none = { conversationId: null, isKept: false, entries: [] };
+    const kept = { conversationId: "conv_1", isKept: true, entries: [] };
+    expect(joining(kept, settings({ isKept: false }))).toBe("conv_1");
+    expect(joining(none, DEFAULT_SETTINGS)).toBe("new");
+    expect(joining(none, settings({ isKept: false }))).toBe("none");
+  });
+
+  it("does not keep what was deleted meanwhile, nor what was said unkept", () => {
+    const said = [newEntry("u", "user", { text: "My secret.", status: "final" })];
+    const live = { ...INITIAL, link: "open", conversationId: "conv_1", isKept: true, entries: said } as const;
+    const forgotten = reduce(reduce(live, { type: "page.reconnecting" }), { type: "page.forgotten" });
+    expect(forgotten.entries).toHaveLength(1);
+    expect(joining(forgotten, DEFAULT_SETTINGS)).toBe("none");
+    const again = reduce(reduce(forgotten, { type: "page.failed", trouble: { kind: "server-away" } }), {
+      type: "page.connecting",
+      hasMicrophone: true,
+    });
+    expect(joining(again, DEFAULT_SETTINGS), "nor after an accident").toBe("none");
+    const fresh = reduce(forgotten, { type: "page.cleared" });
+    expect(joining(fresh, DEFAULT_SETTINGS), "what is said from now on is").toBe("new");
   });
 
   it("is told what was said unless the server remembers", () => {

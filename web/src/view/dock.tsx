@@ -2,6 +2,7 @@
 
 import { type ConversationState, isAboutKey, type Phase, phaseOf, type Talk } from "duologue-client";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { words } from "../words";
 import { Composer } from "./composer";
 import { Controls } from "./controls";
@@ -24,9 +25,10 @@ export function Dock({ talk, state }: { talk: Talk; state: ConversationState }) 
   const phase = phaseOf(state);
   const isOpen = state.link === "open";
   const { wait } = state;
+  const focus = useKeptFocus(state.link);
   const isAsked = state.trouble !== null && isAboutKey(state.trouble);
   return (
-    <section class="dock" aria-label={words.talk.region}>
+    <section class="dock" aria-label={words.talk.region} {...focus}>
       <Stage press={isUnderWay(state) || isAsked ? null : () => begin(talk, state)}>
         <Shape
           figure={figureOf(state, phase)}
@@ -41,6 +43,25 @@ export function Dock({ talk, state }: { talk: Talk; state: ConversationState }) 
       {isOpen && <Composer say={(text) => talk.say(text)} />}
     </section>
   );
+}
+
+/** A button that was pressed by keyboard makes way for others: the focus goes to the first of them, not away. */
+function useKeptFocus(link: ConversationState["link"]) {
+  const dock = useRef<HTMLElement>(null);
+  const isWithin = useRef(false);
+  useEffect(() => {
+    if (!isWithin.current || document.activeElement !== document.body) return;
+    dock.current?.querySelector<HTMLElement>(".actions button, form input")?.focus();
+  }, [link]);
+  return {
+    ref: dock,
+    onFocusIn: ({ target }: FocusEvent) => {
+      isWithin.current = target instanceof Element && target.matches(":focus-visible");
+    },
+    onFocusOut: ({ relatedTarget }: FocusEvent) => {
+      if (relatedTarget) isWithin.current = false;
+    },
+  };
 }
 
 /** Pressing the shape begins a talk. Keyboard and screen reader have the button for it. */

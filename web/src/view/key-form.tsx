@@ -1,12 +1,14 @@
 /** Where a server's key is asked for. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { words } from "../words";
 
 /** `isRefused`: a key was given and not accepted; it can be looked at. */
 export function KeyForm({ unlock, isRefused = false }: { unlock(key: string): void; isRefused?: boolean }) {
   const field = useRef<HTMLInputElement>(null);
-  const [isShown, show] = useState(false);
+  const show = (isShown: boolean) => {
+    if (field.current) field.current.type = isShown ? "text" : "password";
+  };
   useEffect(() => field.current?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
@@ -17,7 +19,7 @@ export function KeyForm({ unlock, isRefused = false }: { unlock(key: string): vo
     <form class="key" onSubmit={submit}>
       <input
         ref={field}
-        type={isShown ? "text" : "password"}
+        type="password"
         aria-label={words.key.label}
         placeholder={words.key.label}
         autocomplete="off"
@@ -30,7 +32,7 @@ export function KeyForm({ unlock, isRefused = false }: { unlock(key: string): vo
       </button>
       {isRefused && (
         <label class="key-shown">
-          <input type="checkbox" checked={isShown} onChange={(event) => show(event.currentTarget.checked)} />
+          <input type="checkbox" onChange={(event) => show(event.currentTarget.checked)} />
           {words.key.show}
         </label>
       )}

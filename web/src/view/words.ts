@@ -32,7 +32,8 @@ export function phaseLine(
 ): Line {
   const { talk, phases } = words;
   if (phase === "waiting") return waitLine(state.wait);
-  if (phase === "speaking") return { title: phases.speaking.title, hint: speakingHint(state, isInterruptible) };
+  if (phase === "speaking")
+    return { title: phases.speaking.title, hint: speakingHint(state, isInterruptible) };
   if (phase === "listening" && !state.hasMicrophone) return talk.typingReady;
   if (phase === "muted" && state.isPushToTalk) return talk.pushReady;
   if (state.isPushToTalk && (phase === "hearing" || phase === "listening")) {
@@ -142,7 +143,8 @@ export function keepingLine(
   if (link !== "open" && conversationId === null) return null;
   if (!isKept) return { full: status.notKept, short: status.notKept };
   if (!offer) return { full: status.kept, short: status.keptShortly };
-  const { days } = offer.store;
-  if (days === 0) return { full: status.keptForEver, short: status.keptShortly };
-  return { full: status.keptDays(days), short: status.keptShort(days) };
+  const { days, hasSound } = offer.store;
+  const what = hasSound ? status.withSound : status.wordsOnly;
+  const short = days === 0 ? status.keptShortly : status.keptShort(days);
+  return { full: what(days === 0 ? status.keptForEver : status.keptDays(days)), short };
 }

@@ -225,6 +225,8 @@ export const en = {
     keptDays: (days: number) => `kept on this server for ${days} ${days === 1 ? "day" : "days"}`,
     keptForEver: "kept on this server until deleted",
     kept: "kept on this server",
+    withSound: (kept: string) => `words and sound ${kept}`,
+    wordsOnly: (kept: string) => kept,
     keptShort: (days: number) => `kept for ${days} ${days === 1 ? "day" : "days"}`,
     keptShortly: "kept",
     notKept: "not kept",
@@ -463,18 +465,22 @@ export const en = {
     conversation: "All answers",
     answers: (count: number) => (count === 1 ? "1 answer" : `${count} answers`),
     usually: {
-      page: (p50: string, p95: string) => `Half of them were heard within ${p50}, 19 of 20 within ${p95}.`,
-      server: (p50: string, p95: string) => `The server sent half of them within ${p50}, 19 of 20 within ${p95}.`,
+      page: (p50: string, p95: string, share: string) =>
+        `Half of them were heard within ${p50}, ${share} within ${p95}.`,
+      server: (p50: string, p95: string, share: string) =>
+        `The server sent half of them within ${p50}, ${share} within ${p95}.`,
     },
+    all: "all",
+    most: "19 of 20",
     once: {
       page: (ms: string) => `It was heard after ${ms}.`,
       server: (ms: string) => `The server sent it after ${ms}.`,
     },
     basis: {
       page: (count: number, all: number) =>
-        `Counted: ${count} of ${all}, those to speech that this page measured.`,
+        `Counted: the ${count} of ${all} that answer speech and were measured on this page.`,
       server: (count: number, all: number) =>
-        `Counted: ${count} of ${all}, those to speech that the server measured.`,
+        `Counted: the ${count} of ${all} that answer speech and were measured by the server.`,
     },
     mostly: (stage: string, share: string) => `The largest part of the wait is ${stage}: ${share} of it.`,
     choose: "Choose an answer",
@@ -489,7 +495,7 @@ export const en = {
     unmeasuredHint: "Neither the server nor this page has a time for it.",
     tellColumn: (number: number, total: string, slowest: string) => `Answer ${number}: ${total}. ${slowest}`,
     tellSent: (ms: string) => `${ms} until it was sent`,
-    openColumn: "until it was sent; this page did not measure the rest",
+    openColumn: "sent; the rest was not measured",
     untoldColumn: "not known what for",
     typedColumn: "asked in writing",
     previous: "Previous answer",

@@ -160,8 +160,12 @@ export class Call {
   async #prepare(): Promise<void> {
     const { base, key } = this.#options;
     if (!window.isSecureContext) throw new TroubleError("insecure");
+    const loaded = this.#equipment.load();
+    loaded.catch(() => {});
     const trouble = await accessTrouble(base, key);
     if (trouble) throw new TroubleError(trouble.kind, trouble.detail);
+    // A server that is away is told of before anybody is asked for a microphone.
+    await loaded;
     await this.#equipment.open();
   }
 

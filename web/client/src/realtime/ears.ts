@@ -25,6 +25,11 @@ export class Ears {
     return this.#microphone?.stream ?? null;
   }
 
+  /** Whether it is the one that was asked for; the default one otherwise. */
+  get isAsked(): boolean {
+    return this.#microphone?.isAsked ?? true;
+  }
+
   /** Opens a microphone, null for the default one, in place of the one before. Rejects with what the browser threw. */
   async open(deviceId: string | null): Promise<MediaStream> {
     this.#isClosed = false;

@@ -3,10 +3,12 @@
 import { keepRunning } from "../audio/context";
 import type { Close } from "../audio/tap";
 import { type Tone, Tones } from "../audio/tones";
+import { loadWorklets } from "../audio/worklets";
 import { Ears } from "./ears";
 import type { DeviceSettings } from "./settings";
 import type { DeviceNotice, LocalEvent } from "./state";
 import type { Transport } from "./transport";
+import { TroubleError } from "./trouble";
 
 export interface EquipmentOptions {
   hasMicrophone: boolean;
@@ -52,10 +54,22 @@ export class Equipment {
     return this.#ears.stream;
   }
 
+  /** Resolves when all that plays and listens is here. */
+  async load(): Promise<void> {
+    try {
+      await loadWorklets(this.context);
+    } catch (error) {
+      // Whoever hung up closed the context.
+      if (this.#isClosed) return;
+      throw isUnfetched(error) ? new TroubleError("server-away") : error;
+    }
+  }
+
   /** Resolves when there is sound both ways. Rejects with what the browser threw. */
   async open(): Promise<void> {
     if (!this.#options.hasMicrophone || this.#isClosed) return;
     await this.#ears.open(this.#devices.microphoneId);
+    if (!this.#ears.isAsked) this.#tell("microphone-failed");
     // The page may have hung up while the browser was still asking.
     if (this.#isClosed) this.#ears.close();
     await this.#resumed;
@@ -112,7 +126,8 @@ export class Equipment {
 
   async #changeMicrophone(): Promise<void> {
     try {
-      await this.#offer(await this.#ears.open(this.#devices.microphoneId), null);
+      const stream = await this.#ears.open(this.#devices.microphoneId);
+      await this.#offer(stream, this.#ears.isAsked ? null : "microphone-failed");
     } catch {
       this.#tell("microphone-failed");
     }
@@ -138,6 +153,10 @@ export class Equipment {
   #tell(notice: DeviceNotice | null): void {
     if (!this.#isClosed) this.#options.tell({ type: "page.device", notice });
   }
+}
+
+function isUnfetched(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 /** Where staying awake is refused, talk goes on. */

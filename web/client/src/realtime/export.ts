@@ -2,7 +2,8 @@
 
 import { type Entries, type Entry, split } from "./entries";
 
-// Where the sound was not measured, as in a conversation of an earlier day: English as it is spoken.
+// Where the sound was not measured, as in a conversation of an earlier day: English as it is spoken, 15 characters a
+// second.
 const MS_PER_CHAR = 67;
 const LEAST_CAPTION_MS = 800;
 
@@ -20,12 +21,41 @@ export function asText(entries: Entries): string {
     .join("\n");
 }
 
-/** Captions (WebVTT), timed from the first entry. Tools are silent. */
+/** Captions (WebVTT), timed from the first one. Tools are silent. */
 export function asVtt(entries: Entries): string {
-  const spoken = shown(entries).filter((entry) => entry.role !== "tool" && split(entry).heard.trim());
-  const fromMs = spoken[0]?.atMs ?? 0;
-  const cues = spoken.map((entry, i) => cue(entry, fromMs, spoken[i + 1]?.atMs ?? Number.POSITIVE_INFINITY));
-  return ["WEBVTT\n", ...cues].join("\n");
+  const captions = timed(shown(entries).flatMap(spoken));
+  const fromMs = captions[0]?.atMs ?? 0;
+  return ["WEBVTT\n", ...captions.map((caption) => cue(caption, fromMs))].join("\n");
+}
+
+interface Caption {
+  name: string;
+  text: string;
+  atMs: number;
+  lastsMs: number;
+  /** How long it took is not known, nor when exactly it was said: no later than `atMs` and so long. */
+  isEstimated: boolean;
+}
+
+function spoken(entry: Entry): Caption[] {
+  const text = split(entry).heard.trim();
+  if (entry.role === "tool" || !text) return [];
+  const lastsMs = Math.max(LEAST_CAPTION_MS, entry.heardMs || text.length * MS_PER_CHAR);
+  const isEstimated = entry.role === "user" && entry.heardMs === 0;
+  return [{ name: nameOf(entry), text, atMs: entry.atMs, lastsMs, isEstimated }];
+}
+
+/** One after the other, each as long as its words sounded: where they were said at one time, the later ones wait. */
+function timed(captions: readonly Caption[]): Caption[] {
+  let freeMs = Number.NEGATIVE_INFINITY;
+  return captions.map((caption, i) => {
+    const nextMs = captions[i + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+    // A question was asked before it was answered.
+    const dueMs = caption.isEstimated ? Math.min(caption.atMs, nextMs - caption.lastsMs) : caption.atMs;
+    const atMs = Math.max(freeMs, dueMs);
+    freeMs = atMs + caption.lastsMs;
+    return { ...caption, atMs };
+  });
 }
 
 function shown(entries: Entries): Entry[] {
@@ -65,13 +95,9 @@ function clock(atMs: number): string {
   return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => padded(part, 2)).join(":");
 }
 
-/** Shown until the words were heard or the next ones began, but long enough to be seen. */
-function cue(entry: Entry, fromMs: number, nextMs: number): string {
-  const text = split(entry).heard.trim();
-  const startMs = Math.max(0, entry.atMs - fromMs);
-  const lastsMs = Math.min(entry.heardMs || text.length * MS_PER_CHAR, nextMs - entry.atMs);
-  const endMs = startMs + Math.max(LEAST_CAPTION_MS, lastsMs);
-  return `${vttTime(startMs)} --> ${vttTime(endMs)}\n<v ${nameOf(entry)}>${escaped(text)}</v>\n`;
+function cue({ name, text, atMs, lastsMs }: Caption, fromMs: number): string {
+  const startMs = atMs - fromMs;
+  return `${vttTime(startMs)} --> ${vttTime(startMs + lastsMs)}\n<v ${name}>${escaped(text)}</v>\n`;
 }
 
 /** `hh:mm:ss.mmm`; hours may have more digits. */

@@ -1,6 +1,6 @@
 /** What the server tells of the user's speech. No I/O. */
 
-import { drop, type Entries, find, hearUser, open, place, settleUser } from "./entries";
+import { drop, type Entries, edit, find, hearUser, open, place, settleUser } from "./entries";
 import type { ServerEvent } from "./events";
 import type { ConversationState } from "./state";
 
@@ -12,6 +12,7 @@ export function fromInput(state: ConversationState, event: ServerEvent, atMs: nu
     case "input_audio_buffer.speech_started":
       return {
         speechItem: event.item_id,
+        speech: speechOf(state, event.item_id, event.audio_start_ms),
         pendingItem: null,
         hasCutIn: false,
         notice: null,
@@ -20,7 +21,7 @@ export function fromInput(state: ConversationState, event: ServerEvent, atMs: nu
         entries: open(dropUncommitted(state), event.item_id, "user", atMs),
       };
     case "input_audio_buffer.speech_stopped":
-      return { speechItem: null, hasCutIn: false };
+      return { speechItem: null, hasCutIn: false, entries: spokenUntil(state, event) };
     case "input_audio_buffer.committed":
       return {
         speechItem: null,
@@ -59,4 +60,22 @@ function settled(
 function dropUncommitted(state: ConversationState): Entries {
   const { speechItem, entries } = state;
   return speechItem ? drop(entries, speechItem) : entries;
+}
+
+type Stopped = Extract<ServerEvent, { type: "input_audio_buffer.speech_stopped" }>;
+
+/** Speech that goes on after a pause began before it. */
+function speechOf(
+  { speech }: ConversationState,
+  itemId: string,
+  fromMs: number,
+): ConversationState["speech"] {
+  return speech?.itemId === itemId ? speech : { itemId, fromMs };
+}
+
+/** How long the user's words sounded. */
+function spokenUntil({ entries, speech }: ConversationState, { item_id, audio_end_ms }: Stopped): Entries {
+  if (speech?.itemId !== item_id) return entries;
+  const ms = Math.max(0, audio_end_ms - speech.fromMs);
+  return edit(entries, item_id, (entry) => ({ ...entry, audioMs: ms, heardMs: ms }));
 }

@@ -5,13 +5,16 @@ import { typedItem } from "./events";
 import type { Settings } from "./settings";
 import type { ConversationState } from "./state";
 
-/** For `x_conversation`: a conversation that the server keeps is gone on with. */
+/**
+ * For `x_conversation`: a conversation that the server keeps is gone on with. What was said and is not kept, or was
+ * deleted meanwhile, is told to a session that keeps nothing: those words are not to come back.
+ */
 export function joining(
-  { conversationId, isKept }: Pick<ConversationState, "conversationId" | "isKept">,
+  { conversationId, isKept, entries }: Pick<ConversationState, "conversationId" | "isKept" | "entries">,
   settings: Settings,
 ): string {
   if (conversationId !== null && isKept) return conversationId;
-  return settings.isKept ? "new" : "none";
+  return settings.isKept && entries.length === 0 ? "new" : "none";
 }
 
 /** Whether `conversation` is one that the server is to know. */

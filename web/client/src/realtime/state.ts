@@ -48,6 +48,8 @@ export interface ConversationState {
   knownFrom: string | null;
   /** The item that the user is speaking into. */
   speechItem: string | null;
+  /** Where the speech into an item began, by the server's count of the sound. */
+  speech: { itemId: string; fromMs: number } | null;
   /** A user's item that waits for an answer. */
   pendingItem: string | null;
   response: { id: string; isAudible: boolean } | null;
@@ -129,6 +131,7 @@ export const INITIAL: ConversationState = {
   isKept: false,
   knownFrom: null,
   speechItem: null,
+  speech: null,
   pendingItem: null,
   response: null,
   isPlaying: false,

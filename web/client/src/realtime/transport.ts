@@ -40,8 +40,8 @@ export interface TransportEvents {
   event(event: ServerEvent): void;
   /** What the transport knows of the sound of answers: that it came, was heard, was cut. */
   tell(event: LocalEvent): void;
-  /** So much of the microphone has left by now, where the browser sends it by itself. */
-  sent(ms: number): void;
+  /** So much of the microphone had left by `atS` of the audio clock, where the browser sends it by itself. */
+  sent(ms: number, atS: number): void;
   /** Every 20 ms of the microphone on their way, as the server counts them; `endS` is the audio clock's. */
   spoke(rms: number, endS: number): void;
   /** How loud the answer is at this moment. */

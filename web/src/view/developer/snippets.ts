@@ -27,7 +27,10 @@ export function programOf(name: SnippetName, base: string, needsKey: boolean): s
 /** A program that takes a secret from elsewhere has a place for it. */
 function started(program: string): string {
   if (!program.includes("apiKey: secret")) return program;
-  return program.replace("\n\nconst ", '\n\nconst secret = "ek_..."; // the "value" of the answer above\nconst ');
+  return program.replace(
+    "\n\nconst ",
+    '\n\nconst secret = "ek_..."; // the "value" of the answer above\nconst ',
+  );
 }
 
 /** What is done before, by which program; null: nothing. */

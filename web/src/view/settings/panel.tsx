@@ -1,12 +1,6 @@
 /** What a person may set, and what the server offers. */
 
-import {
-  DEFAULT_DEVICES,
-  DEFAULT_SETTINGS,
-  type KeyRing,
-  type Offer,
-  type Talk,
-} from "duologue-client";
+import { DEFAULT_DEVICES, DEFAULT_SETTINGS, type KeyRing, type Offer, type Talk } from "duologue-client";
 import { useRef, useState } from "preact/hooks";
 import "../../forms.css";
 import { words } from "../../words";

@@ -1,6 +1,14 @@
 /** What the panel says of turns, in numbers. No I/O. */
 
-import { type Entries, STAGES, type Stage, type StageName, stagesOf, type TurnTiming, totalMs } from "duologue-client";
+import {
+  type Entries,
+  STAGES,
+  type Stage,
+  type StageName,
+  stagesOf,
+  type TurnTiming,
+  totalMs,
+} from "duologue-client";
 
 /** From the end of speech: until the answer is heard, and until the words are known. */
 export const TARGET_VOICE_MS = 300;

@@ -2,7 +2,14 @@
 
 import type { TurnTiming } from "duologue-client";
 import { words } from "../../words";
-import { type Source, type Spread, type Summary, summaryOf, TARGET_VOICE_MS, TARGET_WORDS_MS } from "./figures";
+import {
+  type Source,
+  type Spread,
+  type Summary,
+  summaryOf,
+  TARGET_VOICE_MS,
+  TARGET_WORDS_MS,
+} from "./figures";
 import { Swatch } from "./marks";
 
 /** What one should know first. */
@@ -16,17 +23,18 @@ export function Overview({ timings }: { timings: readonly TurnTiming[] }) {
 }
 
 export function overview(timings: readonly TurnTiming[]): string {
-  const { usually, once, mostly, inSentence, ms } = words.waterfall;
+  const { usually, all, most, once, mostly, inSentence, ms } = words.waterfall;
   const { source, total, stages } = summaryOf(timings);
   if (!total) return "";
   const { p50, p95, count } = total;
-  const most = stages.reduce<Summary["stages"][number] | null>(
+  const longest = stages.reduce<Summary["stages"][number] | null>(
     (before, stage) => (stage.share > (before?.share ?? 0) ? stage : before),
     null,
   );
-  const times = count > 1 ? usually[source](ms(p50), ms(p95)) : once[source](ms(p50));
-  const longest = most ? mostly(inSentence[most.name], `${Math.round(100 * most.share)} %`) : "";
-  return [basisOf(count, timings.length, source), times, longest].filter(Boolean).join(" ");
+  const times =
+    count > 1 ? usually[source](ms(p50), ms(p95), count < 20 ? all : most) : once[source](ms(p50));
+  const part = longest ? mostly(inSentence[longest.name], `${Math.round(100 * longest.share)}\u00a0%`) : "";
+  return [basisOf(count, timings.length, source), times, part].filter(Boolean).join(" ");
 }
 
 /** Nothing where all answers are counted. */
