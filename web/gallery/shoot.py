@@ -53,7 +53,8 @@ def shoot(browser: Browser, site: str, folder: Path, wanted: list[str], sizes: l
             page.wait_for_timeout(SETTLE_MS)
             page.screenshot(path=folder / f"{size}-{theme}-{name.replace('/', '-')}.png")
             wide, high = page.evaluate(
-                "[document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
+                "(({ scrollWidth, scrollHeight }) => [scrollWidth - innerWidth, scrollHeight - innerHeight])"
+                "(document.documentElement)"
             )
             if wide > 0 or high > 0:
                 print(f"{size} {name}: {wide} px too wide, {high} px too high")

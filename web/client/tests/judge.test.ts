@@ -44,9 +44,17 @@ describe("over a WebSocket", () => {
     serverWith({});
     expect(await judge(closed(1006), LIVE)).toEqual({ act: "reconnect" });
     expect(await judge({ kind: "slow" }, LIVE)).toEqual({ act: "reconnect" });
-    const detail = "The conversation goes on elsewhere.";
+    const detail = "The session is 60 minutes old.";
     const over = { act: "show", trouble: { kind: "session-over", detail } };
     expect(await judge(closed(1000, true, detail), LIVE)).toEqual(over);
+  });
+
+  it("a talk that another page took over is left to it", async () => {
+    serverWith({});
+    const elsewhere = { act: "show", trouble: { kind: "taken-over" } };
+    expect(await judge(closed(1000, true, "The conversation goes on elsewhere."), LIVE)).toEqual(elsewhere);
+    const ended: Failure = { kind: "ended", code: "conversation_taken_over", message: "..." };
+    expect(await judge(ended, { ...LIVE, kind: "webrtc" })).toEqual(elsewhere);
   });
 
   it("a server that is still away is tried again", async () => {

@@ -66,6 +66,14 @@ describe("the line", () => {
     expect(line.take(), "a place is one connection's").toBeNull();
   });
 
+  it("is told which conversation is gone on with: its place may still be held for it", async () => {
+    const asked = serverWith([admitted(), admitted()]);
+    for (const conversation of ["conv_1", "none"]) {
+      await new Line(BASE, null, null, async () => {}, conversation).wait(null, () => {});
+    }
+    expect(asked).toEqual(["POST /v1/admission?x_conversation=conv_1", "POST /v1/admission"]);
+  });
+
   it("goes on with the place that the refusal gave", async () => {
     const { asked } = await waitIn([admitted("t9")], FULL, "t9");
     expect(asked).toEqual(["POST /v1/admission?ticket=t9"]);

@@ -105,7 +105,7 @@ describe("TurnClock", () => {
       if (inTurnMs === 2800) answers.push(clock.answered(nowS));
     });
     expect(answers.map((each) => each?.audibleMs)).toEqual(Array(10).fill(800));
-    for (const each of answers) expect(Math.abs(each?.endEarlierMs ?? 1000)).toBeLessThanOrEqual(700);
+    for (const each of answers) expect(Math.abs(each?.endEarlierMs ?? 1000)).toBeLessThanOrEqual(300);
   });
 
   it("counts frames that it was not told of yet as heard", () => {

@@ -102,6 +102,11 @@ function Beginnings({ talk, state }: { talk: Talk; state: ConversationState }) {
       <button type="button" class={isWaiting ? "talk under-way" : "talk"} onClick={press}>
         <span>{buttonLabel(state)}</span>
       </button>
+      {state.link === "reconnecting" && (
+        <button type="button" class="plain" onClick={() => talk.start()}>
+          {words.actions.tryNow}
+        </button>
+      )}
       {offersTyping(state) && (
         <button type="button" class="plain" onClick={() => talk.start({ hasMicrophone: false })}>
           {words.actions.typeInstead}

@@ -124,6 +124,7 @@ export function buttonLabel(state: ConversationState): string {
   if (state.link === "open") return actions.end;
   if (state.link === "waiting" && state.wait?.kind === "line") return actions.leave;
   if (isUnderWay(state)) return actions.cancel;
+  if (state.trouble?.kind === "taken-over") return actions.goOnHere;
   if (state.trouble) return RECONNECTS.has(state.trouble.kind) ? actions.reconnect : actions.retry;
   if (canContinue(state)) return actions.resume;
   return state.link === "ended" ? actions.again : actions.start;

@@ -103,6 +103,10 @@ const troubles: Record<TroubleKind, Line> = {
     title: "The server ended the conversation",
     hint: "Reconnect to go on. What was said so far is carried over.",
   },
+  "taken-over": {
+    title: "This conversation goes on in another window",
+    hint: "To go on here ends it there. What is said there comes along.",
+  },
 };
 
 const transports: Record<TransportKind, string> = {
@@ -177,16 +181,16 @@ export const en = {
     reconnect: "Reconnect",
     end: "End",
     cancel: "Cancel",
+    tryNow: "Try now",
+    goOnHere: "Go on here",
     leave: "Leave the line",
     typeInstead: "Type instead",
     fresh: "New conversation",
     mute: "Mute",
     unmute: "Unmute",
     hold: "Hold to talk",
-    held: "Listening",
     volume: "Volume",
     voiceVolume: "Volume of the voice",
-    devices: "Microphone and speaker",
   },
   composer: { label: "Type instead of speaking", placeholder: "Or type here", send: "Send" },
   key: { label: "Key", go: "Continue", show: "Show the key while I type it" },

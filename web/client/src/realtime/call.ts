@@ -147,6 +147,11 @@ export class Call {
     this.#session.remove(id);
   }
 
+  /** While the line is lost: the next try is now. */
+  tryNow(): void {
+    this.#reconnection?.nudge();
+  }
+
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -303,8 +308,8 @@ export class Call {
 
   /** Resolves with whether there is a place for us, as far as can be known. While we wait nobody listens. */
   async #admit(refused: Trouble | null, ticket: string | null): Promise<boolean> {
-    const { base, key, tell } = this.#options;
-    const line = new Line(base, key, ticket, sleep);
+    const { base, key, conversation, tell } = this.#options;
+    const line = new Line(base, key, ticket, sleep, conversation());
     this.#line = line;
     let hasWaited = false;
     const trouble = await line.wait(refused, (wait) => {

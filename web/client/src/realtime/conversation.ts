@@ -39,7 +39,7 @@ export interface Talk {
   readonly devices: DeviceSettings;
   /** Calls `watcher` after every change; returns how to stop that. */
   watch(watcher: () => void): () => void;
-  /** Within a user's gesture. */
+  /** Within a user's gesture. While a lost line is made anew: tries at once. */
   start(options?: StartOptions): void;
   /** Shows a kept conversation without talking; `start` then goes on with it. Rejects with KeptTrouble. */
   show(conversationId: string): Promise<void>;
@@ -101,15 +101,22 @@ export class Conversation implements Talk {
   }
 
   start({ hasMicrophone = true, conversationId }: StartOptions = {}): void {
+    if (this.#state.link === "reconnecting" && this.#call && conversationId === undefined) {
+      this.#call.tryNow();
+      return;
+    }
     const isShown = this.#state.link === "idle" && this.#state.isKept;
     const asked = conversationId ?? (isShown ? this.#state.conversationId : null);
     const isKnown = asked !== null && asked === this.#state.conversationId;
+    const elsewhere = this.#state.trouble?.kind === "taken-over" ? this.#state.conversationId : null;
     this.#asked += 1;
     this.#call?.hangUp(null);
     this.#tell({ type: "page.connecting", hasMicrophone, ...(asked ? { conversationId: asked } : {}) });
     this.#call = this.#newCall(hasMicrophone);
     void this.#call.start();
-    if (asked !== null && !isKnown) void this.#fill(asked);
+    // In another page more may have been said.
+    const unknown = isKnown || asked === null ? elsewhere : asked;
+    if (unknown !== null && unknown === this.#state.conversationId) void this.#fill(unknown);
   }
 
   /** Tries again with a key that the user gave, as the user meant to go on: with the microphone or without. */

@@ -94,9 +94,11 @@ function shown(state: ConversationState, { id, entries, timings }: Shown): Chang
     return { ...blank(state), conversationId: id, isKept: true, entries, timings };
   }
   const isNew = (each: { id: string }) => !entries.some((known) => known.id === each.id);
+  const isUntimed = ({ itemId }: { itemId: string | null }) =>
+    itemId === null || !state.timings.some((known) => known.itemId === itemId);
   return {
     entries: [...entries, ...state.entries.filter(isNew)],
-    timings: [...timings, ...state.timings],
+    timings: [...timings.filter(isUntimed), ...state.timings],
   };
 }
 

@@ -3,7 +3,7 @@
 import { type Decision, decide } from "./fallback";
 import { isResumed } from "./joining";
 import { isKeptNoMore } from "./kept";
-import { isAccident, isForgotten, isSilence } from "./reconnect";
+import { isAccident, isForgotten, isSilence, isTakenOver } from "./reconnect";
 import type { Failure, TransportKind } from "./transport";
 import { diagnose, isAnswering, type Trouble } from "./trouble";
 
@@ -31,6 +31,7 @@ const RECONNECT: Next = { act: "reconnect" };
 
 export async function judge(failure: Failure, now: Circumstances): Promise<Next> {
   if (isForgotten(failure)) return { act: "begin-anew" };
+  if (isTakenOver(failure)) return show({ kind: "taken-over" });
   return now.kind === "webrtc" ? overWebRtc(failure, now) : overWebSocket(failure, now);
 }
 

@@ -3,6 +3,7 @@
  * pays no round trip; a WebSocket's refusal cannot be read, so there it is asked beforehand.
  */
 
+import { isResumed } from "./joining";
 import { bearer } from "./key";
 import { readError, refusal, type Trouble } from "./trouble";
 
@@ -30,11 +31,22 @@ export class Line {
   readonly #base: string;
   readonly #key: string | null;
   readonly #sleep: (ms: number) => Promise<void>;
+  readonly #conversation: string;
   #ticket: string | null;
   #hasLeft = false;
 
-  /** `ticket`: what a refusal gave; null to come as anybody. */
-  constructor(base: string, key: string | null, ticket: string | null, sleep: (ms: number) => Promise<void>) {
+  /**
+   * `ticket`: what a refusal gave; null to come as anybody. `conversation`: what the connection will ask for; whoever
+   * goes on with one takes the place that it still holds.
+   */
+  constructor(
+    base: string,
+    key: string | null,
+    ticket: string | null,
+    sleep: (ms: number) => Promise<void>,
+    conversation = "new",
+  ) {
+    this.#conversation = conversation;
     this.#base = base;
     this.#key = key;
     this.#ticket = ticket;
@@ -85,7 +97,9 @@ export class Line {
   }
 
   #send(method: "POST" | "DELETE"): Promise<Response> {
-    return fetch(withTicket(new URL("v1/admission", this.#base), this.#ticket), {
+    const url = new URL("v1/admission", this.#base);
+    if (isResumed(this.#conversation)) url.searchParams.set("x_conversation", this.#conversation);
+    return fetch(withTicket(url, this.#ticket), {
       method,
       headers: bearer(this.#key),
       keepalive: method === "DELETE",

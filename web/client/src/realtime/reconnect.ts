@@ -92,6 +92,15 @@ export function isSilence({ kind }: Failure): boolean {
   return kind === "unanswered" || kind === "broken";
 }
 
+// The server's words, as a WebSocket's close has them; over WebRTC it gives a code.
+const ELSEWHERE = "The conversation goes on elsewhere.";
+
+/** Whether another page has taken the conversation over. */
+export function isTakenOver(failure: Failure): boolean {
+  if (failure.kind === "closed") return failure.code === 1000 && failure.reason === ELSEWHERE;
+  return failure.kind === "ended" && failure.code === "conversation_taken_over";
+}
+
 /** Whether the server answered that it does not have the conversation any more. */
 export function isForgotten(failure: Failure): boolean {
   return failure.kind === "refused" && failure.status === 404 && failure.code === "conversation_not_found";

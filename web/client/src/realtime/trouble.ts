@@ -20,7 +20,9 @@ export type TroubleKind =
   | "webrtc-failed"
   | "connection-lost"
   | "connection-slow"
-  | "session-over";
+  | "session-over"
+  /** The conversation goes on in another page. */
+  | "taken-over";
 
 export interface Trouble {
   kind: TroubleKind;

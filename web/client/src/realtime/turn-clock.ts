@@ -30,7 +30,7 @@ const QUIETEST_DB = -80;
 // Of so many looks at the difference between the two counts, the one in the middle is taken.
 const LOOKS = 5;
 // Two counts that put the end of speech so far apart have slipped: a device sent nothing for a while.
-const MOST_APART_MS = 700;
+const MOST_APART_MS = 300;
 
 /** Where a stretch of speech begins or ends: by the server's count, and when the page was told. */
 interface Edge {
@@ -97,9 +97,10 @@ export class TurnClock {
     if (lastS === null || atS <= lastS) return null;
     const sinceMs = (momentS: number) => Math.round((momentS - lastS) * 1000);
     const arrivedMs = sinceMs(Math.min(this.#arrivedS ?? atS, atS));
-    const endEarlierMs = sinceMs(this.#momentS(end.ms) ?? lastS);
+    const earlierMs = sinceMs(this.#momentS(end.ms) ?? lastS);
+    const hasSlipped = !this.#isOneCount && Math.abs(earlierMs) > MOST_APART_MS;
     return {
-      endEarlierMs: Math.abs(endEarlierMs) > MOST_APART_MS ? 0 : endEarlierMs,
+      endEarlierMs: hasSlipped ? 0 : earlierMs,
       arrivedMs: Math.max(0, arrivedMs),
       audibleMs: sinceMs(atS),
     };
@@ -109,8 +110,7 @@ export class TurnClock {
     const from = this.#countAt(start.toldS - BEFORE_START_S);
     const told = this.#countAt(end.toldS);
     // Where both count the same frames, a noise after the end is known for one.
-    const isOneCount = this.#aheadMs.length === 0;
-    const to = isOneCount ? Math.min(told, this.#indexOf(end.ms + AFTER_END_MS)) : told;
+    const to = this.#isOneCount ? Math.min(told, this.#indexOf(end.ms + AFTER_END_MS)) : told;
     return lastVoiceS(this.#frames.slice(Math.max(0, to - ROOM_FRAMES), to), this.#frames.slice(from, to));
   }
 
@@ -130,6 +130,11 @@ export class TurnClock {
 
   #indexOf(ms: number): number {
     return Math.max(0, Math.round((ms - this.#offsetMs) / FRAME_MS) - this.#dropped);
+  }
+
+  /** The very frames that are heard here are sent. */
+  get #isOneCount(): boolean {
+    return this.#aheadMs.length === 0;
   }
 
   /** By how much the server's count is ahead of the frames. */
