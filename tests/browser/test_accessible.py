@@ -103,7 +103,7 @@ def _show_all(name: str, opened: Locator) -> None:
         opened.get_by_label("Search what was said").fill("Anna")
         expect(opened.locator("mark").first).to_be_visible()
     if name == "Timing":
-        expect(opened.locator("table.waterfall")).to_be_visible()
+        expect(opened.get_by_text("Asked in writing").last).to_be_visible()
 
 
 def test_push_to_talk(page: Page, talkative: str) -> None:

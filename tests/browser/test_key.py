@@ -33,7 +33,7 @@ def locked_server(key_file: Path) -> Iterator[str]:
 
 
 def _give(page: Page, key: str) -> None:
-    field = page.get_by_label("Key")
+    field = page.get_by_label("Key", exact=True)
     expect(field).to_be_focused(timeout=PATIENCE_MS)
     field.fill(key)
     page.keyboard.press("Enter")

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
+from tests.browser.axe import expect_accessible
 from tests.browser.chromium import MARKS, WAYS, close_panel, end, expect_carrier, panel
 from tests.browser.speech import MOUTH, THANKS, Speech, expect_thanks
 
@@ -53,6 +54,7 @@ def test_the_parts_of_a_turn_add_up(
     by_page, by_server = _ms(_figure(timing, "This page")), _ms(_figure(timing, "The server"))
     assert by_page == total
     _expect_explained(timing, by_page, by_server)
+    expect_accessible(page)
     close_panel(page)
     end(page)
     page.reload()

@@ -132,6 +132,7 @@ describe("what the page tells of itself", () => {
     expect(keepingLine(kept, offering(0))?.full).toBe("kept on this server until deleted");
     const sounding = { store: { ...store, hasSound: true } } as Offer;
     expect(keepingLine(kept, sounding)?.full).toBe("words and sound kept on this server for 30 days");
+    expect(keepingLine(kept, sounding)?.short).toBe("sound kept for 30 days");
     expect(keepingLine(kept, null)?.full).toBe("kept on this server");
   });
 

@@ -35,7 +35,7 @@ async def offer() -> str:
 
 def end(server: Serving, answer: httpx2.Response) -> None:
     """Do not wait for a caller that will not come."""
-    assert server.state.calls.hang_up(answer.headers["location"].rsplit("/", 1)[1])
+    assert await server.state.calls.hang_up(answer.headers["location"].rsplit("/", 1)[1])
 
 
 async def test_the_answer_to_an_offer(offer: str, server: Serving) -> None:

@@ -147,5 +147,8 @@ export function keepingLine(
   const { days, hasSound } = offer.store;
   const what = hasSound ? status.withSound : status.wordsOnly;
   const short = days === 0 ? status.keptShortly : status.keptShort(days);
-  return { full: what(days === 0 ? status.keptForEver : status.keptDays(days)), short };
+  return {
+    full: what(days === 0 ? status.keptForEver : status.keptDays(days)),
+    short: hasSound ? status.withSoundShort(short) : short,
+  };
 }

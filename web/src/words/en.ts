@@ -230,6 +230,7 @@ export const en = {
     keptForEver: "kept on this server until deleted",
     kept: "kept on this server",
     withSound: (kept: string) => `words and sound ${kept}`,
+    withSoundShort: (kept: string) => `sound ${kept}`,
     wordsOnly: (kept: string) => kept,
     keptShort: (days: number) => `kept for ${days} ${days === 1 ? "day" : "days"}`,
     keptShortly: "kept",

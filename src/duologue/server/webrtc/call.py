@@ -30,9 +30,16 @@ class Call:
     """``answer`` first, then ``run`` until either side ends the call. ``close`` in any case."""
 
     def __init__(
-        self, call_id: str, state: State, protocol: RealtimeProtocol, servers: Sequence[IceServer], opened: Opened
+        self,
+        call_id: str,
+        state: State,
+        protocol: RealtimeProtocol,
+        servers: Sequence[IceServer],
+        opened: Opened,
+        freed: anyio.Event,
     ) -> None:
-        self.id = call_id
+        """``freed``: set once its place is another's."""
+        self.id, self.freed = call_id, freed
         self.is_over = False
         self._state, self._protocol, self._opened = state, protocol, opened
         self._playback = Playback()

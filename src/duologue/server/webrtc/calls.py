@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+# A page waits so long at most for the answer to its farewell.
+LEAVE_S = 0.8
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -85,12 +87,16 @@ class Calls:
         call = self._open.get(call_id)
         return None if call is None or call.is_over else call
 
-    def hang_up(self, call_id: str) -> bool:
-        """Whether there was such a call."""
+    async def hang_up(self, call_id: str) -> bool:
+        """Whether there was such a call. Who asks mostly wants its place, for the next try by another way: so it is
+        waited for, briefly."""
         call = self.find(call_id)
-        if call is not None:
-            call.hang_up()
-        return call is not None
+        if call is None:
+            return False
+        call.hang_up()
+        with anyio.move_on_after(LEAVE_S):
+            await call.freed.wait()
+        return True
 
     async def _hold(
         self,
@@ -103,11 +109,14 @@ class Calls:
         task_status: TaskStatus[Answered] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
         """What it raises before the call has begun is ``open``'s."""
-        keeping = self._state.keeping
+        keeping, freed = self._state.keeping, anyio.Event()
         await keeping.seek(wish)
-        with self._state.admission.enter(who, ticket, keeping.lease_of(wish)) as lease:
-            async with keeping.open(wish, lease) as opened:
-                await self._talk(offer, protocol, opened, lease, task_status)
+        try:
+            with self._state.admission.enter(who, ticket, keeping.lease_of(wish)) as lease:
+                async with keeping.open(wish, lease) as opened:
+                    await self._talk(offer, protocol, opened, lease, freed, task_status)
+        finally:
+            freed.set()
 
     async def _talk(
         self,
@@ -115,11 +124,12 @@ class Calls:
         protocol: RealtimeProtocol,
         opened: Opened,
         lease: Lease,
+        freed: anyio.Event,
         task_status: TaskStatus[Answered],
     ) -> None:
         from duologue.server.webrtc.call import Call
 
-        call = Call(new_id("rtc"), self._state, protocol, self._servers, opened)
+        call = Call(new_id("rtc"), self._state, protocol, self._servers, opened, freed)
         try:
             sdp = await call.answer(offer)
             lease.holder, lease.ask = call.live.id, call.live.ask

@@ -77,7 +77,7 @@ def _protocol(request: Request, state: State, posted: dict[str, Any] | None) -> 
 
 async def _hang_up(request: Request) -> Response:
     state: State = request.app.state.duologue
-    if state.calls.hang_up(request.path_params["call_id"]):
+    if await state.calls.hang_up(request.path_params["call_id"]):
         return Response(status_code=200)
     return problem(404, "call_not_found", "There is no such call; it may have ended.", param="call_id")
 

@@ -45,6 +45,8 @@ function basisOf(count: number, all: number, source: Source): string {
 export function SummaryTable({ timings }: { timings: readonly TurnTiming[] }) {
   const summary = summaryOf(timings);
   const table = words.waterfall;
+  // Nothing was said aloud yet.
+  if (!summary.total) return null;
   return (
     <section aria-label={table.table}>
       <h3>{table.table}</h3>
@@ -72,7 +74,7 @@ export function SummaryTable({ timings }: { timings: readonly TurnTiming[] }) {
         </tbody>
       </table>
       <p class="timing-note">
-        {`${basisOf(summary.total?.count ?? 0, timings.length, summary.source)} ${table.quantiles}`.trim()}
+        {`${basisOf(summary.total.count, timings.length, summary.source)} ${table.quantiles}`.trim()}
       </p>
     </section>
   );
