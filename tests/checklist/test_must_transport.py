@@ -89,16 +89,16 @@ async def _process(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> AsyncIterat
     async def assemble(*_: object) -> LocalEngines:
         return LocalEngines(stages)
 
-    servers: list[uvicorn.Server] = []
+    servers: list[run.Server] = []
 
-    class Server(uvicorn.Server):
+    class Server(run.Server):
         def __init__(self, config: uvicorn.Config) -> None:
             super().__init__(config)
             servers.append(self)
 
     monkeypatch.setattr(run, "assemble", assemble)
     monkeypatch.setattr(run, "listen", lambda *_: listener)
-    monkeypatch.setattr(uvicorn, "Server", Server)
+    monkeypatch.setattr(run, "Server", Server)
     settings = Settings(profile="scripted", **parts)
     has_ended = anyio.Event()
 

@@ -33,7 +33,7 @@ async def offer() -> str:
     return text
 
 
-def end(server: Serving, answer: httpx2.Response) -> None:
+async def end(server: Serving, answer: httpx2.Response) -> None:
     """Do not wait for a caller that will not come."""
     assert await server.state.calls.hang_up(answer.headers["location"].rsplit("/", 1)[1])
 
@@ -46,7 +46,7 @@ async def test_the_answer_to_an_offer(offer: str, server: Serving) -> None:
     assert answer.text.startswith("v=0")
     assert "opus/48000/2" in answer.text
     assert "PCMU" not in answer.text
-    end(server, answer)
+    await end(server, answer)
 
 
 @pytest.mark.parametrize("as_files", [True, False])
@@ -72,7 +72,7 @@ async def test_the_address_of_old_clients(offer: str, server: Serving) -> None:
     async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.post("/v1/realtime?model=gpt-4o-realtime", content=offer, headers=SDP)
         assert answer.status_code == 201
-        end(server, answer)
+        await end(server, answer)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_damaged_offers_never_break_the_server(offer: str, server: Serving
         answer = await post_sdp(server.http, "\r\n".join(damaged) + "\r\n")
         assert answer.status_code in (201, 400), answer.text
         if answer.status_code == 201:
-            end(server, answer)
+            await end(server, answer)
     await until(lambda: server.state.slots.taken == 0)
 
 
