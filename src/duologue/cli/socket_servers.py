@@ -47,6 +47,7 @@ from duologue.server import live, run
 from duologue.server.loop import LOOP
 from duologue.server.state import State
 from duologue.session.answer import LEAD_MS
+from duologue.session.history import History
 
 CREATED, UPDATED, DONE = '{"type":"session.created"}', '{"type":"session.updated"}', '{"type":"response.done"}'
 # No frame of sound is so short.
@@ -113,6 +114,7 @@ class _Silent:
     def __init__(self, _engines: object, _config: object, say: Callable[[Event], None], *_rest: object) -> None:
         self._say = say
         self._tasks: TaskGroup | None = None
+        self.history = History()
 
     def tell(self, event: Told) -> None:
         if isinstance(event, CreateReply) and self._tasks is not None:
